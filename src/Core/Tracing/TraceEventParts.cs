@@ -1,0 +1,22 @@
+namespace KprobeTrace.Tracing;
+
+/// <summary>Which optional parts of a <see cref="TraceEvent"/> hold something.</summary>
+/// <remarks>The numbers are part of the trace format.</remarks>
+[Flags]
+public enum TraceEventParts : byte
+{
+    /// <summary>No optional part.</summary>
+    None = 0,
+
+    /// <summary><see cref="TraceEvent.Registers"/> is recorded.</summary>
+    Registers = 1,
+
+    /// <summary><see cref="TraceEvent.Pid"/> and <see cref="TraceEvent.Comm"/> are known.</summary>
+    Task = 2,
+
+    /// <summary>The fault was handled (by a fault handler or the guest's exception table).</summary>
+    Handled = 4,
+
+    /// <summary>An argument, a string or the stack was cut short; what is recorded is its beginning.</summary>
+    Truncated = 8,
+}
