@@ -1,0 +1,23 @@
+namespace KprobeTrace.Kprobes;
+
+/// <summary>What registration asks of the guest's symbols and tables.</summary>
+public interface IKernelText
+{
+    /// <summary>Finds a symbol by <c>NAME</c> or <c>MODULE:NAME</c>; the first match counts.</summary>
+    public bool TryResolve(string name, out ulong address);
+
+    /// <summary>Finds the symbol that holds an address.</summary>
+    public bool TryFindSymbol(ulong address, out KernelSymbol symbol);
+
+    /// <summary>Says what text an address lies in.</summary>
+    public KernelTextKind Classify(ulong address);
+
+    /// <summary>The ranges where kprobes are refused, in the kernel's order, those of modules behind.</summary>
+    public IReadOnlyList<AddressRange> Blacklist { get; }
+
+    /// <summary>Tells whether an address is the <c>ud2</c> of a BUG or WARN site.</summary>
+    public bool IsBugSite(ulong address);
+
+    /// <summary>Tells whether any byte of a jump-label site is at an address.</summary>
+    public bool IsJumpLabel(ulong address);
+}
