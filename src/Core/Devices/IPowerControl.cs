@@ -1,0 +1,15 @@
+namespace KprobeTrace.Devices;
+
+/// <summary>How devices end or restart the machine. The processor stops before its next instruction.</summary>
+public interface IPowerControl
+{
+    /// <summary>The guest switched the machine off (ACPI sleep state S5).</summary>
+    void PowerOff();
+
+    /// <summary>The guest asked for a reset of the whole machine.</summary>
+    void Reset();
+
+    /// <summary>The guest wrote the exit port.</summary>
+    /// <param name="value">What it wrote.</param>
+    void ExitWith(uint value);
+}

@@ -1,0 +1,11 @@
+namespace KprobeTrace.Devices;
+
+/// <summary>The only time that devices know: nanoseconds of virtual time, derived from retired instructions.</summary>
+public interface IVirtualClock
+{
+    /// <summary>Virtual time in nanoseconds since the machine was switched on; exact in the middle of an instruction that touches a device.</summary>
+    long Now { get; }
+
+    /// <summary>Makes a timer that calls <paramref name="expired"/> when the clock reaches its deadline.</summary>
+    IVirtualTimer CreateTimer(Action expired);
+}
