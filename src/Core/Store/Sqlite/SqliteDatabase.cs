@@ -1,0 +1,142 @@
+using System.Text;
+
+namespace KprobeTrace.Store.Sqlite;
+
+/// <summary>An open SQLite database. Not for use from several threads at once.</summary>
+internal sealed unsafe class SqliteDatabase : IDisposable
+{
+    private nint _handle;
+
+    private SqliteDatabase(nint handle, string path)
+    {
+        _handle = handle;
+        Path = path;
+    }
+
+    /// <summary>The file, as given to <see cref="Open"/>.</summary>
+    internal string Path { get; }
+
+    internal nint Handle => _handle;
+
+    /// <summary>Opens <paramref name="path"/>.</summary>
+    /// <exception cref="SqliteException">The file cannot be opened.</exception>
+    internal static SqliteDatabase Open(string path, bool write = false, bool create = false)
+    {
+        int flags = SqliteLibrary.OpenNoMutex
+            | (write || create ? SqliteLibrary.OpenReadWrite : SqliteLibrary.OpenReadOnly)
+            | (create ? SqliteLibrary.OpenCreate : 0);
+        nint handle;
+        int code;
+
+        // SAFETY: the buffer is NUL-terminated and outlives the call.
+        fixed (byte* name = Encoding.UTF8.GetBytes(path + "\0"))
+        {
+            code = SqliteLibrary.OpenV2(name, &handle, flags, null);
+        }
+
+        SqliteDatabase database = new(handle, path);
+        if (code != SqliteLibrary.Ok)
+        {
+            string reason = handle == 0 ? "out of memory" : SqliteLibrary.Text(SqliteLibrary.ErrorMessage(handle));
+            database.Dispose();
+            throw new SqliteException($"{path}: {reason}", code, -1);
+        }
+
+        return database;
+    }
+
+    /// <summary>Compiles one statement; whatever follows it is ignored.</summary>
+    internal SqliteStatement Prepare(string sql) => Prepare(sql, out _);
+
+    /// <summary>Compiles one statement and returns the text that follows it.</summary>
+    internal SqliteStatement Prepare(string sql, out string rest)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(sql + "\0");
+        nint statement;
+        int code;
+
+        // SAFETY: the buffer is NUL-terminated and outlives the call; the tail points into it.
+        fixed (byte* start = text)
+        {
+            byte* tail;
+            code = SqliteLibrary.Prepare(_handle, start, text.Length, &statement, &tail);
+            rest = code == SqliteLibrary.Ok
+                ? Encoding.UTF8.GetString(text, (int)(tail - start), Math.Max(0, text.Length - 1 - (int)(tail - start)))
+                : "";
+        }
+
+        if (code != SqliteLibrary.Ok)
+        {
+            throw Error(code);
+        }
+
+        return new SqliteStatement(this, statement);
+    }
+
+    /// <summary>Runs every statement in <paramref name="sql"/>, ignoring the rows.</summary>
+    internal void Execute(string sql)
+    {
+        while (!string.IsNullOrWhiteSpace(sql))
+        {
+            using SqliteStatement statement = Prepare(sql, out sql);
+            if (statement.IsEmpty)
+            {
+                continue;
+            }
+
+            while (statement.Step())
+            {
+            }
+        }
+    }
+
+    /// <summary>The first column of the first row, or <paramref name="none"/> where there is no row.</summary>
+    internal long ScalarInt64(string sql, long none = 0)
+    {
+        using SqliteStatement statement = Prepare(sql);
+        return statement.Step() ? statement.Int64(0) : none;
+    }
+
+    /// <summary>The first column of the first row, or null where there is no row.</summary>
+    internal string? ScalarText(string sql)
+    {
+        using SqliteStatement statement = Prepare(sql);
+        return statement.Step() && !statement.IsNull(0) ? statement.Text(0) : null;
+    }
+
+    /// <summary>Ends whatever statement is running, from any thread.</summary>
+    internal void Interrupt()
+    {
+        nint handle = _handle;
+        if (handle != 0)
+        {
+            SqliteLibrary.InterruptQuery(handle);
+        }
+    }
+
+    internal SqliteException Error(int code)
+    {
+        string message = SqliteLibrary.Text(SqliteLibrary.ErrorMessage(_handle));
+        int offset = SqliteLibrary.ErrorOffset(_handle);
+        message = (code & 0xFF) switch
+        {
+            SqliteLibrary.NotADatabase => $"{Path}: not a SQLite database",
+            SqliteLibrary.Corrupt => $"{Path}: the database is damaged ({message}); delete it to import the trace again",
+            SqliteLibrary.Full => $"{Path}: the disk is full",
+            SqliteLibrary.Auth => $"{message}: queries may only read this database",
+            SqliteLibrary.Interrupt => "interrupted",
+            _ => message,
+        };
+        return new SqliteException(message, code, offset);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        nint handle = Interlocked.Exchange(ref _handle, 0);
+        if (handle != 0)
+        {
+            _ = SqliteLibrary.Close(handle);
+        }
+    }
+}
