@@ -5,5 +5,5 @@ public interface IPhysicalMemoryWriter
 {
     /// <summary>Writes bytes at a physical address, as the guest's own stores would (decoded code is invalidated).</summary>
     /// <returns>False, with nothing written, when the range is not wholly RAM.</returns>
-    bool TryWrite(ulong address, ReadOnlySpan<byte> data);
+    public bool TryWrite(ulong address, ReadOnlySpan<byte> data);
 }

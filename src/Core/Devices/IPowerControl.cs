@@ -4,12 +4,12 @@ namespace KprobeTrace.Devices;
 public interface IPowerControl
 {
     /// <summary>The guest switched the machine off (ACPI sleep state S5).</summary>
-    void PowerOff();
+    public void PowerOff();
 
     /// <summary>The guest asked for a reset of the whole machine.</summary>
-    void Reset();
+    public void Reset();
 
     /// <summary>The guest wrote the exit port.</summary>
     /// <param name="value">What it wrote.</param>
-    void ExitWith(uint value);
+    public void ExitWith(uint value);
 }

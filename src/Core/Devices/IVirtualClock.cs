@@ -4,8 +4,8 @@ namespace KprobeTrace.Devices;
 public interface IVirtualClock
 {
     /// <summary>Virtual time in nanoseconds since the machine was switched on; exact in the middle of an instruction that touches a device.</summary>
-    long Now { get; }
+    public long Now { get; }
 
     /// <summary>Makes a timer that calls <paramref name="expired"/> when the clock reaches its deadline.</summary>
-    IVirtualTimer CreateTimer(Action expired);
+    public IVirtualTimer CreateTimer(Action expired);
 }

@@ -4,17 +4,17 @@ namespace KprobeTrace.Devices;
 public interface IVirtualTimer
 {
     /// <summary>Whether the timer waits for its deadline.</summary>
-    bool Armed { get; }
+    public bool Armed { get; }
 
     /// <summary>The virtual time, in nanoseconds, at which the timer expires; <see cref="long.MaxValue"/> when it is not armed.</summary>
-    long Deadline { get; }
+    public long Deadline { get; }
 
     /// <summary>
     /// Sets or moves the deadline. A deadline that is not after the present expires before the next instruction.
     /// </summary>
     /// <param name="deadline">Virtual time in nanoseconds.</param>
-    void Arm(long deadline);
+    public void Arm(long deadline);
 
     /// <summary>Takes the deadline back; the callback does not run. Does nothing when the timer is not armed.</summary>
-    void Cancel();
+    public void Cancel();
 }

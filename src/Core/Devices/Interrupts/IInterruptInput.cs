@@ -6,5 +6,5 @@ public interface IInterruptInput
     /// <summary>Sets the level of an input.</summary>
     /// <param name="input">Number of the input, from 0.</param>
     /// <param name="level">True while the device asserts its request.</param>
-    void SetInput(int input, bool level);
+    public void SetInput(int input, bool level);
 }

@@ -7,17 +7,17 @@ public interface IProcessorSignals
     /// The level of the interrupt request changed. While it is true and interrupts are enabled, the processor calls
     /// <c>LocalApic.AcknowledgeInterrupt</c> and delivers the vector it returns.
     /// </summary>
-    void SetInterruptPending(bool pending);
+    public void SetInterruptPending(bool pending);
 
     /// <summary>A non-maskable interrupt arrived.</summary>
-    void DeliverNmi();
+    public void DeliverNmi();
 
     /// <summary>A system management interrupt arrived.</summary>
-    void DeliverSmi();
+    public void DeliverSmi();
 
     /// <summary>An INIT arrived: the processor resets and waits for a start-up message, or begins anew when it is the bootstrap processor.</summary>
-    void DeliverInit();
+    public void DeliverInit();
 
     /// <summary>A start-up message arrived; a processor that waits for one begins in real mode at <paramref name="vector"/> &lt;&lt; 12.</summary>
-    void DeliverStartup(byte vector);
+    public void DeliverStartup(byte vector);
 }
