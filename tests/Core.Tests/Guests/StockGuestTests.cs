@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Text;
+using Xunit;
+
+namespace KprobeTrace.Tests.Guests;
+
+/// <summary>What guests/fetch.sh leaves in guests/stock.</summary>
+public sealed class StockGuestTests
+{
+    [StockGuestFact]
+    public void Files_are_those_that_were_fetched()
+    {
+        string[] recorded = [.. File.ReadLines(StockGuest.PathOf("VERSIONS")).Where(line => line.StartsWith("sha256 ", StringComparison.Ordinal))];
+
+        Assert.True(recorded.Length >= 10);
+        foreach (string line in recorded)
+        {
+            string[] words = line.Split(' ');
+            Assert.Equal(words[2], Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(StockGuest.PathOf(words[1])))));
+        }
+    }
+
+    [StockGuestFact]
+    public void Archive_holds_nothing_that_varies_between_two_builds()
+    {
+        List<string> paths = [];
+        uint inode = 0;
+        foreach (CpioEntry entry in ReadArchive(StockGuest.Initramfs))
+        {
+            inode++;
+            Assert.Equal(inode, entry.Inode);
+            Assert.Equal(0u, entry.Owner);
+            Assert.Equal(0u, entry.Group);
+            Assert.Equal(0u, entry.Time);
+            paths.Add(entry.Path);
+        }
+
+        Assert.Equal(["bin", "dev", "lib", "lib/modules", "proc", "sys", "tmp", "dev/console"], paths.Take(8));
+        Assert.Contains("init", paths);
+        Assert.Contains("bin/workload", paths);
+        Assert.Equal(6, paths.Count(path => path.EndsWith(".ko", StringComparison.Ordinal)));
+    }
+
+    [StockGuestFact]
+    public void Archive_holds_the_scripts_of_the_source_tree()
+    {
+        Dictionary<string, byte[]> contents = ReadArchive(StockGuest.Initramfs).ToDictionary(entry => entry.Path, entry => entry.Contents);
+
+        Assert.Equal(File.ReadAllBytes(Repository.PathOf("guests/initramfs/init")), contents["init"]);
+        Assert.Equal(File.ReadAllBytes(Repository.PathOf("guests/initramfs/workload")), contents["bin/workload"]);
+        Assert.Equal(File.ReadAllBytes(Repository.PathOf("guests/initramfs/modules")), contents["bin/modules"]);
+        Assert.Equal(143, contents["bin/segfault"].Length);
+    }
+
+    private static IEnumerable<CpioEntry> ReadArchive(string path)
+    {
+        using GZipStream unpacked = new(File.OpenRead(path), CompressionMode.Decompress);
+        using MemoryStream whole = new();
+        unpacked.CopyTo(whole);
+        byte[] archive = whole.ToArray();
+        int at = 0;
+        while (true)
+        {
+            Assert.Equal("070701", Encoding.ASCII.GetString(archive, at, 6));
+            uint[] fields = [.. Enumerable.Range(0, 13).Select(index => Field(archive, at, index))];
+            int nameLength = (int)fields[11];
+            string name = Encoding.UTF8.GetString(archive, at + 110, nameLength - 1);
+            if (name == "TRAILER!!!")
+            {
+                yield break;
+            }
+
+            int contents = Align(at + 110 + nameLength);
+            int size = (int)fields[6];
+            yield return new CpioEntry(name, fields[0], fields[2], fields[3], fields[5], archive[contents..(contents + size)]);
+            at = Align(contents + size);
+        }
+    }
+
+    private static uint Field(byte[] archive, int entry, int index) =>
+        uint.Parse(Encoding.ASCII.GetString(archive, entry + 6 + 8 * index, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+
+    private static int Align(int offset) => (offset + 3) & ~3;
+
+    private sealed record CpioEntry(string Path, uint Inode, uint Owner, uint Group, uint Time, byte[] Contents);
+}
