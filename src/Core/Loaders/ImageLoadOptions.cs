@@ -1,0 +1,35 @@
+namespace KprobeTrace.Loaders;
+
+/// <summary>What the user says about an image besides the file itself.</summary>
+public sealed record ImageLoadOptions
+{
+    /// <summary>Gets the size of guest RAM in bytes; everything loaded must fit into it.</summary>
+    public ulong MemorySize { get; init; } = 512UL << 20;
+
+    /// <summary>Gets the kernel command line; empty when there is none.</summary>
+    public string CommandLine { get; init; } = "";
+
+    /// <summary>Gets the path of the initial RAM disk, or null when there is none.</summary>
+    public string? InitrdPath { get; init; }
+
+    /// <summary>Gets the bytes of the initial RAM disk, used when <see cref="InitrdPath"/> is null.</summary>
+    public ReadOnlyMemory<byte> Initrd { get; init; }
+
+    /// <summary>Gets the physical address of the ACPI RSDP told to the kernel, or 0 to let the kernel search for it.</summary>
+    public ulong AcpiRsdpAddress { get; init; }
+
+    /// <summary>Gets the physical memory map told to the kernel, or null for the machine's usual one.</summary>
+    public IReadOnlyList<E820Entry>? MemoryMap { get; init; }
+
+    /// <summary>Gets a value that loads the file as raw bytes whatever it looks like.</summary>
+    public bool ForceFlat { get; init; }
+
+    /// <summary>Gets the physical load address of a flat image.</summary>
+    public ulong? LoadAddress { get; init; }
+
+    /// <summary>Gets the physical entry address of a flat image; its load address when null.</summary>
+    public ulong? EntryAddress { get; init; }
+
+    /// <summary>Gets the mode a flat image is entered in; 64-bit when null.</summary>
+    public EntryMode? Mode { get; init; }
+}
