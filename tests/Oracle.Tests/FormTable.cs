@@ -1,0 +1,48 @@
+using System.Text.RegularExpressions;
+using Iced.Intel;
+
+namespace KprobeTrace.Tests.Oracle;
+
+/// <summary>Every form in the scope of the comparison, and the documented table of those left out.</summary>
+internal static class FormTable
+{
+    private static readonly HashSet<CpuidFeature> _features = TableFile.Lines("features.txt")
+        .Select(fields => Enum.Parse<CpuidFeature>(fields[0]))
+        .ToHashSet();
+
+    /// <summary>Name pattern and reason, in the order of the file.</summary>
+    public static IReadOnlyList<(Regex Pattern, string Text, string Reason)> Refusals { get; } = TableFile.Lines("refused.txt")
+        .Select(fields => (TableFile.Glob(fields[0]), fields[0], fields[1]))
+        .ToList();
+
+    /// <summary>All forms of the declared instruction sets in 64-bit mode.</summary>
+    public static IReadOnlyList<Code> InScope { get; } = Enum.GetValues<Code>().Where(IsInScope).ToList();
+
+    /// <summary>The forms that are compared.</summary>
+    public static IReadOnlyList<InstructionForm> Compared { get; } = InScope
+        .Where(code => RefusalOf(code) is null)
+        .Select(code => new InstructionForm(code))
+        .ToList();
+
+    /// <summary>Why a form is not compared, or null when it is.</summary>
+    public static string? RefusalOf(Code code)
+    {
+        string name = code.ToString();
+        foreach ((Regex pattern, _, string reason) in Refusals)
+        {
+            if (pattern.IsMatch(name))
+            {
+                return reason;
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsInScope(Code code)
+    {
+        OpCodeInfo info = code.ToOpCode();
+        return info.IsInstruction && info.Mode64 && info.Encoding == EncodingKind.Legacy
+            && code.CpuidFeatures().All(_features.Contains);
+    }
+}
