@@ -6,7 +6,7 @@ namespace KprobeTrace.Tests.Oracle;
 internal sealed partial class CaseGenerator(ulong seed)
 {
     /// <summary>The AC flag.</summary>
-    private const ulong _alignmentCheck = 0x40000;
+    private const ulong AlignmentCheck = 0x40000;
 
     private readonly ulong _seed = seed;
     private readonly InstructionInfoFactory _information = new();
@@ -74,7 +74,7 @@ internal sealed partial class CaseGenerator(ulong seed)
             CodeOffset = _codeOffset,
             Initial = _state,
             Patches = [.. _patches],
-            StopsAtBreakpoint = (_state.Rflags & _alignmentCheck) != 0 || ContinuesElsewhere(instruction),
+            StopsAtBreakpoint = (_state.Rflags & AlignmentCheck) != 0 || ContinuesElsewhere(instruction),
         };
     }
 
@@ -102,7 +102,7 @@ internal sealed partial class CaseGenerator(ulong seed)
         const ulong Status = 0x8d5;
         const ulong Direction = 0x400;
         state.Rflags = 0x202 | (_random.Next() & Status) | (_random.Chance(25) ? Direction : 0)
-            | (_random.Chance(3) ? _alignmentCheck : 0);
+            | (_random.Chance(3) ? AlignmentCheck : 0);
         FxImages.Fill(_random, state.Fx, ElementsOf(_form), UsesX87(_form) || _random.Chance(5));
         return state;
     }

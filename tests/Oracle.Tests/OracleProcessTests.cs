@@ -5,7 +5,7 @@ namespace KprobeTrace.Tests.Oracle;
 /// <summary>Holds the oracle itself against answers known from the manuals.</summary>
 public sealed class OracleProcessTests
 {
-    private const uint _offset = 0x800;
+    private const uint Offset = 0x800;
 
     [HostFact]
     public void Adds_registers_and_sets_the_flags()
@@ -20,7 +20,7 @@ public sealed class OracleProcessTests
         Assert.Equal(0ul, outcome.State.Gpr[GprIndex.Rax]);
         Assert.Equal(1ul, outcome.State.Gpr[GprIndex.Rbx]);
         Assert.Equal(0x55ul, outcome.State.Rflags & 0x8d5);
-        Assert.Equal(OracleLayout.CodeBase + _offset + 3, outcome.State.Rip);
+        Assert.Equal(OracleLayout.CodeBase + Offset + 3, outcome.State.Rip);
     }
 
     [HostFact]
@@ -59,7 +59,7 @@ public sealed class OracleProcessTests
 
         Assert.Equal(OutcomeKind.Fault, outcome.Kind);
         Assert.Equal(new Fault(0, 0, 0), outcome.Fault);
-        Assert.Equal(OracleLayout.CodeBase + _offset, outcome.State.Rip);
+        Assert.Equal(OracleLayout.CodeBase + Offset, outcome.State.Rip);
         Assert.Equal(5ul, outcome.State.Gpr[GprIndex.Rax]);
         Assert.Equal(7ul, outcome.State.Gpr[GprIndex.Rdx]);
     }
@@ -94,7 +94,7 @@ public sealed class OracleProcessTests
         Outcome outcome = Run([0xeb, 0x20], _ => { });
 
         Assert.Equal(OutcomeKind.Completed, outcome.Kind);
-        Assert.Equal(OracleLayout.CodeBase + _offset + 0x22, outcome.State.Rip);
+        Assert.Equal(OracleLayout.CodeBase + Offset + 0x22, outcome.State.Rip);
     }
 
     [HostFact]
@@ -150,14 +150,14 @@ public sealed class OracleProcessTests
         BitConverter.TryWriteBytes(state.Fx, (ushort)0x37f);
         BitConverter.TryWriteBytes(state.Fx.AsSpan(FxImages.MxcsrOffset), 0x1f80);
         set(state);
-        Decoder.Create(64, bytes, OracleLayout.CodeBase + _offset).Decode(out Instruction instruction);
+        Decoder.Create(64, bytes, OracleLayout.CodeBase + Offset).Decode(out Instruction instruction);
         return new TestCase
         {
             Form = instruction.Code,
             Index = 0,
             Bytes = bytes,
             Instruction = instruction,
-            CodeOffset = _offset,
+            CodeOffset = Offset,
             Initial = state,
             Patches = [],
             StopsAtBreakpoint = instruction.FlowControl != FlowControl.Next,

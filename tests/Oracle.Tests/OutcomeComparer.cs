@@ -7,7 +7,7 @@ namespace KprobeTrace.Tests.Oracle;
 internal static class OutcomeComparer
 {
     /// <summary>CF PF AF ZF SF TF DF OF IOPL NT AC ID: RF, VM and the interrupt flags are the host kernel's.</summary>
-    private const ulong _comparedFlags = 0x247dd5;
+    private const ulong ComparedFlags = 0x247dd5;
 
     private static readonly string[] _gprNames =
         ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"];
@@ -82,7 +82,7 @@ internal static class OutcomeComparer
         }
 
         Add(differences, "RIP", processor.Rip, interpreter.Rip);
-        ulong flags = _comparedFlags & ~undefined.Flags;
+        ulong flags = ComparedFlags & ~undefined.Flags;
         if (((processor.Rflags ^ interpreter.Rflags) & flags) != 0)
         {
             string names = FlagNames((processor.Rflags ^ interpreter.Rflags) & flags);
