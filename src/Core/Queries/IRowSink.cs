@@ -1,0 +1,14 @@
+namespace KprobeTrace.Queries;
+
+/// <summary>Takes the rows of a query one by one.</summary>
+public interface IRowSink
+{
+    /// <summary>Called once, before any row.</summary>
+    void Begin(IReadOnlyList<string> columns);
+
+    /// <summary>Called for each row.</summary>
+    void Row(QueryRow row);
+
+    /// <summary>Called once, after the last row.</summary>
+    void Finish();
+}

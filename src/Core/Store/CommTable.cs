@@ -1,0 +1,54 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using KprobeTrace.Store.BTree;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Store;
+
+/// <summary>Gives task names numbers.</summary>
+internal sealed class CommTable
+{
+    private const int MaxRemembered = 1 << 17;
+
+    private readonly Dictionary<(ulong, ulong), long> _numbers = [];
+    private readonly TableLoader _table;
+    private readonly RecordBuilder _record = new();
+    private long _last;
+    private (ulong, ulong) _lastKey;
+    private long _lastNumber;
+
+    internal CommTable(TableLoader table, long last)
+    {
+        _table = table;
+        _last = last;
+    }
+
+    /// <summary>The number of a name.</summary>
+    internal long Of(in TraceComm comm)
+    {
+        ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>((ReadOnlySpan<byte>)comm);
+        (ulong, ulong) key = (words[0], words[1]);
+        if (key == _lastKey && _lastNumber != 0)
+        {
+            return _lastNumber;
+        }
+
+        if (!_numbers.TryGetValue(key, out long number))
+        {
+            if (_numbers.Count >= MaxRemembered)
+            {
+                _numbers.Clear();
+            }
+
+            _numbers.Add(key, number = ++_last);
+            _record.Begin();
+            _record.Null();
+            _record.Text(Encoding.UTF8.GetBytes(comm.ToString()));
+            _table.Add(number, _record.End());
+        }
+
+        _lastKey = key;
+        _lastNumber = number;
+        return number;
+    }
+}

@@ -1,0 +1,91 @@
+using System.Security.Cryptography;
+using KprobeTrace.Store.Sqlite;
+
+namespace KprobeTrace.Store;
+
+/// <summary>What identifies a trace file: its length, its time of change and its SHA-256.</summary>
+internal sealed class SourceFile
+{
+    private string? _sha256;
+
+    private SourceFile(string path, FileInfo file)
+    {
+        Path = path;
+        Bytes = file.Length;
+        Time = file.LastWriteTimeUtc.Ticks;
+    }
+
+    internal string Path { get; }
+
+    internal long Bytes { get; }
+
+    /// <summary>Time of the last change, in ticks of 100 ns.</summary>
+    internal long Time { get; }
+
+    /// <summary>SHA-256 of the file, read when first asked for.</summary>
+    internal string Sha256
+    {
+        get
+        {
+            if (_sha256 is null)
+            {
+                using FileStream stream = OpenRead(Path);
+                _sha256 = Convert.ToHexStringLower(SHA256.HashData(stream));
+            }
+
+            return _sha256;
+        }
+    }
+
+    /// <exception cref="KprobeTraceException">There is no such file.</exception>
+    internal static SourceFile Of(string path)
+    {
+        FileInfo file = new(path);
+        if (!file.Exists)
+        {
+            throw new KprobeTraceException(Directory.Exists(path)
+                ? $"{path}: is a directory; give a trace or a database"
+                : $"{path}: no such file");
+        }
+
+        return new SourceFile(path, file);
+    }
+
+    /// <summary>True where the file begins as a SQLite database does.</summary>
+    internal static bool IsDatabase(string path)
+    {
+        Span<byte> magic = stackalloc byte[16];
+        using FileStream stream = OpenRead(path);
+        return stream.ReadAtLeast(magic, 16, throwOnEndOfStream: false) == 16
+            && magic.SequenceEqual("SQLite format 3\0"u8);
+    }
+
+    /// <summary>The number of the run that was imported from this file as it is now, or 0.</summary>
+    internal long RunIn(SqliteDatabase database)
+    {
+        using SqliteStatement statement = database.Prepare(
+            "SELECT run, source_time, source_sha256 FROM kt_run WHERE source_bytes = ?1");
+        _ = statement.Bind(1, Bytes);
+        while (statement.Step())
+        {
+            if (statement.Int64(1) == Time || statement.Text(2) == Sha256)
+            {
+                return statement.Int64(0);
+            }
+        }
+
+        return 0;
+    }
+
+    private static FileStream OpenRead(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KprobeTraceException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using KprobeTrace.Store.BTree;
+
+namespace KprobeTrace.Store;
+
+/// <summary>Gives call stacks numbers and stores each once.</summary>
+internal sealed class StackTable
+{
+    private const int MaxRemembered = 1 << 18;
+    private const int MaxFrames = 4096;
+
+    private readonly Dictionary<UInt128, long> _numbers = [];
+    private readonly PlaceTable _places;
+    private readonly IndexLoader _table;
+    private readonly RecordBuilder _record = new();
+    private readonly long _run;
+    private long _last;
+
+    internal StackTable(PlaceTable places, IndexLoader table, long run)
+    {
+        _places = places;
+        _table = table;
+        _run = run;
+    }
+
+    /// <summary>The number of a stack, whose innermost frame comes first.</summary>
+    internal long Of(ReadOnlySpan<ulong> frames)
+    {
+        frames = frames[..Math.Min(frames.Length, MaxFrames)];
+        UInt128 hash = Hash(frames);
+        if (_numbers.TryGetValue(hash, out long number))
+        {
+            return number;
+        }
+
+        if (_numbers.Count >= MaxRemembered)
+        {
+            _numbers.Clear();
+        }
+
+        _numbers.Add(hash, ++_last);
+        for (int depth = 0; depth < frames.Length; depth++)
+        {
+            _record.Begin();
+            _record.Integer(_run);
+            _record.Integer(_last);
+            _record.Integer((long)depth);
+            _record.Integer(_places.Of(frames[depth]));
+            _table.Add(_record.End());
+        }
+
+        return _last;
+    }
+
+    /// <summary>FNV-1a over words with 128 bits: wide enough that two stacks never share a number by chance.</summary>
+    private static UInt128 Hash(ReadOnlySpan<ulong> frames)
+    {
+        UInt128 prime = new(0x0000000001000000, 0x000000000000013B);
+        UInt128 hash = new(0x6C62272E07BB0142, 0x62B821756295C58D);
+        foreach (ulong frame in frames)
+        {
+            hash = (hash ^ frame) * prime;
+            hash ^= hash >> 61;
+        }
+
+        return hash;
+    }
+}

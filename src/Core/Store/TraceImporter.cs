@@ -1,0 +1,412 @@
+using System.Runtime.InteropServices;
+using KprobeTrace.Store.BTree;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Store;
+
+/// <summary>Reads one trace in one pass into the trees of a new database.</summary>
+/// <remarks>
+/// Memory is bounded: what grows with the trace goes to the file as it comes; what is remembered (symbols, places,
+/// task names, stacks, open calls) has a limit beyond which only some sharing is lost.
+/// </remarks>
+internal sealed partial class TraceImporter
+{
+    private const int MaxProbes = 1 << 20;
+    private const int MaxTallies = 1 << 19;
+
+    private readonly TraceReader _trace;
+    private readonly Loaders _loaders;
+    private readonly long _run;
+    private readonly SequenceSpool _spool;
+    private readonly SymbolMap _symbols = new();
+    private readonly PlaceTable _places;
+    private readonly CommTable _comms;
+    private readonly StackTable _stacks;
+    private readonly CallPairing _pairing = new();
+    private readonly ArgumentJson _json = new();
+    private readonly Dictionary<ulong, long> _tallies = [];
+    private readonly RecordBuilder _record = new();
+    private ImportedProbe?[] _probes = new ImportedProbe?[256];
+    private ulong _lastSeq;
+    private ulong _lastTime;
+    private ulong _lastTallyKey;
+    private long _lastTallyCount;
+    private long _outOfOrder;
+
+    internal TraceImporter(TraceReader trace, Loaders loaders, SequenceSpool spool, ImportNumbers numbers)
+    {
+        _trace = trace;
+        _loaders = loaders;
+        _spool = spool;
+        _run = numbers.Run;
+        _places = new PlaceTable(_symbols, loaders.Places, _run, numbers.LastPlace);
+        _comms = new CommTable(loaders.Comms, numbers.LastComm);
+        _stacks = new StackTable(_places, loaders.Frames, _run);
+    }
+
+    /// <summary>Events stored.</summary>
+    internal long Events { get; private set; }
+
+    /// <summary>Sequence number of the first event stored.</summary>
+    internal ulong FirstSeq { get; private set; }
+
+    /// <summary>Sequence number of the last event stored.</summary>
+    internal ulong LastSeq => _lastSeq;
+
+    /// <summary>Virtual time of the last event stored.</summary>
+    internal ulong LastTimeNs => _lastTime;
+
+    /// <summary>Instructions retired before the last event stored.</summary>
+    internal ulong LastInstructions { get; private set; }
+
+    /// <summary>True while time has never gone back from one event to the next.</summary>
+    internal bool TimeRises { get; private set; } = true;
+
+    /// <summary>The probes that were seen, by their number.</summary>
+    internal SortedDictionary<int, ImportedProbe> Probes { get; } = [];
+
+    /// <summary>Events by probe, kind and task name; the same key may come twice.</summary>
+    internal List<(ulong Key, long Count)> Tallies { get; } = [];
+
+    /// <summary>Events whose sequence number did not rise and that were left out.</summary>
+    internal long OutOfOrder => _outOfOrder;
+
+    internal static int TallyProbe(ulong key) => (int)(key >> 33);
+
+    internal static int TallyKind(ulong key) => (int)(key >> 31) & 3;
+
+    /// <summary>The number of the task name in a tally's key, 0 where the task is unknown.</summary>
+    internal static long TallyComm(ulong key) => (long)(key & 0x7FFF_FFFF);
+
+    /// <summary>True where the trace ends in a footer, which counts the hits of each probe.</summary>
+    internal bool HasFooter => _trace.Footer is not null;
+
+    /// <summary>Reads the whole trace.</summary>
+    internal void Read(ImportOptions options)
+    {
+        while (_trace.ReadChunk())
+        {
+            options.Cancellation.ThrowIfCancellationRequested();
+            switch (_trace.Kind)
+            {
+                case TraceChunkKind.Events:
+                    AddEvents(options.Cancellation);
+                    break;
+                case TraceChunkKind.Probes:
+                    foreach (TraceProbe probe in _trace.Probes)
+                    {
+                        Define(probe);
+                    }
+
+                    break;
+                case TraceChunkKind.Symbols:
+                    AddSymbols();
+                    break;
+                case TraceChunkKind.Console:
+                    AddConsole();
+                    break;
+                case TraceChunkKind.TextPokes:
+                    AddTextPokes();
+                    break;
+                case TraceChunkKind.Notes:
+                    AddNotes();
+                    break;
+                default:
+                    break;
+            }
+
+            options.Progress?.Invoke(_trace.Length == 0 ? 1 : (double)_trace.Position / _trace.Length);
+        }
+
+        FlushTally();
+        FlushTallies();
+        if (_trace.Footer is { } footer)
+        {
+            foreach (TraceProbeCount count in footer.Probes)
+            {
+                ImportedProbe probe = ProbeOf(count.ProbeId & int.MaxValue);
+                probe.HitCount = count.Hits;
+                probe.Missed = count.Missed;
+                probe.State = count.State;
+            }
+        }
+
+        _spool.Drain((probe, seq, kind) =>
+        {
+            _record.Begin();
+            _record.Integer(_run);
+            _record.Integer((long)probe);
+            _record.Integer(seq);
+            _record.Integer((long)kind);
+            _loaders.EventsByProbe.Add(_record.End());
+        });
+    }
+
+    private void AddEvents(CancellationToken cancellation)
+    {
+        ReadOnlySpan<TraceEvent> events = _trace.Events;
+        for (int i = 0; i < events.Length; i++)
+        {
+            ref readonly TraceEvent e = ref events[i];
+            if (e.Seq <= _lastSeq)
+            {
+                _outOfOrder++;
+                continue;
+            }
+
+            AddEvent(in e, i);
+            if ((i & 0x3FFF) == 0x3FFF)
+            {
+                cancellation.ThrowIfCancellationRequested();
+            }
+        }
+    }
+
+    private void AddEvent(in TraceEvent e, int index)
+    {
+        _lastSeq = e.Seq;
+        FirstSeq = Events++ == 0 ? e.Seq : FirstSeq;
+        LastInstructions = e.Instructions;
+        TimeRises &= unchecked((long)e.TimeNs >= (long)_lastTime);
+        _lastTime = e.TimeNs;
+        int id = e.ProbeId & int.MaxValue;
+        ImportedProbe probe = ProbeOf(id);
+        if (probe.EventAddress == 0)
+        {
+            probe.EventAddress = e.Address;
+        }
+
+        bool hasTask = (e.Parts & TraceEventParts.Task) != 0;
+        long comm = hasTask ? _comms.Of(in e.Comm) : 0;
+        long caller = e.Caller != 0 ? _places.Of(e.Caller) : 0;
+        int kind = (int)e.Kind & 3;
+        AddEventRow(in e, index, probe, comm, caller);
+        _spool.Add(probe.Hits, e.Seq, kind);
+        if (TimeRises)
+        {
+            _record.Begin();
+            _record.Integer(_run);
+            _record.Integer(e.TimeNs);
+            _record.Integer(e.Seq);
+            _loaders.EventsByTime.Add(_record.End());
+        }
+
+        if ((e.Parts & TraceEventParts.Registers) != 0)
+        {
+            AddRegisters(in e);
+        }
+
+        if (e.Kind == TraceEventKind.Return)
+        {
+            AddCall(in e, comm, caller);
+        }
+        else if (e.Kind == TraceEventKind.Fault)
+        {
+            AddFault(in e);
+        }
+        else if (e.Kind == TraceEventKind.Pre && _pairing.Watches(e.Address) && probe.Definition.Type == 'p')
+        {
+            _pairing.Enter(e.Pid, e.Address, e.Seq, e.TimeNs);
+        }
+
+        Tally(((ulong)id << 33) | ((ulong)kind << 31) | ((ulong)comm & 0x7FFF_FFFF));
+    }
+
+    private void AddEventRow(in TraceEvent e, int index, ImportedProbe probe, long comm, long caller)
+    {
+        RecordBuilder record = _record;
+        record.Begin();
+        record.Integer(_run);
+        record.Integer(e.Seq);
+        record.Integer(e.TimeNs);
+        record.Integer(e.Instructions);
+        record.Integer((long)e.Cpu);
+        record.Integer((long)((int)e.Kind & 3));
+        record.Integer((long)(e.ProbeId & int.MaxValue));
+        IntegerUnless(e.Address == probe.EventAddress, e.Address);
+        if (comm != 0)
+        {
+            record.Integer((long)e.Pid);
+            record.Integer(comm);
+        }
+        else
+        {
+            record.Null();
+            record.Null();
+        }
+
+        IntegerUnless(caller == 0, (ulong)caller);
+        IntegerUnless(e.EntrySeq == 0, e.Seq - e.EntrySeq);
+        IntegerUnless((e.Parts & TraceEventParts.Truncated) == 0, 1);
+        ReadOnlySpan<ulong> stack = _trace.GetStack(index);
+        IntegerUnless(stack.IsEmpty, stack.IsEmpty ? 0 : (ulong)_stacks.Of(stack));
+        ReadOnlySpan<byte> json = _json.Convert(_trace.GetArguments(index), probe.ArgumentKeys);
+        if (json.IsEmpty)
+        {
+            record.Null();
+        }
+        else
+        {
+            record.Text(json);
+        }
+
+        _loaders.Events.Add(record.End());
+    }
+
+    private void AddRegisters(in TraceEvent e)
+    {
+        RecordBuilder record = _record;
+        record.Begin();
+        record.Integer(_run);
+        record.Integer(e.Seq);
+        foreach (ulong register in e.Registers.AsReadOnlySpan())
+        {
+            record.Integer(register);
+        }
+
+        _loaders.Registers.Add(record.End());
+    }
+
+    private void AddFault(in TraceEvent e)
+    {
+        _record.Begin();
+        _record.Integer(_run);
+        _record.Integer(e.Seq);
+        _record.Integer((long)e.Vector);
+        _record.Integer((long)e.ErrorCode);
+        _record.Integer(e.Cr2);
+        _record.Integer((e.Parts & TraceEventParts.Handled) != 0 ? 1L : 0L);
+        _loaders.Faults.Add(_record.End());
+    }
+
+    private void AddCall(in TraceEvent e, long comm, long caller)
+    {
+        ulong entrySeq = e.EntrySeq;
+        ulong entryTime = e.EntryTimeNs;
+        bool known = _pairing.Return(e.Pid, e.Address, ref entrySeq, ref entryTime);
+        if (!known)
+        {
+            return;
+        }
+
+        _record.Begin();
+        _record.Integer(_run);
+        _record.Integer(e.Seq);
+        IntegerUnless(entrySeq == 0, entrySeq);
+        _record.Integer((long)(e.ProbeId & int.MaxValue));
+        if (comm != 0)
+        {
+            _record.Integer((long)e.Pid);
+            _record.Integer(comm);
+        }
+        else
+        {
+            _record.Null();
+            _record.Null();
+        }
+
+        _record.Integer(entryTime);
+        _record.Integer(e.TimeNs - entryTime);
+        IntegerUnless((e.Parts & TraceEventParts.Registers) == 0, e.Registers.Ax);
+        IntegerUnless(caller == 0, (ulong)caller);
+        _loaders.Calls.Add(_record.End());
+    }
+
+    private void IntegerUnless(bool isNull, ulong value)
+    {
+        if (isNull)
+        {
+            _record.Null();
+        }
+        else
+        {
+            _record.Integer(value);
+        }
+    }
+
+    private void Tally(ulong key)
+    {
+        if (key == _lastTallyKey && _lastTallyCount > 0)
+        {
+            _lastTallyCount++;
+            return;
+        }
+
+        FlushTally();
+        _lastTallyKey = key;
+        _lastTallyCount = 1;
+    }
+
+    private void FlushTally()
+    {
+        if (_lastTallyCount > 0)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(_tallies, _lastTallyKey, out _) += _lastTallyCount;
+            _lastTallyCount = 0;
+            if (_tallies.Count >= MaxTallies)
+            {
+                FlushTallies();
+            }
+        }
+    }
+
+    private void FlushTallies()
+    {
+        // Only a trace that means harm has more than this; its counts by task name are then cut short.
+        if (Tallies.Count < 4 * MaxTallies)
+        {
+            foreach ((ulong key, long count) in _tallies)
+            {
+                Tallies.Add((key, count));
+            }
+        }
+
+        _tallies.Clear();
+    }
+
+    private ImportedProbe ProbeOf(int id)
+    {
+        if ((uint)id < (uint)_probes.Length && _probes[id] is { } known)
+        {
+            return known;
+        }
+
+        return Probes.TryGetValue(id, out ImportedProbe? probe)
+            ? probe
+            : Define(new TraceProbe { Id = id, Type = 'p', Name = $"probe_{(uint)id}", State = "unknown" });
+    }
+
+    private ImportedProbe Define(TraceProbe definition)
+    {
+        if (Probes.TryGetValue(definition.Id, out ImportedProbe? probe))
+        {
+            probe.Redefine(definition);
+        }
+        else
+        {
+            if (Probes.Count >= MaxProbes)
+            {
+                throw new KprobeTraceException($"the trace defines more than {MaxProbes:N0} probes; it is damaged");
+            }
+
+            probe = new ImportedProbe(definition, _spool.ListOf(definition.Id));
+            Probes.Add(definition.Id, probe);
+            if ((uint)definition.Id < 1 << 16)
+            {
+                if (definition.Id >= _probes.Length)
+                {
+                    Array.Resize(ref _probes, Math.Max(_probes.Length * 2, definition.Id + 1));
+                }
+
+                _probes[definition.Id] = probe;
+            }
+        }
+
+        if (definition.Type == 'r' && definition.Address != 0)
+        {
+            _pairing.Watch(definition.Address);
+        }
+
+        return probe;
+    }
+}
