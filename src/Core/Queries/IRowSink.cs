@@ -4,11 +4,11 @@ namespace KprobeTrace.Queries;
 public interface IRowSink
 {
     /// <summary>Called once, before any row.</summary>
-    void Begin(IReadOnlyList<string> columns);
+    public void Begin(IReadOnlyList<string> columns);
 
     /// <summary>Called for each row.</summary>
-    void Row(QueryRow row);
+    public void Row(QueryRow row);
 
     /// <summary>Called once, after the last row.</summary>
-    void Finish();
+    public void Finish();
 }
