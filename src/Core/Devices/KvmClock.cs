@@ -1,0 +1,148 @@
+using System.Buffers.Binary;
+
+namespace KprobeTrace.Devices;
+
+/// <summary>
+/// The paravirtual clock of KVM guests: through it a guest learns the frequency of its time-stamp counter (1 GHz) and
+/// the time of day without calibrating anything.
+/// </summary>
+/// <remarks>
+/// Layouts and MSR numbers: Linux Documentation/virt/kvm/x86/msr.rst and cpuid.rst. One instance a processor, because
+/// the system-time page is a processor's own. The page is written once, when the guest registers it: the counter never
+/// drifts from the clock, so nothing ever has to be corrected.
+/// </remarks>
+public sealed class KvmClock
+{
+    /// <summary>CPUID leaf of the hypervisor's signature; EBX, ECX, EDX hold <see cref="SignatureEbx"/> and its fellows.</summary>
+    public const uint SignatureLeaf = 0x40000000;
+
+    /// <summary>CPUID leaf of the features, which is also EAX of <see cref="SignatureLeaf"/>.</summary>
+    public const uint FeatureLeaf = 0x40000001;
+
+    /// <summary>"KVMK".</summary>
+    public const uint SignatureEbx = 0x4B4D564B;
+
+    /// <summary>"VMKV".</summary>
+    public const uint SignatureEcx = 0x564B4D56;
+
+    /// <summary>"M" and three zeros.</summary>
+    public const uint SignatureEdx = 0x0000004D;
+
+    /// <summary>
+    /// EAX of <see cref="FeatureLeaf"/>: both generations of the clock's MSRs (bits 0 and 3), no delays after port
+    /// accesses needed (bit 1), the clock's stable bit is to be believed (bit 24).
+    /// </summary>
+    public const uint FeatureEax = (1u << 0) | (1u << 1) | (1u << 3) | (1u << 24);
+
+    /// <summary>MSR_KVM_WALL_CLOCK_NEW: physical address where the guest wants the time of day at power-on.</summary>
+    public const uint MsrWallClock = 0x4B564D00;
+
+    /// <summary>MSR_KVM_SYSTEM_TIME_NEW: physical address of the system-time page, bit 0 set to enable it.</summary>
+    public const uint MsrSystemTime = 0x4B564D01;
+
+    /// <summary>MSR_KVM_WALL_CLOCK, the older number.</summary>
+    public const uint MsrWallClockOld = 0x11;
+
+    /// <summary>MSR_KVM_SYSTEM_TIME, the older number.</summary>
+    public const uint MsrSystemTimeOld = 0x12;
+
+    private const int SystemTimeLength = 32;
+    private const int WallClockLength = 12;
+    private const byte FlagTscStable = 1;
+
+    private readonly IVirtualClock _clock;
+    private readonly IPhysicalMemoryWriter _memory;
+    private ulong _systemTime;
+    private ulong _wallClock;
+
+    /// <summary>Makes the clock of a processor.</summary>
+    public KvmClock(IVirtualClock clock, IPhysicalMemoryWriter memory)
+    {
+        ArgumentNullException.ThrowIfNull(clock);
+        ArgumentNullException.ThrowIfNull(memory);
+        _clock = clock;
+        _memory = memory;
+    }
+
+    /// <summary>What the processor's time-stamp counter has on top of virtual time, in nanoseconds.</summary>
+    public long TscOffset { get; set; }
+
+    /// <summary>Forgets the guest's pages.</summary>
+    public void Reset()
+    {
+        _systemTime = 0;
+        _wallClock = 0;
+    }
+
+    /// <summary>Reads one of the clock's MSRs.</summary>
+    /// <returns>False when the MSR is not the clock's.</returns>
+    public bool TryReadMsr(uint msr, out ulong value)
+    {
+        switch (msr)
+        {
+            case MsrSystemTime:
+            case MsrSystemTimeOld:
+                value = _systemTime;
+                return true;
+            case MsrWallClock:
+            case MsrWallClockOld:
+                value = _wallClock;
+                return true;
+            default:
+                value = 0;
+                return false;
+        }
+    }
+
+    /// <summary>Writes one of the clock's MSRs, and the page it names. An address outside RAM is kept and nothing is written.</summary>
+    /// <returns>False when the MSR is not the clock's.</returns>
+    public bool TryWriteMsr(uint msr, ulong value)
+    {
+        switch (msr)
+        {
+            case MsrSystemTime:
+            case MsrSystemTimeOld:
+                _systemTime = value;
+                WriteSystemTime();
+                return true;
+            case MsrWallClock:
+            case MsrWallClockOld:
+                _wallClock = value;
+                WriteWallClock();
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private void WriteSystemTime()
+    {
+        if ((_systemTime & 1) == 0)
+        {
+            return;
+        }
+
+        // struct pvclock_vcpu_time_info. nanoseconds = ((tsc - timestamp) << shift) * multiplier >> 32: a shift of 1
+        // with half of 2^32 is the factor 1.
+        Span<byte> page = stackalloc byte[SystemTimeLength];
+        page.Clear();
+        long now = _clock.Now;
+        BinaryPrimitives.WriteUInt32LittleEndian(page, 2);
+        BinaryPrimitives.WriteInt64LittleEndian(page[8..], now + TscOffset);
+        BinaryPrimitives.WriteInt64LittleEndian(page[16..], now);
+        BinaryPrimitives.WriteUInt32LittleEndian(page[24..], 0x80000000);
+        page[28] = 1;
+        page[29] = FlagTscStable;
+        _memory.TryWrite(_systemTime & ~1UL, page);
+    }
+
+    private void WriteWallClock()
+    {
+        // struct pvclock_wall_clock: version, seconds and nanoseconds of the moment at which system time was 0.
+        Span<byte> page = stackalloc byte[WallClockLength];
+        page.Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(page, 2);
+        BinaryPrimitives.WriteUInt32LittleEndian(page[4..], (uint)RtcMc146818.StartSeconds);
+        _memory.TryWrite(_wallClock, page);
+    }
+}
