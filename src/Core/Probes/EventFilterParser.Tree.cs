@@ -3,7 +3,7 @@ namespace KprobeTrace.Probes;
 /// <content>Connectors, negation and parentheses; the jumps between comparisons.</content>
 internal sealed partial class EventFilterParser
 {
-    private const int _none = -1;
+    private const int None = -1;
     private readonly List<Node> _nodes = [];
 
     private enum NodeKind : byte
@@ -23,7 +23,7 @@ internal sealed partial class EventFilterParser
     private bool ParseTerms()
     {
         Stack<Group> outer = new();
-        Group group = new(false, _none, _none);
+        Group group = new(false, None, None);
         bool invert = false;
         int i = SkipBlanks(0);
         if (i == _text.Length)
@@ -42,7 +42,7 @@ internal sealed partial class EventFilterParser
             if (_text[i] == '(')
             {
                 outer.Push(group);
-                group = new Group(invert, _none, _none);
+                group = new Group(invert, None, None);
                 invert = false;
                 i++;
                 continue;
@@ -62,7 +62,7 @@ internal sealed partial class EventFilterParser
             }
 
             int index = _predicates.Count - 1;
-            int value = Add(NodeKind.Term, index, _none, index);
+            int value = Add(NodeKind.Term, index, None, index);
             value = invert ? Negate(value) : value;
             invert = false;
             if (!ParseConnectors(ref i, ref group, outer, value, out bool ended))
@@ -84,8 +84,8 @@ internal sealed partial class EventFilterParser
         while (true)
         {
             i = SkipBlanks(i);
-            value = group.And == _none ? value : Join(NodeKind.And, group.And, value);
-            group.And = _none;
+            value = group.And == None ? value : Join(NodeKind.And, group.And, value);
+            group.And = None;
             char c = At(i);
             if (c is '&' or '|' && At(i + 1) == c)
             {
@@ -96,7 +96,7 @@ internal sealed partial class EventFilterParser
                 }
                 else
                 {
-                    group.Or = group.Or == _none ? value : Join(NodeKind.Or, group.Or, value);
+                    group.Or = group.Or == None ? value : Join(NodeKind.Or, group.Or, value);
                 }
 
                 return true;
@@ -107,7 +107,7 @@ internal sealed partial class EventFilterParser
                 return Fail(FilterErrorCode.TooManyTerms, i);
             }
 
-            value = group.Or == _none ? value : Join(NodeKind.Or, group.Or, value);
+            value = group.Or == None ? value : Join(NodeKind.Or, group.Or, value);
             if (i >= _text.Length)
             {
                 ended = true;
@@ -121,7 +121,7 @@ internal sealed partial class EventFilterParser
         }
     }
 
-    private int Negate(int value) => Add(NodeKind.Not, value, _none, _nodes[value].First);
+    private int Negate(int value) => Add(NodeKind.Not, value, None, _nodes[value].First);
 
     private int Join(NodeKind kind, int left, int right) => Add(kind, left, right, _nodes[left].First);
 

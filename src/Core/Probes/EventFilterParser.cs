@@ -10,9 +10,9 @@ namespace KprobeTrace.Probes;
 /// </remarks>
 internal sealed partial class EventFilterParser
 {
-    private const int _maxLength = 4095;
-    private const int _maxTextLength = 255;
-    private const int _maxNumberLength = 23;
+    private const int MaxLength = 4095;
+    private const int MaxTextLength = 255;
+    private const int MaxNumberLength = 23;
 
     private static readonly (string Text, FilterOperator Operator)[] _operators =
     [
@@ -48,9 +48,9 @@ internal sealed partial class EventFilterParser
 
     private bool Parse()
     {
-        if (_text.Length > _maxLength)
+        if (_text.Length > MaxLength)
         {
-            return Fail(FilterErrorCode.OperandTooLong, _maxLength);
+            return Fail(FilterErrorCode.OperandTooLong, MaxLength);
         }
 
         return CheckBrackets() && ParseTerms();
@@ -184,7 +184,7 @@ internal sealed partial class EventFilterParser
         }
 
         int end = _text.IndexOf(_text[start], start + 1);
-        if (end - start - 1 > _maxTextLength)
+        if (end - start - 1 > MaxTextLength)
         {
             Fail(FilterErrorCode.OperandTooLong, end + 1);
             return -1;
@@ -214,7 +214,7 @@ internal sealed partial class EventFilterParser
             end++;
         }
 
-        if (end - start > _maxNumberLength)
+        if (end - start > MaxNumberLength)
         {
             Fail(FilterErrorCode.OperandTooLong, end + 1);
             return -1;

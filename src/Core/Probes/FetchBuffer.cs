@@ -9,7 +9,7 @@ namespace KprobeTrace.Probes;
 /// </remarks>
 public sealed class FetchBuffer
 {
-    private const ulong _fault = ulong.MaxValue;
+    private const ulong FaultMark = ulong.MaxValue;
     private readonly int[] _first;
     private readonly ulong[] _items;
     private readonly bool[] _faulted;
@@ -44,13 +44,13 @@ public sealed class FetchBuffer
     public bool IsFaulted(int argument) => _faulted[argument];
 
     /// <summary>True when a string item could not be read.</summary>
-    public bool IsTextFault(int argument, int element = 0) => _items[_first[argument] + element] == _fault;
+    public bool IsTextFault(int argument, int element = 0) => _items[_first[argument] + element] == FaultMark;
 
     /// <summary>The bytes of a string item without a terminating zero; empty for a fault.</summary>
     public ReadOnlySpan<byte> Text(int argument, int element = 0)
     {
         ulong location = _items[_first[argument] + element];
-        return location == _fault ? default : _bytes.AsSpan((int)(location >> 32), (int)(uint)location);
+        return location == FaultMark ? default : _bytes.AsSpan((int)(location >> 32), (int)(uint)location);
     }
 
     /// <summary>Shows all arguments as ftrace prints them: <c>a=1 b="x" c={1,2}</c>.</summary>
@@ -98,7 +98,7 @@ public sealed class FetchBuffer
         return location;
     }
 
-    internal static ulong Fault => _fault;
+    internal static ulong Fault => FaultMark;
 
     private void FormatValue(StringBuilder text, int argument, IFetchEnvironment? symbols)
     {
@@ -134,7 +134,7 @@ public sealed class FetchBuffer
             case FetchValueKind.SignedNumber:
                 text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{(long)item}");
                 break;
-            case FetchValueKind.Text when item == _fault:
+            case FetchValueKind.Text when item == FaultMark:
                 text.Append("(fault)");
                 break;
             case FetchValueKind.Text:

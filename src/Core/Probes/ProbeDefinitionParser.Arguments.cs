@@ -3,13 +3,13 @@ namespace KprobeTrace.Probes;
 /// <content>Fetch arguments: names, types, and the steps that fetch them.</content>
 public sealed partial class ProbeDefinitionParser
 {
-    private const int _maxArgumentNameLength = 32;
-    private const int _maxArgumentLength = 63;
-    private const int _maxArrayCount = 64;
-    private const int _maxRecordSize = 3072;
+    private const int MaxArgumentNameLength = 32;
+    private const int MaxArgumentLength = 63;
+    private const int MaxArrayCount = 64;
+    private const int MaxRecordSize = 3072;
 
     /// <summary>The kernel keeps sixteen steps an argument, the last of which marks the end.</summary>
-    private const int _maxSteps = 15;
+    private const int MaxSteps = 15;
 
     private static readonly string[] _reservedNames =
     [
@@ -38,9 +38,9 @@ public sealed partial class ProbeDefinitionParser
                 continue;
             }
 
-            if (_arguments.Count >= _maxArguments)
+            if (_arguments.Count >= MaxArguments)
             {
-                _warnings.Add($"{_definition.Event}: arguments after the {_maxArguments}th are ignored");
+                _warnings.Add($"{_definition.Event}: arguments after the {MaxArguments}th are ignored");
                 break;
             }
 
@@ -85,7 +85,7 @@ public sealed partial class ProbeDefinitionParser
 
         foreach (ProbeVariable parameter in parameters)
         {
-            if (parameter.Name.Length > 0 && _arguments.Count < _maxArguments && !ParseArgument(parameter.Name))
+            if (parameter.Name.Length > 0 && _arguments.Count < MaxArguments && !ParseArgument(parameter.Name))
             {
                 return false;
             }
@@ -102,7 +102,7 @@ public sealed partial class ProbeDefinitionParser
         int offset = 0;
         if (equals >= 0)
         {
-            if (equals > _maxArgumentNameLength)
+            if (equals > MaxArgumentNameLength)
             {
                 return Fail(ProbeErrorCode.ArgumentNameTooLong, _word, 0);
             }
@@ -137,7 +137,7 @@ public sealed partial class ProbeDefinitionParser
         }
 
         _recordSize += argument!.RecordSize;
-        if (_recordSize > _maxRecordSize)
+        if (_recordSize > MaxRecordSize)
         {
             return Fail(ProbeErrorCode.EventTooBig, _word, 0, ProbeErrno.TooBig);
         }
@@ -151,14 +151,14 @@ public sealed partial class ProbeDefinitionParser
     {
         int colon = text.IndexOf(':', StringComparison.Ordinal);
         string bare = colon < 0 ? text : text[..colon];
-        bool named = IsIdentifier(bare) && bare.Length <= _maxArgumentNameLength;
+        bool named = IsIdentifier(bare) && bare.Length <= MaxArgumentNameLength;
         return named ? bare : $"arg{ProbeNumber.Decimal((ulong)_arguments.Count + 1)}";
     }
 
     private bool ParseBody(string name, string body, int offset, out ProbeArgument? argument)
     {
         argument = null;
-        if (body.Length > _maxArgumentLength)
+        if (body.Length > MaxArgumentLength)
         {
             return Fail(ProbeErrorCode.ArgumentTooLong, _word, offset);
         }
@@ -248,7 +248,7 @@ public sealed partial class ProbeDefinitionParser
             return Fail(ProbeErrorCode.BadArraySize, _word, offset + open + 1);
         }
 
-        if (number > _maxArrayCount)
+        if (number > MaxArrayCount)
         {
             return Fail(ProbeErrorCode.ArrayTooBig, _word, offset + open + 1);
         }
@@ -426,5 +426,5 @@ public sealed partial class ProbeDefinitionParser
         return true;
     }
 
-    private bool HasRoomFor(int steps) => _steps.Count + _extraSteps + steps <= _maxSteps;
+    private bool HasRoomFor(int steps) => _steps.Count + _extraSteps + steps <= MaxSteps;
 }

@@ -5,7 +5,7 @@ namespace KprobeTrace.Probes;
 /// <content>What a fetch argument reads: registers, variables, memory, constants and dereferences.</content>
 public sealed partial class ProbeDefinitionParser
 {
-    private const ulong _maxStackNumber = FetchProgram.ThreadSize / 8;
+    private const ulong MaxStackNumber = FetchProgram.ThreadSize / 8;
 
     private static readonly string[] _registerNames =
     [
@@ -85,7 +85,7 @@ public sealed partial class ProbeDefinitionParser
         if (name.StartsWith("stack", StringComparison.Ordinal) && char.IsAsciiDigit(name["stack".Length])
             && ProbeNumber.TryParse(name.AsSpan("stack".Length), 10, out ulong word))
         {
-            return word <= _maxStackNumber
+            return word <= MaxStackNumber
                 ? Emit(FetchOperation.StackWord, (long)word, offset)
                 : Fail(ProbeErrorCode.BadStackNumber, _word, offset);
         }
@@ -93,7 +93,7 @@ public sealed partial class ProbeDefinitionParser
         if (_atEntry && !_definition.IsReturn && name.StartsWith("arg", StringComparison.Ordinal)
             && ProbeNumber.TryParse(name.AsSpan("arg".Length), 10, out ulong number))
         {
-            return number is > 0 and <= _maxStackNumber
+            return number is > 0 and <= MaxStackNumber
                 ? EmitParameter((int)number - 1, offset)
                 : Fail(ProbeErrorCode.BadArgumentNumber, _word, offset);
         }

@@ -188,7 +188,7 @@ public sealed partial class ProbeDefinitionParser
             ? FetchType.Default
             : FetchType.Integer(
                 element.Size, element.IsSigned ? FetchValueKind.SignedNumber : FetchValueKind.UnsignedNumber);
-        _sourceCount = Math.Min(count, _maxArrayCount);
+        _sourceCount = Math.Min(count, MaxArrayCount);
     }
 
     private static int PathNameEnd(string text, int start)

@@ -12,10 +12,10 @@ public sealed partial class ProbeDefinitionParser
     /// <summary>The word that asks for the call stack of every hit.</summary>
     internal const string StackWord = "stack";
 
-    private const int _maxNameLength = 63;
-    private const int _maxLineLength = 4094;
-    private const int _maxArguments = 128;
-    private const int _maxActiveLimit = 4096;
+    private const int MaxNameLength = 63;
+    private const int MaxLineLength = 4094;
+    private const int MaxArguments = 128;
+    private const int MaxActiveLimit = 4096;
 
     private readonly string[] _words;
     private readonly IProbeTarget? _target;
@@ -43,7 +43,7 @@ public sealed partial class ProbeDefinitionParser
     {
         ArgumentNullException.ThrowIfNull(line);
         ProbeDefinitionParser parser = new(SplitWords(line), target);
-        bool accepted = line.Length <= _maxLineLength
+        bool accepted = line.Length <= MaxLineLength
             ? parser.Parse()
             : parser.FailUnlogged(0, "the line is longer than 4094 characters");
         definition = accepted ? parser._definition : null;
@@ -112,14 +112,14 @@ public sealed partial class ProbeDefinitionParser
         }
 
         string digits = colon < 0 ? head[1..] : head[1..colon];
-        if (digits.Length > _maxNameLength
+        if (digits.Length > MaxNameLength
             || !ProbeNumber.TryParse(digits, 0, out ulong count)
             || count is 0 or > uint.MaxValue)
         {
             return Fail(ProbeErrorCode.BadMaxActive, 0, 1);
         }
 
-        if (count > _maxActiveLimit)
+        if (count > MaxActiveLimit)
         {
             return Fail(ProbeErrorCode.MaxActiveTooBig, 0, 1);
         }
@@ -225,7 +225,7 @@ public sealed partial class ProbeDefinitionParser
 
         if (separator > 0)
         {
-            if (separator > _maxNameLength)
+            if (separator > MaxNameLength)
             {
                 return Fail(ProbeErrorCode.GroupTooLong, 0, column);
             }
@@ -250,7 +250,7 @@ public sealed partial class ProbeDefinitionParser
             return Fail(ProbeErrorCode.NoEventName, 0, column);
         }
 
-        if (name.Length > _maxNameLength)
+        if (name.Length > MaxNameLength)
         {
             return Fail(ProbeErrorCode.EventTooLong, 0, column);
         }
@@ -266,7 +266,7 @@ public sealed partial class ProbeDefinitionParser
         string name = place.Symbol is null
             ? $"{kind}_0x{place.Address:x}"
             : $"{kind}_{place.QualifiedSymbol}_{ProbeNumber.Decimal(place.Offset)}";
-        char[] characters = name.Length > _maxNameLength ? name.ToCharArray(0, _maxNameLength) : name.ToCharArray();
+        char[] characters = name.Length > MaxNameLength ? name.ToCharArray(0, MaxNameLength) : name.ToCharArray();
         for (int i = 0; i < characters.Length; i++)
         {
             if (!char.IsAsciiLetterOrDigit(characters[i]))
