@@ -1,0 +1,128 @@
+namespace KprobeTrace.Symbols;
+
+/// <summary>The symbols of one module or of the kernel, sorted by address; equal addresses keep their given order.</summary>
+internal sealed class SymbolSet
+{
+    private readonly ulong[] _addresses;
+    private readonly string[] _names;
+    private readonly char[] _types;
+    private Dictionary<string, int>? _first;
+    private int[] _next = [];
+
+    public SymbolSet(string module, IReadOnlyCollection<Symbol> symbols, ulong start, ulong end)
+    {
+        Module = module;
+        Start = start;
+        End = end;
+        Symbol[] sorted = [.. symbols];
+        ulong[] keys = new ulong[sorted.Length];
+        int[] order = new int[sorted.Length];
+        bool inOrder = true;
+        for (int i = 0; i < sorted.Length; i++)
+        {
+            keys[i] = sorted[i].Address;
+            order[i] = i;
+            inOrder &= i == 0 || keys[i] >= keys[i - 1];
+        }
+
+        if (!inOrder)
+        {
+            Array.Sort(order, (a, b) => keys[a] != keys[b] ? keys[a].CompareTo(keys[b]) : a.CompareTo(b));
+        }
+
+        _addresses = new ulong[sorted.Length];
+        _names = new string[sorted.Length];
+        _types = new char[sorted.Length];
+        for (int i = 0; i < order.Length; i++)
+        {
+            ref readonly Symbol symbol = ref sorted[order[i]];
+            _addresses[i] = symbol.Address;
+            _names[i] = symbol.Name;
+            _types[i] = symbol.Type;
+        }
+    }
+
+    public string Module { get; }
+
+    /// <summary>Gets the first address that look-ups by address consider.</summary>
+    public ulong Start { get; }
+
+    /// <summary>Gets the address behind the last one that look-ups by address consider.</summary>
+    public ulong End { get; }
+
+    public int Count => _addresses.Length;
+
+    public Symbol At(int index)
+    {
+        int next = index + 1;
+        ulong address = _addresses[index];
+        while (next < _addresses.Length && _addresses[next] == address)
+        {
+            next++;
+        }
+
+        ulong end = next < _addresses.Length ? _addresses[next] : Math.Max(End, address);
+        if (address < End && end > End)
+        {
+            end = End;
+        }
+
+        return new Symbol(_names[index], address, end - address, _types[index], Module);
+    }
+
+    /// <summary>Index of the first symbol at the highest address that is not above the given one; -1 when there is none.</summary>
+    public int IndexAtOrBelow(ulong address)
+    {
+        int low = 0;
+        int high = _addresses.Length;
+        while (low < high)
+        {
+            int middle = (low + high) >>> 1;
+            if (_addresses[middle] <= address)
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+
+        int index = low - 1;
+        while (index > 0 && _addresses[index - 1] == _addresses[index])
+        {
+            index--;
+        }
+
+        return index;
+    }
+
+    /// <summary>Index of the first symbol of a name, -1 when there is none.</summary>
+    public int IndexOf(string name) => Index().TryGetValue(name, out int index) ? index : -1;
+
+    /// <summary>Index of the next symbol of the same name, -1 when there is none.</summary>
+    public int IndexAfter(int index)
+    {
+        Index();
+        return _next[index];
+    }
+
+    private Dictionary<string, int> Index()
+    {
+        if (_first is not null)
+        {
+            return _first;
+        }
+
+        int[] next = new int[_names.Length];
+        Dictionary<string, int> first = new(_names.Length, StringComparer.Ordinal);
+        for (int i = _names.Length - 1; i >= 0; i--)
+        {
+            next[i] = first.TryGetValue(_names[i], out int later) ? later : -1;
+            first[_names[i]] = i;
+        }
+
+        _next = next;
+        return _first = first;
+    }
+}
