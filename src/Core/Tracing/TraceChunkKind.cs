@@ -4,7 +4,7 @@ namespace KprobeTrace.Tracing;
 /// <remarks>The numbers are part of the trace format.</remarks>
 public enum TraceChunkKind : byte
 {
-    /// <summary>Nothing read yet.</summary>
+    /// <summary>Nothing read yet; in the file: the header.</summary>
     None = 0,
 
     /// <summary>Events.</summary>
@@ -24,4 +24,7 @@ public enum TraceChunkKind : byte
 
     /// <summary>Notes.</summary>
     Notes = 6,
+
+    /// <summary>The footer; a reader never delivers it as a chunk.</summary>
+    Footer = 127,
 }

@@ -19,4 +19,7 @@ public enum TraceEventParts : byte
 
     /// <summary>An argument, a string or the stack was cut short; what is recorded is its beginning.</summary>
     Truncated = 8,
+
+    /// <summary>The event has an argument array. The writer sets it; what a caller puts here is ignored.</summary>
+    Arguments = 16,
 }

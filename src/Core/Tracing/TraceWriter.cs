@@ -1,3 +1,5 @@
+using MessagePack;
+
 namespace KprobeTrace.Tracing;
 
 /// <summary>Writes a trace file, chunk by chunk, in bounded memory.</summary>
@@ -7,67 +9,349 @@ namespace KprobeTrace.Tracing;
 /// </remarks>
 public sealed class TraceWriter : IDisposable
 {
+    /// <summary>Addresses whose symbols are asked for; beyond it new ones go without, so that memory stays bounded.</summary>
+    internal const int MaxAddresses = 1 << 20;
+
+    private readonly FrameWriter _frames;
+    private readonly TraceWriterOptions _options;
+    private readonly EventEncoder _events;
+    private readonly ByteSink _payload = new();
+    private readonly HashSet<ulong> _addresses = [];
+    private readonly HashSet<ulong> _symbolsWritten = [];
+
+    // In the order in which a flush writes them: what events refer to comes before the events.
+    private readonly RowBuffer _probes = new(TraceChunkKind.Probes);
+    private readonly RowBuffer _symbols = new(TraceChunkKind.Symbols);
+    private readonly RowBuffer _console = new(TraceChunkKind.Console);
+    private readonly RowBuffer _pokes = new(TraceChunkKind.TextPokes);
+    private readonly RowBuffer _notes = new(TraceChunkKind.Notes);
+    private ulong _eventsInChunks;
+    private ulong _chunks;
+    private ulong _period;
+    private bool _closed;
+
+    /// <summary>Writes to a stream; <paramref name="name"/> stands for the file in error messages.</summary>
+    /// <exception cref="KprobeTraceException">The header could not be written.</exception>
+    public TraceWriter(Stream stream, string name, TraceHeader header, TraceWriterOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(header);
+        _options = options ?? new TraceWriterOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.EventsPerChunk, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(_options.EventsPerChunk, TraceFormat.MaxEventsPerChunk);
+        _frames = new FrameWriter(stream, name);
+        _events = new EventEncoder(_options.EventsPerChunk, _options.ResolveSymbol is null ? null : NameAddress);
+        MessagePackWriter writer = new(_payload);
+        TraceRows.Write(ref writer, header);
+        writer.Flush();
+        _frames.Write(TraceChunkKind.None, 1, 1, _payload.Written, compress: false);
+    }
+
+    /// <summary>Events written so far.</summary>
+    public ulong EventCount => _eventsInChunks + (ulong)_events.Count;
+
+    /// <summary>Bytes handed to the file so far.</summary>
+    public long BytesWritten => _frames.BytesWritten;
+
     /// <summary>Creates the file and writes the header; an existing file becomes <c>FILE.old</c>.</summary>
     /// <exception cref="KprobeTraceException">The file cannot be created.</exception>
     public static TraceWriter Create(string path, TraceHeader header, TraceWriterOptions? options = null)
     {
-        _ = (path, header, options);
-        throw new NotImplementedException();
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        FileStream? stream = null;
+        try
+        {
+            // A device is written to, not moved away.
+            if (File.Exists(path) && !path.StartsWith("/dev/", StringComparison.Ordinal))
+            {
+                File.Move(path, path + ".old", overwrite: true);
+            }
+
+            stream = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            return new TraceWriter(stream, path, header, options);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new KprobeTraceException($"{path}: cannot create the trace: {e.Message}", e);
+        }
+        catch
+        {
+            stream?.Dispose();
+            throw;
+        }
     }
-
-    /// <summary>Writes to a stream; <paramref name="name"/> stands for the file in error messages.</summary>
-    public TraceWriter(Stream stream, string name, TraceHeader header, TraceWriterOptions? options = null)
-    {
-        _ = (stream, name, header, options);
-    }
-
-    /// <summary>Events written so far.</summary>
-    public ulong EventCount { get; }
-
-    /// <summary>Bytes handed to the file so far.</summary>
-    public long BytesWritten { get; }
 
     /// <summary>Adds an event.</summary>
     /// <param name="e">The event; its <see cref="TraceEvent.Seq"/> is ignored.</param>
     /// <param name="arguments">The fetched arguments: empty, or exactly one MessagePack array with one value an
     /// argument of the probe (integer, str, bin for bytes that are no UTF-8, array, nil for what could not be read).</param>
-    /// <param name="stack">Return addresses, innermost first; empty when none was taken.</param>
+    /// <param name="stack">Return addresses, innermost first, at most <see cref="TraceFormat.MaxStackDepth"/>; empty
+    /// when none was taken.</param>
     /// <returns>The event's sequence number: 1 for the first.</returns>
-    /// <exception cref="ArgumentException">The arguments are no well-formed MessagePack array.</exception>
+    /// <exception cref="ArgumentException">The arguments are no well-formed MessagePack array or too long, the stack
+    /// is too deep, or the entry does not lie before the event.</exception>
     /// <exception cref="KprobeTraceException">The file could not be written (disk full …).</exception>
-    public ulong WriteEvent(in TraceEvent e, ReadOnlySpan<byte> arguments, ReadOnlySpan<ulong> stack) =>
-        throw new NotImplementedException();
+    public ulong WriteEvent(in TraceEvent e, ReadOnlySpan<byte> arguments, ReadOnlySpan<ulong> stack)
+    {
+        ulong seq = EventCount + 1;
+        if (e.EntrySeq >= seq || e.EntryTimeNs > e.TimeNs || e.Kind > TraceEventKind.Return)
+        {
+            ThrowBadEvent();
+        }
+
+        if (!arguments.IsEmpty)
+        {
+            CheckArguments(arguments);
+        }
+
+        if (stack.Length > TraceFormat.MaxStackDepth)
+        {
+            throw new ArgumentException($"a stack has at most {TraceFormat.MaxStackDepth} entries", nameof(stack));
+        }
+
+        Advance(e.Instructions);
+        if (_events.Full)
+        {
+            FlushEvents();
+        }
+
+        _events.Add(in e, seq, arguments, stack);
+        return seq;
+    }
 
     /// <summary>Adds a probe's definition. A later one with the same id replaces it for the reader.</summary>
-    public void WriteProbe(TraceProbe probe) => throw new NotImplementedException();
+    public void WriteProbe(TraceProbe probe)
+    {
+        ArgumentNullException.ThrowIfNull(probe);
+        ArgumentOutOfRangeException.ThrowIfNegative(probe.Id, nameof(probe));
+        MessagePackWriter writer = new(_probes.Bytes);
+        TraceRows.Write(ref writer, probe);
+        writer.Flush();
+        Added(_probes);
+    }
 
     /// <summary>Adds a symbol. Those that <see cref="TraceWriterOptions.ResolveSymbol"/> gave need not be repeated.</summary>
-    public void WriteSymbol(in TraceSymbol symbol) => throw new NotImplementedException();
+    public void WriteSymbol(in TraceSymbol symbol)
+    {
+        MessagePackWriter writer = new(_symbols.Bytes);
+        TraceRows.Write(ref writer, symbol with { Name = Clip(symbol.Name) });
+        writer.Flush();
+        _symbolsWritten.Add(symbol.Address);
+        Added(_symbols);
+    }
 
-    /// <summary>Adds a console line, without its line end.</summary>
-    public void WriteConsoleLine(ulong timeNs, ulong instructions, ReadOnlySpan<byte> line) =>
-        throw new NotImplementedException();
+    /// <summary>Adds a console line, without its line end. One beyond <see cref="TraceFormat.MaxTextBytes"/> becomes
+    /// several.</summary>
+    public void WriteConsoleLine(ulong timeNs, ulong instructions, ReadOnlySpan<byte> line)
+    {
+        Advance(instructions);
+        do
+        {
+            ReadOnlySpan<byte> piece = line[..Math.Min(line.Length, TraceFormat.MaxTextBytes)];
+            line = line[piece.Length..];
+            MessagePackWriter writer = new(_console.Bytes);
+            writer.WriteArrayHeader(3);
+            writer.Write(timeNs);
+            writer.Write(instructions);
+            writer.Write(piece);
+            writer.Flush();
+            Added(_console);
+        }
+        while (!line.IsEmpty);
+    }
 
-    /// <summary>Adds a change of code.</summary>
+    /// <summary>Adds a change of code. One beyond <see cref="TraceFormat.MaxTextBytes"/> becomes several.</summary>
+    /// <exception cref="ArgumentException">Old and new bytes differ in number.</exception>
     public void WriteTextPoke(
-        ulong timeNs, ulong instructions, ulong address, ReadOnlySpan<byte> old, ReadOnlySpan<byte> @new, string reason) =>
-        throw new NotImplementedException();
+        ulong timeNs, ulong instructions, ulong address, ReadOnlySpan<byte> old, ReadOnlySpan<byte> replacement, string reason)
+    {
+        ArgumentNullException.ThrowIfNull(reason);
+        if (old.Length != replacement.Length)
+        {
+            throw new ArgumentException("a change of code has as many bytes before as after", nameof(replacement));
+        }
+
+        Advance(instructions);
+        for (int start = 0; start == 0 || start < old.Length; start += TraceFormat.MaxTextBytes)
+        {
+            int length = Math.Min(old.Length - start, TraceFormat.MaxTextBytes);
+            MessagePackWriter writer = new(_pokes.Bytes);
+            writer.WriteArrayHeader(6);
+            writer.Write(timeNs);
+            writer.Write(instructions);
+            writer.Write(address + (ulong)start);
+            writer.Write(old.Slice(start, length));
+            writer.Write(replacement.Slice(start, length));
+            writer.Write(Clip(reason));
+            writer.Flush();
+            Added(_pokes);
+        }
+    }
 
     /// <summary>Adds a note: a miss, a limit, a refusal, a change of a probe's state.</summary>
-    public void WriteNote(TraceNote note) => throw new NotImplementedException();
+    public void WriteNote(TraceNote note)
+    {
+        ArgumentNullException.ThrowIfNull(note);
+        Advance(note.Instructions);
+        MessagePackWriter writer = new(_notes.Bytes);
+        TraceRows.Write(ref writer, note with { Text = Clip(note.Text) });
+        writer.Flush();
+        Added(_notes);
+    }
 
     /// <summary>
     /// Tells the writer how far the guest has run, so that pending events reach the file even when no further one
-    /// comes. When and how often it is called does not change the file's bytes.
+    /// comes. Everything pending is written when a multiple of
+    /// <see cref="TraceWriterOptions.InstructionsPerFlush"/> has been crossed.
     /// </summary>
-    public void Advance(ulong instructions) => throw new NotImplementedException();
+    public void Advance(ulong instructions)
+    {
+        if (_options.InstructionsPerFlush != 0 && instructions / _options.InstructionsPerFlush > _period)
+        {
+            Flush();
+            _period = instructions / _options.InstructionsPerFlush;
+        }
+    }
 
     /// <summary>Writes what is pending and the footer, and closes the file.</summary>
     /// <exception cref="KprobeTraceException">The file could not be written.</exception>
-    public void Complete(TraceFooter footer) => throw new NotImplementedException();
+    public void Complete(TraceFooter footer)
+    {
+        ArgumentNullException.ThrowIfNull(footer);
+        Flush();
+        _payload.Clear();
+        MessagePackWriter writer = new(_payload);
+        TraceRows.Write(ref writer, footer with { Events = EventCount, Chunks = _chunks });
+        writer.Flush();
+        _frames.Write(TraceChunkKind.Footer, EventCount + 1, 1, _payload.Written, compress: false);
+        Close();
+    }
 
     /// <summary>Closes the file; without <see cref="Complete"/> what is pending is written but no footer.</summary>
     public void Dispose()
     {
+        if (_closed)
+        {
+            return;
+        }
+
+        try
+        {
+            Flush();
+        }
+        catch (KprobeTraceException)
+        {
+            // The call that failed first has reported it; closing must not hide that.
+        }
+        finally
+        {
+            Close();
+        }
+    }
+
+    private static void ThrowBadEvent() =>
+        throw new ArgumentException("the entry of an event must lie before it, and its kind be one of the four");
+
+    private static string Clip(string text) =>
+        text.Length <= TraceFormat.MaxTextBytes / 4 ? text : text[..(TraceFormat.MaxTextBytes / 4)];
+
+    private static void CheckArguments(ReadOnlySpan<byte> arguments)
+    {
+        if (arguments.Length > TraceFormat.MaxArgumentBytes)
+        {
+            throw new ArgumentException(
+                $"an event's arguments take at most {TraceFormat.MaxArgumentBytes} bytes", nameof(arguments));
+        }
+
+        try
+        {
+            MessagePackCursor array = new(arguments);
+            array.ReadArrayHeader();
+            MessagePackCursor cursor = new(arguments);
+            cursor.Skip();
+            if (cursor.AtEnd)
+            {
+                return;
+            }
+        }
+        catch (MalformedTraceException e)
+        {
+            throw new ArgumentException($"the arguments are no MessagePack array: {e.Message}", nameof(arguments), e);
+        }
+
+        throw new ArgumentException("bytes follow the arguments' array", nameof(arguments));
+    }
+
+    private void NameAddress(ulong address)
+    {
+        if (_addresses.Count >= MaxAddresses || !_addresses.Add(address))
+        {
+            return;
+        }
+
+        TraceSymbol? symbol = _options.ResolveSymbol!(address);
+        if (symbol is { } found && !_symbolsWritten.Contains(found.Address))
+        {
+            WriteSymbol(found);
+        }
+    }
+
+    private void Added(RowBuffer rows)
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        rows.Count++;
+        if (rows.Bytes.Length >= TraceFormat.RowBytesPerChunk)
+        {
+            FlushRows(rows);
+        }
+    }
+
+    private void Flush()
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        FlushEvents();
+        FlushRows(_console);
+        FlushRows(_pokes);
+        FlushRows(_notes);
+    }
+
+    private void FlushEvents()
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        FlushRows(_probes);
+        FlushRows(_symbols);
+        if (_events.Count == 0)
+        {
+            return;
+        }
+
+        int count = _events.Count;
+        _payload.Clear();
+        _events.Take(_payload);
+        _frames.Write(TraceChunkKind.Events, _eventsInChunks + 1, count, _payload.Written, compress: true);
+        _eventsInChunks += (ulong)count;
+        _chunks++;
+    }
+
+    private void FlushRows(RowBuffer rows)
+    {
+        if (rows.Count == 0)
+        {
+            return;
+        }
+
+        _payload.Clear();
+        _payload.AppendHead32(0xDD, rows.Count);
+        _payload.Append(rows.Bytes.Written);
+        _frames.Write(rows.Kind, _eventsInChunks + 1, rows.Count, _payload.Written, compress: true);
+        rows.Clear();
+        _chunks++;
+    }
+
+    private void Close()
+    {
+        _closed = true;
+        _frames.Dispose();
+        _events.Dispose();
     }
 }

@@ -3,8 +3,8 @@ namespace KprobeTrace.Tracing;
 /// <summary>How a <see cref="TraceWriter"/> lays out its file. The defaults are what the tools use.</summary>
 public sealed record TraceWriterOptions
 {
-    /// <summary>Events after which a chunk is closed.</summary>
-    public int EventsPerChunk { get; init; } = 32768;
+    /// <summary>Events after which a chunk is closed: 1 to <see cref="TraceFormat.MaxEventsPerChunk"/>.</summary>
+    public int EventsPerChunk { get; init; } = 16384;
 
     /// <summary>Retired instructions after which everything pending is written, whatever its size.</summary>
     /// <remarks>Virtual, not wall-clock, so that the same run gives the same bytes.</remarks>

@@ -1,0 +1,346 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace KprobeTrace.Tracing;
+
+/// <summary>Turns events into the columns of one event chunk after another.</summary>
+/// <remarks>
+/// Each event is held against the event before it of the same stream (probe, kind, parts). Only the fields that
+/// differ are written: as a slot in a table of the field's recent values, as "the value of the event before", or as
+/// a difference. Rules: docs/trace-format.md, "Event chunks". Nothing is allocated for an event.
+/// </remarks>
+internal sealed unsafe class EventEncoder : IDisposable
+{
+    private readonly int _capacity;
+    private readonly Action<ulong>? _newAddress;
+    private readonly Dictionary<ulong, int> _streams = [];
+    private readonly Dictionary<(int Pid, ulong Low, ulong High), int> _tasks = [];
+    private readonly StackTable _stacks = new();
+    private readonly ByteSink _streamRows = new();
+    private readonly ByteSink _taskRows = new();
+    private readonly ByteSink _arguments = new();
+    private int _argumentCount;
+    private ulong _lastStreamKey;
+    private int _lastStream;
+    private (int Pid, ulong Low, ulong High) _lastTask;
+    private int _lastTaskIndex;
+    private ulong _lastInstructions;
+
+    // SAFETY: one block from NativeMemory, carved up in the constructor, freed in Dispose. Each column has room for
+    // the longest form of every value that _capacity events can bring, and Add refuses to go beyond _capacity.
+    private byte* _block;
+    private readonly Column* _columns;
+    private readonly ulong* _references;
+    private readonly byte* _streamStart;
+    private readonly byte* _instructionStart;
+    private readonly byte* _maskStart;
+    private byte* _streamEnd;
+    private byte* _instructionEnd;
+    private byte* _maskEnd;
+    private ulong* _before;
+
+    internal EventEncoder(int capacity, Action<ulong>? newAddress)
+    {
+        _capacity = capacity;
+        _newAddress = newAddress;
+        nuint columns = (nuint)sizeof(Column) * EventFields.Count;
+        nuint perColumn = (nuint)capacity * (1 + MessagePackInteger.MaxBytes);
+        nuint references = (nuint)(capacity + 1) * EventFields.Stride * sizeof(ulong);
+        nuint size = columns + references + (perColumn * EventFields.Count) + (3 * (nuint)capacity * MessagePackInteger.MaxBytes);
+        _block = (byte*)NativeMemory.Alloc(size);
+        byte* next = _block;
+        _columns = (Column*)next;
+        next += columns;
+        _references = (ulong*)next;
+        next += references;
+        for (int i = 0; i < EventFields.Count; i++)
+        {
+            _columns[i].CodeStart = next;
+            next += capacity;
+            _columns[i].DeltaStart = next;
+            next += (nuint)capacity * MessagePackInteger.MaxBytes;
+        }
+
+        _streamStart = next;
+        next += (nuint)capacity * MessagePackInteger.MaxBytes;
+        _instructionStart = next;
+        next += (nuint)capacity * MessagePackInteger.MaxBytes;
+        _maskStart = next;
+        Clear();
+    }
+
+    /// <summary>Frees the columns if <see cref="Dispose"/> was never called.</summary>
+    ~EventEncoder() => Free();
+
+    /// <summary>Events in the chunk so far.</summary>
+    internal int Count { get; private set; }
+
+    /// <summary>True when the chunk must be taken before another event is added.</summary>
+    internal bool Full => Count >= _capacity
+        || _arguments.Length >= TraceFormat.ArgumentBytesPerChunk
+        || _stacks.EntryCount >= TraceFormat.StackEntriesPerChunk;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Adds an event; the caller has checked <see cref="Full"/>, the arguments and the stack's depth.</summary>
+    internal void Add(in TraceEvent e, ulong seq, ReadOnlySpan<byte> arguments, ReadOnlySpan<ulong> stack)
+    {
+        ObjectDisposedException.ThrowIf(_block == null, this);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Count, _capacity);
+        TraceEventParts parts = e.Parts & ~TraceEventParts.Arguments;
+        if (!arguments.IsEmpty)
+        {
+            parts |= TraceEventParts.Arguments;
+            _arguments.Append(arguments);
+            _argumentCount++;
+        }
+
+        ulong key = ((ulong)(uint)e.ProbeId << 16) | ((ulong)e.Kind << 8) | (ulong)parts;
+        int stream = key == _lastStreamKey && Count > 0 ? _lastStream : StreamOf(key, e.ProbeId, e.Kind, parts);
+        _streamEnd = MessagePackInteger.Write(_streamEnd, stream);
+        _instructionEnd = MessagePackInteger.Write(_instructionEnd, (long)(e.Instructions - _lastInstructions));
+        _lastInstructions = e.Instructions;
+
+        // SAFETY: the stream's reference lies in _references, which has room for as many streams as events.
+        ulong* reference = _references + ((nint)stream * EventFields.Stride);
+        ulong* fields = stackalloc ulong[EventFields.Stride];
+        if ((parts & TraceEventParts.Registers) != 0)
+        {
+            e.Registers.AsReadOnlySpan().CopyTo(new Span<ulong>(fields, TraceRegisters.Count));
+        }
+        else
+        {
+            new Span<ulong>(reference, TraceRegisters.Count).CopyTo(new Span<ulong>(fields, TraceRegisters.Count));
+        }
+
+        fields[EventFields.Address] = e.Address;
+        fields[EventFields.Caller] = e.Caller;
+        fields[EventFields.Cr2] = e.Cr2;
+        fields[EventFields.Back] = e.EntrySeq == 0 ? 0 : seq - e.EntrySeq;
+        fields[EventFields.Duration] = e.EntryTimeNs == 0 ? 0 : e.TimeNs - e.EntryTimeNs + 1;
+        fields[EventFields.Idle] = e.TimeNs - e.Instructions;
+        fields[EventFields.Task] = (parts & TraceEventParts.Task) != 0 ? TaskOf(in e) : reference[EventFields.Task];
+        fields[EventFields.Stack] = stack.IsEmpty ? 0 : StackOf(stack);
+        fields[EventFields.Cpu] = e.Cpu;
+        fields[EventFields.Vector] = e.Vector;
+        fields[EventFields.ErrorCode] = e.ErrorCode;
+        fields[EventFields.Count] = reference[EventFields.Count];
+        fields[EventFields.Count + 1] = reference[EventFields.Count + 1];
+        EncodeChanges(fields, reference, _before);
+        _before = reference;
+        Count++;
+    }
+
+    /// <summary>Appends the chunk's payload to <paramref name="target"/> and starts the next chunk.</summary>
+    internal void Take(ByteSink target)
+    {
+        target.AppendHead32(0xDF, 8);
+        target.AppendKey("streams");
+        target.AppendHead32(0xDD, _streams.Count);
+        target.Append(_streamRows.Written);
+        target.AppendKey("tasks");
+        target.AppendHead32(0xDD, _tasks.Count);
+        target.Append(_taskRows.Written);
+        target.AppendKey("stacks");
+        target.AppendHead32(0xDD, _stacks.Count);
+        for (int i = 0; i < _stacks.Count; i++)
+        {
+            ReadOnlySpan<ulong> stack = _stacks[i];
+            target.AppendHead32(0xDD, stack.Length);
+            foreach (ulong address in stack)
+            {
+                target.AppendUnsigned(address);
+            }
+        }
+
+        AppendColumn(target, "stream", _streamStart, _streamEnd, Count);
+        AppendColumn(target, "insn", _instructionStart, _instructionEnd, Count);
+        AppendColumn(target, "mask", _maskStart, _maskEnd, Count);
+        target.AppendKey("args");
+        target.AppendHead32(0xDD, _argumentCount);
+        target.Append(_arguments.Written);
+        target.AppendKey("fields");
+        target.AppendHead32(0xDF, EventFields.Count);
+        for (int i = 0; i < EventFields.Count; i++)
+        {
+            Column* column = _columns + i;
+            target.AppendKey(EventFields.Names[i]);
+            target.Append([0x92]);
+            int codes = (int)(column->CodeEnd - column->CodeStart);
+            target.AppendHead32(0xC6, codes);
+
+            // SAFETY: both spans cover what has been written of the column.
+            target.Append(new ReadOnlySpan<byte>(column->CodeStart, codes));
+            target.AppendHead32(0xDD, column->DeltaCount);
+            target.Append(new ReadOnlySpan<byte>(column->DeltaStart, (int)(column->DeltaEnd - column->DeltaStart)));
+        }
+
+        Clear();
+    }
+
+    private static void AppendColumn(ByteSink target, string key, byte* start, byte* end, int count)
+    {
+        target.AppendKey(key);
+        target.AppendHead32(0xDD, count);
+
+        // SAFETY: start to end is what has been written of the column.
+        target.Append(new ReadOnlySpan<byte>(start, (int)(end - start)));
+    }
+
+    private void EncodeChanges(ulong* fields, ulong* reference, ulong* before)
+    {
+        // SAFETY: all three have Stride elements; mask bits are below Count since the padding was copied.
+        uint mask = 0;
+        for (int i = 0; i < EventFields.Stride; i += Vector256<ulong>.Count)
+        {
+            mask |= (~Vector256.Equals(Vector256.Load(fields + i), Vector256.Load(reference + i))
+                .ExtractMostSignificantBits() & 0xF) << i;
+        }
+
+        _maskEnd = MessagePackInteger.Write(_maskEnd, mask);
+        while (mask != 0)
+        {
+            int i = BitOperations.TrailingZeroCount(mask);
+            mask &= mask - 1;
+            ulong value = fields[i];
+            Column* column = _columns + i;
+            if (value == before[i])
+            {
+                *column->CodeEnd++ = EventFields.AsBefore;
+            }
+            else
+            {
+                uint slot = EventFields.Slot(value);
+                if (column->Recent[slot] == value)
+                {
+                    *column->CodeEnd++ = (byte)slot;
+                }
+                else
+                {
+                    column->Recent[slot] = value;
+                    *column->CodeEnd++ = EventFields.Explicit;
+                    column->DeltaEnd = MessagePackInteger.Write(column->DeltaEnd, (long)(value - reference[i]));
+                    column->DeltaCount++;
+                    if ((EventFields.AddressMask >> i & 1) != 0)
+                    {
+                        _newAddress?.Invoke(value);
+                    }
+                }
+            }
+
+            reference[i] = value;
+        }
+    }
+
+    private int StreamOf(ulong key, int probe, TraceEventKind kind, TraceEventParts parts)
+    {
+        if (!_streams.TryGetValue(key, out int stream))
+        {
+            stream = _streams.Count;
+            _streams.Add(key, stream);
+            _streamRows.Append([0x93]);
+            _streamRows.AppendInteger(probe);
+            _streamRows.AppendInteger((long)kind);
+            _streamRows.AppendInteger((long)parts);
+
+            // A stream's first event is held against the event before it in the chunk.
+            // SAFETY: at most one stream an event, so stream < _capacity; _before has Stride elements.
+            Buffer.MemoryCopy(
+                _before, _references + ((nint)stream * EventFields.Stride), EventFields.Stride * sizeof(ulong), EventFields.Stride * sizeof(ulong));
+        }
+
+        _lastStreamKey = key;
+        _lastStream = stream;
+        return stream;
+    }
+
+    private ulong TaskOf(in TraceEvent e)
+    {
+        ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>((ReadOnlySpan<byte>)e.Comm);
+        (int Pid, ulong Low, ulong High) task = (e.Pid, words[0], words[1]);
+        if (task == _lastTask && _tasks.Count > 0)
+        {
+            return (ulong)_lastTaskIndex;
+        }
+
+        if (!_tasks.TryGetValue(task, out int index))
+        {
+            index = _tasks.Count;
+            _tasks.Add(task, index);
+            _taskRows.Append([0x92]);
+            _taskRows.AppendInteger(e.Pid);
+            ReadOnlySpan<byte> comm = e.Comm.Bytes;
+            _taskRows.Append([0xC4, (byte)comm.Length]);
+            _taskRows.Append(comm);
+        }
+
+        _lastTask = task;
+        _lastTaskIndex = index;
+        return (ulong)index;
+    }
+
+    private ulong StackOf(ReadOnlySpan<ulong> stack)
+    {
+        int index = _stacks.Add(stack, out bool added);
+        if (added && _newAddress is not null)
+        {
+            foreach (ulong address in stack)
+            {
+                _newAddress(address);
+            }
+        }
+
+        return (ulong)index + 1;
+    }
+
+    private void Clear()
+    {
+        Count = 0;
+        _streams.Clear();
+        _tasks.Clear();
+        _stacks.Clear();
+        _streamRows.Clear();
+        _taskRows.Clear();
+        _arguments.Clear();
+        _argumentCount = 0;
+        _lastInstructions = 0;
+        _streamEnd = _streamStart;
+        _instructionEnd = _instructionStart;
+        _maskEnd = _maskStart;
+
+        // The reference behind the last possible stream stands for "no event before": all zero.
+        _before = _references + ((nint)_capacity * EventFields.Stride);
+        new Span<ulong>(_before, EventFields.Stride).Clear();
+        for (int i = 0; i < EventFields.Count; i++)
+        {
+            Column* column = _columns + i;
+            column->CodeEnd = column->CodeStart;
+            column->DeltaEnd = column->DeltaStart;
+            column->DeltaCount = 0;
+            new Span<ulong>(column->Recent, EventFields.Slots).Clear();
+        }
+    }
+
+    private void Free()
+    {
+        NativeMemory.Free(_block);
+        _block = null;
+    }
+
+    /// <summary>One field's column: a code for each change, differences, and the table of recent values.</summary>
+    private struct Column
+    {
+        internal byte* CodeStart;
+        internal byte* CodeEnd;
+        internal byte* DeltaStart;
+        internal byte* DeltaEnd;
+        internal int DeltaCount;
+        internal fixed ulong Recent[EventFields.Slots];
+    }
+}

@@ -1,0 +1,17 @@
+namespace KprobeTrace.Tracing;
+
+/// <summary>The rows of one kind that wait for their chunk.</summary>
+internal sealed class RowBuffer(TraceChunkKind kind)
+{
+    internal TraceChunkKind Kind { get; } = kind;
+
+    internal ByteSink Bytes { get; } = new();
+
+    internal int Count { get; set; }
+
+    internal void Clear()
+    {
+        Bytes.Clear();
+        Count = 0;
+    }
+}
