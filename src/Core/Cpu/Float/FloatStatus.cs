@@ -18,6 +18,9 @@ internal struct FloatStatus
     /// <summary>The exceptions found so far.</summary>
     public FloatFlags Flags;
 
+    /// <summary>The exceptions of stages that are over, where an instruction computes in stages (DPPS).</summary>
+    public FloatFlags Settled;
+
     /// <summary>The exceptions that are masked.</summary>
     public FloatFlags Masks;
 
@@ -75,9 +78,18 @@ internal struct FloatStatus
     /// The flags an instruction reports: where an exception found before computing is unmasked, those found while
     /// computing never come to be.
     /// </summary>
-    public readonly FloatFlags Reported =>
-        (Flags & ~Masks & FloatFlags.PreComputation) != 0 ? Flags & FloatFlags.PreComputation : Flags;
+    public readonly FloatFlags Reported => Settled
+        | ((Flags & ~Masks & FloatFlags.PreComputation) != 0 ? Flags & FloatFlags.PreComputation : Flags);
 
     /// <summary>Whether a reported exception is unmasked.</summary>
-    public readonly bool Unmasked => (Flags & ~Masks) != 0;
+    public readonly bool Unmasked => ((Settled | Flags) & ~Masks) != 0;
+
+    /// <summary>Ends a stage of an instruction that computes in several.</summary>
+    /// <returns>False when an unmasked exception ends the instruction.</returns>
+    public bool EndStage()
+    {
+        Settled = Reported;
+        Flags = FloatFlags.None;
+        return !Unmasked;
+    }
 }
