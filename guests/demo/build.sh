@@ -38,5 +38,5 @@ strip --strip-debug --discard-locals "$out/demo.elf"
 
 mv "$out/demo.elf" demo.elf
 chmod 644 demo.elf
-# One line a file that the image depends on, then the image itself. The test DemoImageTests compares them.
-(cd .. && sha256sum common/* demo/build.sh demo/kernel/* demo/user/* demo/demo.elf) > demo.sources
+# One line a file that the image depends on, then the image itself. The test BuiltImageTests compares them.
+(cd ../.. && sha256sum guests/common/* guests/demo/build.sh guests/demo/{kernel,user}/* guests/demo/demo.elf) > demo.sources

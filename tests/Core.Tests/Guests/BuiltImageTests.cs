@@ -13,16 +13,19 @@ public sealed class BuiltImageTests
     public void Demo_kernel_was_built_from_the_sources_beside_it() =>
         AssertMatchesSources("guests/demo/demo.sources", "guests/demo/build.sh", "guests/common", "guests/demo/kernel", "guests/demo/user");
 
+    [Fact]
+    public void Benchmark_guests_were_built_from_the_sources_beside_them() =>
+        AssertMatchesSources("bench/loops/loops.sources", "bench/loops/build.sh", "guests/common", "bench/loops");
+
     private static void AssertMatchesSources(string list, string script, params string[] folders)
     {
-        string home = Path.GetDirectoryName(Path.GetDirectoryName(Repository.PathOf(list)))!;
         Dictionary<string, string> recorded = [];
         foreach (string line in File.ReadLines(Repository.PathOf(list)))
         {
-            recorded.Add(Path.GetFullPath(Path.Combine(home, line[66..])), line[..64]);
+            recorded.Add(Repository.PathOf(line[66..]), line[..64]);
         }
 
-        IEnumerable<string> sources = folders.SelectMany(folder => Directory.EnumerateFiles(Repository.PathOf(folder)));
+        IEnumerable<string> sources = folders.SelectMany(folder => Directory.EnumerateFiles(Repository.PathOf(folder))).Where(path => !path.EndsWith(".sources", StringComparison.Ordinal));
 
         Assert.Superset(sources.ToHashSet(), recorded.Keys.ToHashSet());
         foreach ((string path, string checksum) in recorded)
