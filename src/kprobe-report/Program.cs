@@ -1,1 +1,3 @@
-return 2;
+using KprobeTrace.Report;
+
+return ReportTool.Run(args, ReportConsole.OfProcess());

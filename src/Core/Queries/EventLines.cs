@@ -1,0 +1,337 @@
+using System.Globalization;
+using System.Text;
+using KprobeTrace.Export;
+using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Queries;
+
+/// <summary>Prints events as lines like those of ftrace's <c>trace</c> file.</summary>
+/// <remarks>
+/// <c>comm-pid [cpu] ..... seconds.micros: event: (symbol+0xoff/0xsize) name=value …</c>; for a return
+/// <c>(caller+0xoff/0xsize &lt;- symbol)</c>. Post and fault events, which ftrace does not have, say so behind the
+/// parenthesis. The five flag characters are always dots.
+/// </remarks>
+public sealed class EventLines
+{
+    private readonly TraceHistory _history;
+    private readonly SymbolLookup _symbols;
+    private readonly Dictionary<long, byte[]> _comms = [];
+    private readonly Dictionary<long, byte[]> _places = [];
+    private ProbeText?[] _probes = [];
+    private SqliteStatement? _fault;
+
+    /// <summary>Prints events of <paramref name="history"/>.</summary>
+    public EventLines(TraceHistory history)
+    {
+        _history = history;
+        _symbols = new SymbolLookup(history);
+    }
+
+    /// <summary>Print nine digits of a second instead of six.</summary>
+    public bool Nanoseconds { get; init; }
+
+    /// <summary>Writes the events that <paramref name="filter"/> lets through and returns how many.</summary>
+    /// <exception cref="KprobeTraceException">The filter names what is not there, or its SQL is wrong.</exception>
+    public long Write(EventFilter filter, Utf8Output output, CancellationToken cancellation = default)
+    {
+        SqliteDatabase database = _history.Database;
+        SqlFunctions.Register(_history);
+        using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
+        long written = 0;
+        IReadOnlyList<long> runs = EventSelection.Runs(database, filter.Run);
+        try
+        {
+            foreach (long run in runs)
+            {
+                if (runs.Count > 1)
+                {
+                    output.Write(string.Create(CultureInfo.InvariantCulture, $"# run {run}\n"));
+                }
+
+                EventFilter rest = filter.Limit > 0 ? filter with { Limit = filter.Limit - written } : filter;
+                written += WriteRun(rest, run, output);
+                if (filter.Limit > 0 && written >= filter.Limit)
+                {
+                    break;
+                }
+            }
+        }
+        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            throw;
+        }
+
+        output.Flush();
+        return written;
+    }
+
+    private long WriteRun(EventFilter filter, long run, Utf8Output output)
+    {
+        SqliteDatabase database = _history.Database;
+        ReadProbes(run);
+        using SqliteStatement fault = database.Prepare(
+            "SELECT vector, error_code, cr2, handled FROM kt_fault WHERE run = ?1 AND seq = ?2");
+        _ = fault.Bind(1, run);
+        _fault = fault;
+        using SqliteStatement events = EventSelection.Prepare(
+            database, filter, run, "e.seq, e.time_ns, e.cpu, e.kind, e.probe, e.pid, e.comm, e.caller, e.address, e.args");
+        long written = 0;
+        while (events.Step())
+        {
+            WriteEvent(events, run, output);
+            written++;
+        }
+
+        return written;
+    }
+
+    private void WriteEvent(SqliteStatement row, long run, Utf8Output output)
+    {
+        int kind = row.Int32(3);
+        ProbeText probe = ProbeOf(row.Int64(4));
+        WriteTask(row, output);
+        output.Write(" ["u8);
+        output.WriteUnsigned(row.UInt64(2), 3);
+        output.Write("] ..... "u8);
+        WriteTime(row.UInt64(1), output);
+        output.Write(": "u8);
+        output.Write(probe.Name);
+        output.Write(": ("u8);
+        if (kind == (int)TraceEventKind.Return)
+        {
+            long caller = row.Int64(7);
+            output.Write(caller == 0 ? "?"u8 : PlaceOf(caller));
+            output.Write(" <- "u8);
+            output.Write(probe.Symbol);
+        }
+        else if (row.IsNull(8))
+        {
+            output.Write(probe.Place);
+        }
+        else
+        {
+            WritePlace(row.UInt64(8), run, output);
+        }
+
+        output.WriteByte((byte)')');
+        if (kind == (int)TraceEventKind.Post)
+        {
+            output.Write(" post"u8);
+        }
+        else if (kind == (int)TraceEventKind.Fault)
+        {
+            WriteFault(row.Int64(0), output);
+        }
+
+        ReadOnlySpan<byte> arguments = row.Utf8(9);
+        if (!arguments.IsEmpty)
+        {
+            ArgumentText.Write(arguments, probe.Arguments, output, address => WritePlace(address, run, output));
+        }
+
+        output.WriteByte((byte)'\n');
+    }
+
+    private void WriteTask(SqliteStatement row, Utf8Output output)
+    {
+        const int CommWidth = 16;
+        const int PidWidth = 7;
+        ReadOnlySpan<byte> comm = row.IsNull(6) ? "<...>"u8 : CommOf(row.Int64(6));
+        output.WriteBlanks(CommWidth - comm.Length);
+        output.Write(comm);
+        output.WriteByte((byte)'-');
+        long pid = row.Int64(5);
+        output.WriteInteger(pid);
+        int digits = pid < 0 ? 2 : 1;
+        for (long rest = Math.Abs(pid); rest >= 10; rest /= 10)
+        {
+            digits++;
+        }
+
+        output.WriteBlanks(PidWidth - digits);
+    }
+
+    private void WriteTime(ulong nanoseconds, Utf8Output output)
+    {
+        (ulong seconds, ulong rest) = Math.DivRem(nanoseconds, 1_000_000_000);
+        output.WriteUnsigned(seconds);
+        output.WriteByte((byte)'.');
+        if (Nanoseconds)
+        {
+            output.WriteUnsigned(rest, 9);
+        }
+        else
+        {
+            output.WriteUnsigned(rest / 1000, 6);
+        }
+    }
+
+    private void WriteFault(long seq, Utf8Output output)
+    {
+        SqliteStatement fault = _fault!;
+        _ = fault.Bind(2, seq);
+        if (fault.Step())
+        {
+            output.Write(" fault vector="u8);
+            output.WriteInteger(fault.Int64(0));
+            output.Write(" error="u8);
+            output.WriteHex(fault.UInt64(1));
+            output.Write(" cr2="u8);
+            output.WriteHex(fault.UInt64(2));
+            output.Write(fault.Int64(3) != 0 ? " handled"u8 : " unhandled"u8);
+        }
+
+        fault.Reset();
+    }
+
+    private void WritePlace(ulong address, long run, Utf8Output output)
+    {
+        if (!_symbols.Find(address, run, out TraceSymbol symbol))
+        {
+            output.WriteHex(address);
+            return;
+        }
+
+        output.WriteVisible(Encoding.UTF8.GetBytes(symbol.Name));
+        output.Write("+"u8);
+        output.WriteHex(address - symbol.Address);
+        output.WriteByte((byte)'/');
+        output.WriteHex(symbol.Size);
+        if (symbol.Module.Length > 0)
+        {
+            output.Write(" ["u8);
+            output.WriteVisible(Encoding.UTF8.GetBytes(symbol.Module));
+            output.WriteByte((byte)']');
+        }
+    }
+
+    private byte[] CommOf(long number)
+    {
+        if (!_comms.TryGetValue(number, out byte[]? text))
+        {
+            using SqliteStatement statement = _history.Database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
+            _ = statement.Bind(1, number);
+            text = Render(o => o.WriteVisible(statement.Step() ? statement.Utf8(0) : "<...>"u8));
+            Remember(_comms, number, text);
+        }
+
+        return text;
+    }
+
+    private byte[] PlaceOf(long number)
+    {
+        if (!_places.TryGetValue(number, out byte[]? text))
+        {
+            using SqliteStatement statement = _history.Database.Prepare(
+                "SELECT symbol, offset, size, module FROM kt_place WHERE place = ?1");
+            _ = statement.Bind(1, number);
+            text = Render(o =>
+            {
+                if (statement.Step())
+                {
+                    o.WriteVisible(statement.Utf8(0));
+                    if (statement.Int64(2) != 0 || statement.Int64(1) != 0)
+                    {
+                        o.Write("+"u8);
+                        o.WriteHex(statement.UInt64(1));
+                        o.WriteByte((byte)'/');
+                        o.WriteHex(statement.UInt64(2));
+                    }
+
+                    if (!statement.Utf8(3).IsEmpty)
+                    {
+                        o.Write(" ["u8);
+                        o.WriteVisible(statement.Utf8(3));
+                        o.WriteByte((byte)']');
+                    }
+                }
+            });
+            Remember(_places, number, text);
+        }
+
+        return text;
+    }
+
+    private static void Remember(Dictionary<long, byte[]> cache, long key, byte[] text)
+    {
+        if (cache.Count > 1 << 16)
+        {
+            cache.Clear();
+        }
+
+        cache.Add(key, text);
+    }
+
+    private static byte[] Render(Action<Utf8Output> write)
+    {
+        using MemoryStream stream = new();
+        using (Utf8Output output = new(stream, leaveOpen: true))
+        {
+            write(output);
+        }
+
+        return stream.ToArray();
+    }
+
+    private ProbeText ProbeOf(long id) =>
+        (ulong)id < (ulong)_probes.Length && _probes[id] is { } probe ? probe : _extra[id];
+
+    private readonly Dictionary<long, ProbeText> _extra = [];
+
+    private void ReadProbes(long run)
+    {
+        _probes = new ProbeText?[4096];
+        _extra.Clear();
+        using SqliteStatement statement = _history.Database.Prepare(
+            "SELECT probe, name, symbol, event_address, offset FROM kt_probe WHERE run = ?1");
+        using SqliteStatement arguments = _history.Database.Prepare(
+            "SELECT name, type FROM kt_argument WHERE run = ?1 AND probe = ?2 ORDER BY position");
+        _ = statement.Bind(1, run);
+        while (statement.Step())
+        {
+            long id = statement.Int64(0);
+            _ = arguments.Bind(1, run).Bind(2, id);
+            List<TraceArgument> list = [];
+            while (arguments.Step())
+            {
+                list.Add(new TraceArgument(arguments.Text(0), arguments.Text(1)));
+            }
+
+            arguments.Reset();
+            string symbol = statement.Text(2);
+            ulong offset = statement.UInt64(4);
+            ulong address = statement.UInt64(3);
+            ProbeText probe = new(
+                Render(o => o.WriteVisible(statement.Utf8(1))),
+                Render(o => o.WriteVisible(statement.Utf8(2))),
+                Render(o =>
+                {
+                    if (address == 0 && symbol.Length > 0)
+                    {
+                        o.WriteVisible(statement.Utf8(2));
+                        o.Write("+"u8);
+                        o.WriteHex(offset);
+                    }
+                    else
+                    {
+                        WritePlace(address, run, o);
+                    }
+                }),
+                ArgumentText.Styles(list));
+            if (id < _probes.Length)
+            {
+                _probes[id] = probe;
+            }
+            else
+            {
+                _extra[id] = probe;
+            }
+        }
+    }
+
+    /// <summary>The parts of a probe's lines that do not change.</summary>
+    private sealed record ProbeText(byte[] Name, byte[] Symbol, byte[] Place, ArgumentStyle[] Arguments);
+}

@@ -1,0 +1,44 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace KprobeTrace.Report;
+
+/// <summary>One line on stderr, rewritten at most four times a second, for work that takes over a second.</summary>
+internal sealed class ProgressLine : IDisposable
+{
+    private readonly ReportConsole _console;
+    private readonly string _what;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private long _next = 1000;
+    private bool _shown;
+
+    internal ProgressLine(ReportConsole console, string what)
+    {
+        _console = console;
+        _what = what;
+    }
+
+    /// <summary>Says how much is done, from 0 to 1.</summary>
+    internal void Report(double done)
+    {
+        if (!_console.ErrorIsTerminal || _clock.ElapsedMilliseconds < _next)
+        {
+            return;
+        }
+
+        _next = _clock.ElapsedMilliseconds + 250;
+        _shown = true;
+        double left = done > 0 ? _clock.Elapsed.TotalSeconds * (1 - done) / done : 0;
+        _console.Error.Write(string.Create(
+            CultureInfo.InvariantCulture, $"\r{_what}: {done:P0}, {left:0} s left \e[K"));
+    }
+
+    /// <summary>Removes the line.</summary>
+    public void Dispose()
+    {
+        if (_shown)
+        {
+            _console.Error.Write("\r\e[K");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using KprobeTrace.Export;
+
+namespace KprobeTrace.Report;
+
+/// <summary>Where results and messages go, and what the terminal can do.</summary>
+internal sealed class ReportConsole
+{
+    private const string Name = "kprobe-report: ";
+
+    internal ReportConsole(Stream output, TextWriter error, TextReader input)
+    {
+        Output = output;
+        Error = error;
+        Input = input;
+    }
+
+    internal Stream Output { get; }
+
+    internal TextWriter Error { get; }
+
+    internal TextReader Input { get; }
+
+    /// <summary>True where results go to a terminal.</summary>
+    internal bool OutputIsTerminal { get; init; }
+
+    /// <summary>True where messages go to a terminal.</summary>
+    internal bool ErrorIsTerminal { get; init; }
+
+    /// <summary>Columns of the terminal, 0 where results go elsewhere.</summary>
+    internal int Width { get; init; }
+
+    /// <summary>True where results may be coloured.</summary>
+    internal bool Colour { get; init; }
+
+    internal static ReportConsole OfProcess()
+    {
+        bool terminal = !Console.IsOutputRedirected;
+        return new ReportConsole(Console.OpenStandardOutput(), Console.Error, Console.In)
+        {
+            OutputIsTerminal = terminal,
+            ErrorIsTerminal = !Console.IsErrorRedirected,
+            Width = terminal ? WidthOfTerminal() : 0,
+            Colour = terminal
+                && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+                && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb"),
+        };
+    }
+
+    /// <summary>A buffered writer of results; dispose it to write what is left.</summary>
+    internal Utf8Output Results() => new(Output, leaveOpen: true);
+
+    /// <summary>Bold, where colours are wanted.</summary>
+    internal string Bold(string text) => Colour ? $"\e[1m{text}\e[0m" : text;
+
+    /// <summary>Red, where colours are wanted.</summary>
+    internal string Red(string text) => Colour ? $"\e[31m{text}\e[0m" : text;
+
+    /// <summary>Green, where colours are wanted.</summary>
+    internal string Green(string text) => Colour ? $"\e[32m{text}\e[0m" : text;
+
+    /// <summary>Prints one line on stderr.</summary>
+    internal void Say(string message) => Error.WriteLine(Name + OneLine(message));
+
+    private static string OneLine(string message) =>
+        string.Concat(message.Select(static c => char.IsControl(c) ? ' ' : c));
+
+    private static int WidthOfTerminal()
+    {
+        try
+        {
+            return Math.Max(40, Console.WindowWidth);
+        }
+        catch (IOException)
+        {
+            return 80;
+        }
+    }
+}

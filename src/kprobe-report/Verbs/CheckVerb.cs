@@ -1,0 +1,88 @@
+using System.CommandLine;
+using System.Globalization;
+using KprobeTrace.Export;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Report.Verbs;
+
+/// <summary><c>check</c>: is the trace whole?</summary>
+internal static class CheckVerb
+{
+    internal static Command Create(ReportConsole console)
+    {
+        Argument<string> trace = new("TRACE") { Description = "A trace file." };
+        Command command = new("check", SharedOptions.Describe(
+            "Reads a whole trace: chunks, checksums, sequence numbers, footer. Exit status 1 and what is lost when it is " +
+            "damaged.",
+            "check boot.mpk"))
+        {
+            trace,
+        };
+        command.SetAction((result, _) =>
+        {
+            string path = result.GetRequiredValue(trace);
+            if (!File.Exists(path))
+            {
+                throw new KprobeTraceException(
+                    Directory.Exists(path) ? $"{path}: is a directory; give a trace" : $"{path}: no such file");
+            }
+
+            TraceCheckReport report = TraceReader.Check(path);
+            using Utf8Output output = console.Results();
+            Print(report, path, output);
+            if (report.Whole)
+            {
+                return Task.FromResult((int)ExitCode.Success);
+            }
+
+            console.Say($"{path}: {Lost(report)}");
+            return Task.FromResult((int)ExitCode.Failure);
+        });
+        return command;
+    }
+
+    private static void Print(TraceCheckReport report, string path, Utf8Output output)
+    {
+        output.Write(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Path.GetFileName(path)}: {report.Bytes:N0} bytes, {report.Chunks:N0} chunks, {report.Events:N0} events"));
+        output.Write(report.Whole ? $", whole; the guest ended by {report.Footer!.Ended}\n" : "\n");
+        foreach (TraceDamage damage in report.Damage)
+        {
+            output.Write(string.Create(
+                CultureInfo.InvariantCulture, $"  byte {damage.Offset:N0}, {damage.Length:N0} bytes: {damage.Reason}\n"));
+        }
+
+        if (report.DamageNotListed > 0)
+        {
+            output.Write(string.Create(CultureInfo.InvariantCulture, $"  and {report.DamageNotListed:N0} more\n"));
+        }
+
+        foreach ((ulong first, ulong last) in report.Gaps)
+        {
+            output.Write(string.Create(CultureInfo.InvariantCulture, $"  events {first:N0} to {last:N0} are missing\n"));
+        }
+    }
+
+    private static string Lost(TraceCheckReport report)
+    {
+        List<string> parts = [];
+        long damaged = report.Damage.Count + report.DamageNotListed;
+        if (damaged > 0)
+        {
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{damaged:N0} damaged parts"));
+        }
+
+        if (report.EventsLost > 0)
+        {
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{report.EventsLost:N0} events lost"));
+        }
+
+        if (report.Footer is null)
+        {
+            parts.Add("no footer, the trace was cut off");
+        }
+
+        return string.Join("; ", parts) + "; all the rest can be imported";
+    }
+}

@@ -1,0 +1,51 @@
+using System.CommandLine;
+using KprobeTrace.Queries;
+
+namespace KprobeTrace.Report.Verbs;
+
+/// <summary>The options that choose events.</summary>
+internal sealed class EventFilterOptions
+{
+    private readonly Option<string[]> _probe = SharedOptions.Many("--probe", "NAME", "Event name, * and ? match (repeatable).");
+    private readonly Option<string[]> _symbol = SharedOptions.Many("--symbol", "NAME", "Probed symbol, * and ? match (repeatable).");
+    private readonly Option<string[]> _comm = SharedOptions.Many("--comm", "NAME", "Task name, * and ? match (repeatable).");
+    private readonly Option<int[]> _pid = new("--pid") { Description = "Task id (repeatable).", HelpName = "N" };
+    private readonly Option<string[]> _kind = SharedOptions.Many("--kind", "KIND", "pre, post, fault or ret (repeatable; all).");
+    private readonly Option<int[]> _cpu = new("--cpu") { Description = "CPU number (repeatable).", HelpName = "N" };
+    private readonly Option<long?> _from = SharedOptions.Time("--from", "Earliest virtual time, in seconds or with ns, us, ms.");
+    private readonly Option<long?> _to = SharedOptions.Time("--to", "Latest virtual time.");
+    private readonly Option<string?> _where = new("--where")
+    {
+        Description = "SQL condition over the columns of events; with one --probe also over its arguments.",
+        HelpName = "SQL",
+    };
+
+    private readonly Option<long> _limit = new("--limit", "-n") { Description = "Stop after N events (0: no limit).", HelpName = "N" };
+    private readonly Option<long> _run = SharedOptions.Run();
+
+    internal EventFilterOptions() => _kind.AcceptOnlyFromAmong("pre", "post", "fault", "ret");
+
+    internal void AddTo(Command command)
+    {
+        Option[] all = [_probe, _symbol, _comm, _pid, _kind, _cpu, _from, _to, _where, _limit, _run];
+        foreach (Option option in all)
+        {
+            command.Add(option);
+        }
+    }
+
+    internal EventFilter Read(ParseResult result) => new()
+    {
+        Run = result.GetValue(_run),
+        Probes = result.GetValue(_probe) ?? [],
+        Symbols = result.GetValue(_symbol) ?? [],
+        Comms = result.GetValue(_comm) ?? [],
+        Pids = result.GetValue(_pid) ?? [],
+        Kinds = result.GetValue(_kind) ?? [],
+        Cpus = result.GetValue(_cpu) ?? [],
+        FromNs = result.GetValue(_from),
+        ToNs = result.GetValue(_to),
+        Where = result.GetValue(_where),
+        Limit = result.GetValue(_limit),
+    };
+}

@@ -1,0 +1,38 @@
+using System.CommandLine;
+using KprobeTrace.Export;
+using KprobeTrace.Queries;
+using KprobeTrace.Store;
+
+namespace KprobeTrace.Report.Verbs;
+
+/// <summary><c>events</c>: one line an event.</summary>
+internal static class EventsVerb
+{
+    internal static Command Create(ReportConsole console)
+    {
+        Argument<string> source = SharedOptions.Source();
+        Option<string?> database = SharedOptions.Database();
+        EventFilterOptions filter = new();
+        Option<bool> nanoseconds = new("--ns") { Description = "Print nine digits of a second instead of six." };
+        Command command = new("events", SharedOptions.Describe(
+            "Prints one line an event, as ftrace does.",
+            "events boot.mpk --probe open --comm sh --limit 20",
+            "events boot.mpk --probe open --where \"dfd = -100\" --from 1.2 --to 1300ms"))
+        {
+            source,
+            database,
+            nanoseconds,
+        };
+        filter.AddTo(command);
+        command.SetAction((result, cancellation) =>
+        {
+            EventFilter wanted = filter.Read(result);
+            using TraceHistory history = SharedOptions.Open(
+                console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
+            using Utf8Output output = console.Results();
+            _ = new EventLines(history) { Nanoseconds = result.GetValue(nanoseconds) }.Write(wanted, output, cancellation);
+            return Task.FromResult((int)ExitCode.Success);
+        });
+        return command;
+    }
+}

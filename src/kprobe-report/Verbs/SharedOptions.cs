@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using KprobeTrace.Queries;
+using KprobeTrace.Store;
+
+namespace KprobeTrace.Report.Verbs;
+
+/// <summary>Arguments and options that several verbs share.</summary>
+internal static class SharedOptions
+{
+    internal static Argument<string> Source() => new("SRC")
+    {
+        Description = "A trace (imported into TRACE.db unless that is up to date) or a history database.",
+    };
+
+    internal static Option<string?> Database() => new("--db")
+    {
+        Description = "Import the trace into FILE instead of TRACE.db.",
+        HelpName = "FILE",
+    };
+
+    internal static Option<long> Run() => new("--run")
+    {
+        Description = "The run of a database that holds several (all).",
+        HelpName = "N",
+    };
+
+    internal static Option<string> Format(string first, params string[] others)
+    {
+        string[] all = [first, .. others];
+        Option<string> option = new("--format", "-f")
+        {
+            Description = $"{string.Join(", ", all)} ({first}).",
+            HelpName = "FORMAT",
+            DefaultValueFactory = _ => first,
+        };
+        option.AcceptOnlyFromAmong(all);
+        return option;
+    }
+
+    /// <summary>A repeatable text option.</summary>
+    internal static Option<string[]> Many(string name, string help, string description) => new(name)
+    {
+        Description = description,
+        HelpName = help,
+        AllowMultipleArgumentsPerToken = false,
+        DefaultValueFactory = static _ => [],
+    };
+
+    /// <summary>A point of virtual time: a number with ns, us, ms or s (the default) behind it.</summary>
+    internal static Option<long?> Time(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "TIME",
+        CustomParser = static result =>
+        {
+            string text = result.Tokens[0].Value;
+            (string number, decimal unit) = text switch
+            {
+                _ when text.EndsWith("ns", StringComparison.Ordinal) => (text[..^2], 1m),
+                _ when text.EndsWith("us", StringComparison.Ordinal) => (text[..^2], 1_000m),
+                _ when text.EndsWith("ms", StringComparison.Ordinal) => (text[..^2], 1_000_000m),
+                _ when text.EndsWith('s') => (text[..^1], 1_000_000_000m),
+                _ => (text, 1_000_000_000m),
+            };
+            if (decimal.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value)
+                && value * unit <= long.MaxValue)
+            {
+                return (long)(value * unit);
+            }
+
+            result.AddError($"'{text}' is no time; write seconds as in 1.5, or a number with ns, us, ms or s");
+            return null;
+        },
+    };
+
+    /// <summary>Opens a source, with progress for an import that takes long.</summary>
+    internal static TraceHistory Open(
+        ReportConsole console, string source, string? database, CancellationToken cancellation)
+    {
+        using ProgressLine progress = new(console, "importing " + Path.GetFileName(source));
+        return TraceHistory.Open(
+            source,
+            database,
+            new ImportOptions { Progress = progress.Report, Cancellation = cancellation },
+            console.Say);
+    }
+
+    /// <summary>The examples of a verb, as they appear in its help.</summary>
+    internal static string Describe(string what, params string[] examples) =>
+        what + "\n\nExamples:\n" + string.Join('\n', examples.Select(static e => "  dotnet kprobe-report " + e));
+}
