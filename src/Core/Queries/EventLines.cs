@@ -90,7 +90,7 @@ public sealed class EventLines
 
     private void WriteEvent(SqliteStatement row, long run, Utf8Output output)
     {
-        int kind = row.Int32(3);
+        int kind = row.Int32(3) & 3;
         ProbeText probe = ProbeOf(row.Int64(4));
         WriteTask(row, output);
         output.Write(" ["u8);

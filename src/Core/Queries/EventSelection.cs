@@ -21,7 +21,7 @@ internal static class EventSelection
         AddComms(database, filter, sql);
         AddNumbers(sql, "e.pid", filter.Pids);
         AddNumbers(sql, "e.cpu", filter.Cpus);
-        AddNumbers(sql, "e.kind", [.. filter.Kinds.Select(KindNumber)]);
+        AddNumbers(sql, "(e.kind & 3)", [.. filter.Kinds.Select(KindNumber)]);
         AddTimes(database, filter, run, sql);
         int prefix = sql.Length;
         if (filter.Where is not null)

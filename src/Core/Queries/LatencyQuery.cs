@@ -52,9 +52,9 @@ public static class LatencyQuery
                 """
                 SELECT b.run, b.probe, b.time_ns - a.time_ns
                 FROM kt_event b JOIN kt_event a ON a.run = b.run AND a.seq = b.seq - b.link
-                WHERE b.kind = 1 AND b.link > 0
+                WHERE b.kind & 3 = 1 AND b.link > 0
                 """,
-                "FROM kt_event WHERE kind = 1",
+                "FROM kt_event WHERE kind & 3 = 1",
                 cancellation);
         }
 

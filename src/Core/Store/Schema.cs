@@ -33,7 +33,7 @@ internal static class Schema
           PRIMARY KEY(run, probe, position)) WITHOUT ROWID;
         CREATE TABLE kt_event(
           run INTEGER, seq INTEGER, time_ns INTEGER, insn INTEGER, cpu INTEGER, kind INTEGER, probe INTEGER,
-          address INTEGER, pid INTEGER, comm INTEGER, caller INTEGER, link INTEGER, truncated INTEGER, stack INTEGER,
+          address INTEGER, pid INTEGER, comm INTEGER, caller INTEGER, link INTEGER, stack INTEGER,
           args TEXT, PRIMARY KEY(run, seq)) WITHOUT ROWID;
         CREATE TABLE kt_reg(
           run INTEGER, seq INTEGER, ax INTEGER, bx INTEGER, cx INTEGER, dx INTEGER, si INTEGER, di INTEGER,
@@ -43,8 +43,8 @@ internal static class Schema
           run INTEGER, seq INTEGER, vector INTEGER, error_code INTEGER, cr2 INTEGER, handled INTEGER,
           PRIMARY KEY(run, seq)) WITHOUT ROWID;
         CREATE TABLE kt_call(
-          run INTEGER, return_seq INTEGER, entry_seq INTEGER, probe INTEGER, pid INTEGER, comm INTEGER,
-          time_ns INTEGER, duration_ns INTEGER, retval INTEGER, caller INTEGER,
+          run INTEGER, return_seq INTEGER, entry INTEGER, probe INTEGER, pid INTEGER, comm INTEGER,
+          duration_ns INTEGER, retval INTEGER, caller INTEGER,
           PRIMARY KEY(run, return_seq)) WITHOUT ROWID;
         CREATE TABLE kt_comm(comm INTEGER PRIMARY KEY, name TEXT);
         CREATE TABLE kt_place(
@@ -80,15 +80,19 @@ internal static class Schema
           FROM kt_probe;
         CREATE VIEW events AS
           SELECT e.run AS run, e.seq AS seq, e.time_ns AS time_ns, e.insn AS insn, e.cpu AS cpu,
-                 CASE e.kind WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind,
+                 CASE e.kind & 3 WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind,
                  e.probe AS probe, p.name AS name, p.symbol AS symbol, p.offset AS offset,
-                 coalesce(e.address, p.event_address) AS address, e.pid AS pid, c.name AS comm,
+                 coalesce(e.address, p.event_address) AS address, e.pid AS pid,
+                 (SELECT c.name FROM kt_comm c WHERE c.comm = e.comm) AS comm,
                  coalesce(e.args, '{}') AS args, e.stack AS stack,
-                 CASE l.offset WHEN 0 THEN l.symbol ELSE l.symbol || printf('+0x%x', l.offset) END AS caller
-          FROM kt_event e
-          JOIN kt_probe p ON p.run = e.run AND p.probe = e.probe
-          LEFT JOIN kt_comm c ON c.comm = e.comm
-          LEFT JOIN kt_place l ON l.place = e.caller;
+                 (SELECT l.symbol || CASE l.offset WHEN 0 THEN '' ELSE printf('+0x%x', l.offset) END
+                  FROM kt_place l WHERE l.place = e.caller) AS caller,
+                 e.seq - e.link AS entry_seq, e.kind >> 2 AS truncated
+          FROM kt_event e JOIN kt_probe p ON p.run = e.run AND p.probe = e.probe;
+        CREATE VIEW hits AS
+          SELECT run, seq, probe,
+                 CASE kind & 3 WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind
+          FROM kt_event;
         CREATE VIEW regs AS
           SELECT run, seq, ax, bx, cx, dx, si, di, bp, sp, r8, r9, r10, r11, r12, r13, r14, r15, ip, flags, cr3
           FROM kt_reg;
@@ -96,18 +100,20 @@ internal static class Schema
           SELECT f.run AS run, f.seq AS seq, f.vector AS vector, f.error_code AS error_code, f.cr2 AS cr2,
                  f.handled AS handled, e.time_ns AS time_ns, e.insn AS insn, e.cpu AS cpu, e.kind AS kind,
                  e.probe AS probe, e.name AS name, e.symbol AS symbol, e.offset AS offset, e.address AS address,
-                 e.pid AS pid, e.comm AS comm, e.args AS args, e.stack AS stack, e.caller AS caller
+                 e.pid AS pid, e.comm AS comm, e.args AS args, e.stack AS stack, e.caller AS caller,
+                 e.entry_seq AS entry_seq, e.truncated AS truncated
           FROM kt_fault f JOIN events e ON e.run = f.run AND e.seq = f.seq;
         CREATE VIEW calls AS
-          SELECT k.run AS run, p.name AS name, p.symbol AS symbol, k.pid AS pid, c.name AS comm,
-                 k.entry_seq AS entry_seq, k.return_seq AS return_seq, k.time_ns AS time_ns,
+          SELECT k.run AS run, p.name AS name, p.symbol AS symbol, k.pid AS pid,
+                 (SELECT c.name FROM kt_comm c WHERE c.comm = k.comm) AS comm,
+                 k.return_seq - k.entry AS entry_seq, k.return_seq AS return_seq,
+                 (SELECT e.time_ns FROM kt_event e WHERE e.run = k.run AND e.seq = k.return_seq) - k.duration_ns
+                 AS time_ns,
                  k.duration_ns AS duration_ns, k.retval AS retval,
-                 CASE l.offset WHEN 0 THEN l.symbol ELSE l.symbol || printf('+0x%x', l.offset) END AS caller,
-                 l.address AS caller_address
-          FROM kt_call k
-          JOIN kt_probe p ON p.run = k.run AND p.probe = k.probe
-          LEFT JOIN kt_comm c ON c.comm = k.comm
-          LEFT JOIN kt_place l ON l.place = k.caller;
+                 (SELECT l.symbol || CASE l.offset WHEN 0 THEN '' ELSE printf('+0x%x', l.offset) END
+                  FROM kt_place l WHERE l.place = k.caller) AS caller,
+                 (SELECT l.address FROM kt_place l WHERE l.place = k.caller) AS caller_address
+          FROM kt_call k JOIN kt_probe p ON p.run = k.run AND p.probe = k.probe;
         CREATE VIEW symbols AS SELECT run, address, size, name, module, kind FROM kt_symbol;
         CREATE VIEW console AS SELECT run, time_ns, insn, line FROM kt_line;
         CREATE VIEW text_pokes AS SELECT run, time_ns, insn, address, old, new, reason FROM kt_poke;
@@ -134,7 +140,7 @@ internal static class Schema
     internal static readonly string[] ViewNames =
     [
         "runs", "probes", "events", "regs", "faults", "calls", "symbols", "console", "text_pokes", "notes", "damages",
-        "stacks", "counts", "arguments",
+        "stacks", "counts", "arguments", "hits",
     ];
 
     /// <summary>What the names of base tables and their indexes begin with; no event's view may.</summary>
@@ -144,7 +150,7 @@ internal static class Schema
     internal static readonly string[] EventColumns =
     [
         "run", "seq", "time_ns", "insn", "cpu", "kind", "probe", "name", "symbol", "offset", "address", "pid", "comm",
-        "args", "stack", "caller",
+        "args", "stack", "caller", "entry_seq", "truncated",
     ];
 
     /// <summary>Names of event kinds by number.</summary>

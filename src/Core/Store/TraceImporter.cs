@@ -181,7 +181,7 @@ internal sealed partial class TraceImporter
         long caller = e.Caller != 0 ? _places.Of(e.Caller) : 0;
         int kind = (int)e.Kind & 3;
         AddEventRow(in e, index, probe, comm, caller);
-        _spool.Add(probe.Hits, e.Seq, kind);
+        _spool.Add(probe.Hits, e.Seq, kind | ((e.Parts & TraceEventParts.Truncated) != 0 ? 4 : 0));
         if (TimeRises)
         {
             _record.Begin();
@@ -221,7 +221,7 @@ internal sealed partial class TraceImporter
         record.Integer(e.TimeNs);
         record.Integer(e.Instructions);
         record.Integer((long)e.Cpu);
-        record.Integer((long)((int)e.Kind & 3));
+        record.Integer((long)(((int)e.Kind & 3) | ((e.Parts & TraceEventParts.Truncated) != 0 ? 4 : 0)));
         record.Integer((long)(e.ProbeId & int.MaxValue));
         IntegerUnless(e.Address == probe.EventAddress, e.Address);
         if (comm != 0)
@@ -237,7 +237,6 @@ internal sealed partial class TraceImporter
 
         IntegerUnless(caller == 0, (ulong)caller);
         IntegerUnless(e.EntrySeq == 0, e.Seq - e.EntrySeq);
-        IntegerUnless((e.Parts & TraceEventParts.Truncated) == 0, 1);
         ReadOnlySpan<ulong> stack = _trace.GetStack(index);
         IntegerUnless(stack.IsEmpty, stack.IsEmpty ? 0 : (ulong)_stacks.Of(stack));
         ReadOnlySpan<byte> json = _json.Convert(_trace.GetArguments(index), probe.ArgumentKeys);
@@ -292,7 +291,7 @@ internal sealed partial class TraceImporter
         _record.Begin();
         _record.Integer(_run);
         _record.Integer(e.Seq);
-        IntegerUnless(entrySeq == 0, entrySeq);
+        IntegerUnless(entrySeq == 0, e.Seq - entrySeq);
         _record.Integer((long)(e.ProbeId & int.MaxValue));
         if (comm != 0)
         {
@@ -305,7 +304,6 @@ internal sealed partial class TraceImporter
             _record.Null();
         }
 
-        _record.Integer(entryTime);
         _record.Integer(e.TimeNs - entryTime);
         IntegerUnless((e.Parts & TraceEventParts.Registers) == 0, e.Registers.Ax);
         IntegerUnless(caller == 0, (ulong)caller);

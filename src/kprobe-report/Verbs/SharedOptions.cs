@@ -1,7 +1,5 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
-using KprobeTrace.Queries;
 using KprobeTrace.Store;
 
 namespace KprobeTrace.Report.Verbs;

@@ -60,7 +60,7 @@ internal static class SummaryVerb
         Property("virtual time", Seconds(run["time_ns"]));
         Property("instructions", Grouped(run["instructions"]));
         Property("ended", run["ended"] + (run["exit_code"] == "0" ? "" : ", exit code " + run["exit_code"]));
-        Property("trace", summary.Complete ? "complete" : console.Red("incomplete"));
+        output.Write($"  {"trace",-13} {(summary.Complete ? "complete" : console.Red("incomplete"))}\n");
         foreach (string damage in summary.Damage)
         {
             Line("    " + damage);
@@ -162,9 +162,9 @@ internal static class SummaryVerb
     private static string More(int others) =>
         others > 0 ? string.Create(CultureInfo.InvariantCulture, $" ({others:N0} more)") : "";
 
-    /// <summary>Escape sequences of our own pass; nothing else that could move the cursor does.</summary>
+    /// <summary>Nothing that a trace holds may move the terminal's cursor.</summary>
     private static string Visible(string text) =>
-        string.Concat(text.Select(static c => char.IsControl(c) && c != '\e' ? '\uFFFD' : c));
+        string.Concat(text.Select(static c => char.IsControl(c) ? '\uFFFD' : c));
 
     private static string Grouped(string number) =>
         long.Parse(number, CultureInfo.InvariantCulture).ToString("N0", CultureInfo.InvariantCulture);
