@@ -1,0 +1,206 @@
+using System.Runtime.InteropServices;
+using KprobeTrace.Memory;
+
+namespace KprobeTrace.Cpu.Decode;
+
+/// <summary>Decoded blocks, found by physical address, linear address and mode, and dropped when their page is written.</summary>
+internal sealed unsafe class BlockCache : IDisposable
+{
+    private const int Buckets = 1 << 16;
+    private const int ChunkSize = 1 << 20;
+    private const int MaxChunks = 128;
+
+    private readonly Processor _cpu;
+    private readonly PhysicalMemory _memory;
+    private readonly Tlb _tlb;
+    private readonly JumpCache _jumpCache;
+    private readonly BlockDecoder _decoder;
+    private readonly Block** _buckets;
+    private readonly Block** _pages;
+    private readonly Block* _scratch;
+    private readonly List<nint> _chunks = [];
+    private byte* _free;
+    private int _freeBytes;
+    private int _chunk = -1;
+
+    public BlockCache(Processor cpu, PhysicalMemory memory, Tlb tlb, JumpCache jumpCache)
+    {
+        _cpu = cpu;
+        _memory = memory;
+        _tlb = tlb;
+        _jumpCache = jumpCache;
+        _decoder = new BlockDecoder(cpu, memory);
+        _buckets = (Block**)NativeMemory.AllocZeroed(Buckets, (nuint)sizeof(nint));
+        _pages = (Block**)NativeMemory.AllocZeroed((nuint)(memory.Size / PhysicalMemory.PageSize), (nuint)sizeof(nint));
+        _scratch = (Block*)NativeMemory.AlignedAlloc((nuint)BlockDecoder.MaxBytes, 64);
+    }
+
+    ~BlockCache() => Free();
+
+    /// <summary>The block at a linear address in the current mode, decoded now if need be; null with a fault pending.</summary>
+    public Block* Find(ulong rip, int mode)
+    {
+        if (!_cpu.TryTranslateFetch(rip, out ulong physical))
+        {
+            return null;
+        }
+
+        for (Block* b = _buckets[Hash(physical, rip, mode)]; b != null; b = b->NextInBucket)
+        {
+            if (b->Physical == physical && b->Ip == rip && b->Mode == mode)
+            {
+                return b;
+            }
+        }
+
+        if (!_decoder.Decode(rip, physical, mode, BlockDecoder.MaxInstructions, overlay: true, _scratch))
+        {
+            return null;
+        }
+
+        // What crosses into another page, or lies outside RAM, is decoded anew each time it runs.
+        return _scratch->SecondPage == ulong.MaxValue && _memory.Contains(physical, 1) ? Add() : _scratch;
+    }
+
+    /// <summary>A block of at most <paramref name="count"/> instructions, good until the next call; null with a fault pending.</summary>
+    public Block* DecodePartial(ulong rip, int mode, int count, bool overlay) =>
+        _cpu.TryTranslateFetch(rip, out ulong physical) && _decoder.Decode(rip, physical, mode, Math.Min(count, BlockDecoder.MaxInstructions), overlay, _scratch)
+            ? _scratch
+            : null;
+
+    /// <summary>The instruction under a breakpoint as a block of its own, kept for as long as its page's code is; null with a fault pending.</summary>
+    public Block* DecodeSingle(ulong rip, int mode)
+    {
+        Block* block = DecodePartial(rip, mode, 1, overlay: false);
+        return block != null && block->SecondPage == ulong.MaxValue && _memory.Contains(block->Physical, 1) ? Copy() : block;
+    }
+
+    /// <summary>Drops all blocks decoded from a physical page.</summary>
+    public void InvalidatePage(ulong physical)
+    {
+        ulong page = physical >> 12;
+        if (page >= _memory.Size >> 12)
+        {
+            return;
+        }
+
+        for (Block* b = _pages[page]; b != null; b = b->NextInPage)
+        {
+            Unlink(b);
+            ForgetJump(b, user: true);
+            ForgetJump(b, user: false);
+        }
+
+        _pages[page] = null;
+        _memory.CodePages[page] = 0;
+        _cpu.State->LinkFrom = null;
+    }
+
+    /// <summary>Drops everything.</summary>
+    public void Clear()
+    {
+        NativeMemory.Clear(_buckets, Buckets * (nuint)sizeof(nint));
+        NativeMemory.Clear(_pages, (nuint)(_memory.Size / PhysicalMemory.PageSize) * (nuint)sizeof(nint));
+        NativeMemory.Clear(_memory.CodePages, (nuint)(_memory.Size / PhysicalMemory.PageSize));
+        _jumpCache.Flush();
+        _cpu.State->LinkFrom = null;
+        _chunk = -1;
+        _freeBytes = 0;
+    }
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private static uint Hash(ulong physical, ulong rip, int mode) =>
+        (uint)((((physical ^ (rip << 20)) + (ulong)mode) * 0x9E3779B97F4A7C15) >> 48);
+
+    private Block* Add()
+    {
+        Block* block = Copy();
+        uint bucket = Hash(block->Physical, block->Ip, block->Mode);
+        block->NextInBucket = _buckets[bucket];
+        _buckets[bucket] = block;
+        ulong page = block->Physical >> 12;
+        block->NextInPage = _pages[page];
+        _pages[page] = block;
+        if (_memory.CodePages[page] == 0)
+        {
+            _memory.CodePages[page] = 1;
+            _tlb.ProtectHostPage(_memory.Base + (page << 12));
+        }
+
+        return block;
+    }
+
+    private Block* Copy()
+    {
+        int bytes = sizeof(Block) + (_scratch->Operations * sizeof(Op));
+        Block* block = (Block*)Allocate((bytes + 15) & ~15);
+        Buffer.MemoryCopy(_scratch, block, bytes, bytes);
+        return block;
+    }
+
+    private byte* Allocate(int bytes)
+    {
+        if (bytes > _freeBytes)
+        {
+            if (_chunk + 1 >= MaxChunks)
+            {
+                Clear();
+            }
+
+            _chunk++;
+            if (_chunk == _chunks.Count)
+            {
+                _chunks.Add((nint)NativeMemory.AlignedAlloc(ChunkSize, 64));
+            }
+
+            _free = (byte*)_chunks[_chunk];
+            _freeBytes = ChunkSize;
+        }
+
+        byte* at = _free;
+        _free += bytes;
+        _freeBytes -= bytes;
+        return at;
+    }
+
+    private void Unlink(Block* block)
+    {
+        Block** at = &_buckets[Hash(block->Physical, block->Ip, block->Mode)];
+        while (*at != null && *at != block)
+        {
+            at = &(*at)->NextInBucket;
+        }
+
+        if (*at != null)
+        {
+            *at = block->NextInBucket;
+        }
+    }
+
+    private void ForgetJump(Block* block, bool user)
+    {
+        JumpCacheEntry* entry = _jumpCache.Table(user) + JumpCache.IndexOf(block->Ip);
+        if (entry->Target == Block.First(block))
+        {
+            JumpCache.Forget(entry, JumpCache.IndexOf(block->Ip));
+        }
+    }
+
+    private void Free()
+    {
+        foreach (nint chunk in _chunks)
+        {
+            NativeMemory.AlignedFree((void*)chunk);
+        }
+
+        _chunks.Clear();
+        NativeMemory.Free(_buckets);
+        NativeMemory.Free(_pages);
+        NativeMemory.AlignedFree(_scratch);
+    }
+}

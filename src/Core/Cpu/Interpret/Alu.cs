@@ -1,0 +1,107 @@
+using System.Runtime.CompilerServices;
+using KprobeTrace.Cpu.Decode;
+
+namespace KprobeTrace.Cpu.Interpret;
+
+/// <summary>ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST and the one-operand INC, DEC, NEG, NOT.</summary>
+internal static unsafe partial class Alu
+{
+    /// <summary>A two-operand operation on zero-extended values.</summary>
+    internal interface IBinary
+    {
+        /// <summary>Whether the result is written back.</summary>
+        static abstract bool Writes { get; }
+
+        static abstract ulong Apply<T, TFlags>(CpuState* s, ulong a, ulong b)
+            where T : unmanaged
+            where TFlags : struct, IFlag;
+    }
+
+    /// <summary>A one-operand operation on a zero-extended value.</summary>
+    internal interface IUnary
+    {
+        static abstract ulong Apply<T>(CpuState* s, ulong a)
+            where T : unmanaged;
+    }
+
+    /// <summary>Destination register, any source.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* ToRegister<T, TOperation, TSource, TFlags>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TOperation : struct, IBinary
+        where TSource : struct, ISource
+        where TFlags : struct, IFlag
+    {
+        byte* p = TSource.Pointer<T>(s, op);
+        if (TSource.CanFault && p == null)
+        {
+            return null;
+        }
+
+        ulong r = TOperation.Apply<T, TFlags>(s, Registers.Read<T>(s, op->Destination), MemoryAccess.Get<T>(p));
+        if (TOperation.Writes)
+        {
+            Registers.Write<T>(s, op->Destination, r);
+        }
+
+        return Flow.Next(s, op);
+    }
+
+    /// <summary>Destination memory, register or immediate source.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* ToMemory<T, TOperation, TSource, TAddress>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TOperation : struct, IBinary
+        where TSource : struct, ISource
+        where TAddress : struct, IAddress
+    {
+        ulong address = TAddress.Of(s, op);
+        if (!TOperation.Writes)
+        {
+            byte* read = MemoryAccess.Load<T>(s, op, address);
+            if (read == null)
+            {
+                return null;
+            }
+
+            TOperation.Apply<T, Yes>(s, MemoryAccess.Get<T>(read), MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
+            return Flow.Next(s, op);
+        }
+
+        byte* p = MemoryAccess.Modify<T>(s, op, address);
+        if (p == null)
+        {
+            return null;
+        }
+
+        ulong r = TOperation.Apply<T, Yes>(s, MemoryAccess.Get<T>(p), MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
+        MemoryAccess.Put<T>(p, r);
+        return MemoryAccess.FinishModify(s, op, p);
+    }
+
+    /// <summary>One register operand.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* Register<T, TOperation>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TOperation : struct, IUnary
+    {
+        Registers.Write<T>(s, op->Destination, TOperation.Apply<T>(s, Registers.Read<T>(s, op->Destination)));
+        return Flow.Next(s, op);
+    }
+
+    /// <summary>One memory operand.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* Memory<T, TOperation>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TOperation : struct, IUnary
+    {
+        byte* p = MemoryAccess.Modify<T>(s, op, AnyAddress.Of(s, op));
+        if (p == null)
+        {
+            return null;
+        }
+
+        MemoryAccess.Put<T>(p, TOperation.Apply<T>(s, MemoryAccess.Get<T>(p)));
+        return MemoryAccess.FinishModify(s, op, p);
+    }
+}

@@ -1,0 +1,271 @@
+using System.Runtime.CompilerServices;
+using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Memory;
+
+namespace KprobeTrace.Cpu.Interpret;
+
+/// <summary>Near JMP, Jcc, LOOP, JrCXZ, CALL and RET, and the compare-and-branch pairs that run as one operation.</summary>
+internal static unsafe class Branches
+{
+    /// <summary>Goes on with the block that follows in memory; stands at the end of blocks that were cut, and retires nothing.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* FallThrough(CpuState* s, Op* op) => Flow.Branch(s, op);
+
+    /// <summary>Ends a block of limited length; its successor is looked up by the run loop.</summary>
+    public static Op* EndOfPartialBlock(CpuState* s, Op* op)
+    {
+        s->Rip = (ulong)op->Immediate;
+        return null;
+    }
+
+    /// <summary>JMP rel.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* Jump(CpuState* s, Op* op) => Flow.Branch(s, op);
+
+    /// <summary>Jcc; not taken goes on to the fall-through operation that follows it.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* JumpIf<TCondition>(CpuState* s, Op* op)
+        where TCondition : struct, Conditions.ICondition =>
+        TCondition.Holds(s) ? Flow.Branch(s, op) : Flow.Next(s, op);
+
+    /// <summary>CMP register, source with the Jcc after it.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* CompareAndJump<T, TSource, TCondition>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TSource : struct, ISource
+        where TCondition : struct, Conditions.ICondition
+    {
+        byte* p = TSource.Pointer<T>(s, op);
+        if (TSource.CanFault && p == null)
+        {
+            return null;
+        }
+
+        ulong a = Registers.Read<T>(s, op->Destination);
+        ulong b = MemoryAccess.Get<T>(p);
+        ulong r = Registers.Cut<T>(a - b);
+        LazyFlags.SetSub<T>(s, a, b, r);
+        op++;
+        return TCondition.AfterCompare<T>(a, b, r) ? Flow.Branch(s, op) : Flow.Next(s, op);
+    }
+
+    /// <summary>CMP memory, register or immediate with the Jcc after it.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* CompareMemoryAndJump<T, TSource, TAddress, TCondition>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TSource : struct, ISource
+        where TAddress : struct, IAddress
+        where TCondition : struct, Conditions.ICondition
+    {
+        byte* p = MemoryAccess.Load<T>(s, op, TAddress.Of(s, op));
+        if (p == null)
+        {
+            return null;
+        }
+
+        ulong a = MemoryAccess.Get<T>(p);
+        ulong b = MemoryAccess.Get<T>(TSource.Pointer<T>(s, op));
+        ulong r = Registers.Cut<T>(a - b);
+        LazyFlags.SetSub<T>(s, a, b, r);
+        op++;
+        return TCondition.AfterCompare<T>(a, b, r) ? Flow.Branch(s, op) : Flow.Next(s, op);
+    }
+
+    /// <summary>TEST register, register or immediate with the Jcc after it.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* TestAndJump<T, TSource, TCondition>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TSource : struct, ISource
+        where TCondition : struct, Conditions.ICondition
+    {
+        ulong r = Registers.Read<T>(s, op->Destination) & MemoryAccess.Get<T>(TSource.Pointer<T>(s, op));
+        LazyFlags.SetLogic<T>(s, r);
+        op++;
+        return TCondition.AfterCompare<T>(r, 0, r) ? Flow.Branch(s, op) : Flow.Next(s, op);
+    }
+
+    /// <summary>TEST memory, register or immediate with the Jcc after it.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* TestMemoryAndJump<T, TSource, TAddress, TCondition>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TSource : struct, ISource
+        where TAddress : struct, IAddress
+        where TCondition : struct, Conditions.ICondition
+    {
+        byte* p = MemoryAccess.Load<T>(s, op, TAddress.Of(s, op));
+        if (p == null)
+        {
+            return null;
+        }
+
+        ulong r = MemoryAccess.Get<T>(p) & MemoryAccess.Get<T>(TSource.Pointer<T>(s, op));
+        LazyFlags.SetLogic<T>(s, r);
+        op++;
+        return TCondition.AfterCompare<T>(r, 0, r) ? Flow.Branch(s, op) : Flow.Next(s, op);
+    }
+
+    /// <summary>An arithmetic operation on registers or immediates with the Jcc after it.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* OperateAndJump<T, TOperation, TSource, TCondition>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TOperation : struct, Alu.IBinary
+        where TSource : struct, ISource
+        where TCondition : struct, Conditions.ICondition
+    {
+        ulong a = Registers.Read<T>(s, op->Destination);
+        ulong r = TOperation.Apply<T, Yes>(s, a, MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
+        Registers.Write<T>(s, op->Destination, r);
+        op++;
+        return TCondition.Holds(s) ? Flow.Branch(s, op) : Flow.Next(s, op);
+    }
+
+    /// <summary>JCXZ, JECXZ, JRCXZ: T is the address size.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* JumpIfCounterZero<T>(CpuState* s, Op* op)
+        where T : unmanaged =>
+        Registers.Read<T>(s, Registers.Rcx * 8) == 0 ? Flow.Branch(s, op) : Flow.Next(s, op);
+
+    /// <summary>LOOP, LOOPE, LOOPNE: T is the address size; the immediate's partner bits in <see cref="Op.Source"/> say which (0, 1, 2).</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* Loop<T>(CpuState* s, Op* op)
+        where T : unmanaged
+    {
+        ulong counter = Registers.Cut<T>(Registers.Read<T>(s, Registers.Rcx * 8) - 1);
+        Registers.Write<T>(s, Registers.Rcx * 8, counter);
+        bool taken = counter != 0 && (op->Source == 0 || LazyFlags.Zero(s) == (op->Source == 1));
+        return taken ? Flow.Branch(s, op) : Flow.Next(s, op);
+    }
+
+    /// <summary>JMP to an address in a register or in memory.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* JumpIndirect<T, TSource>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TSource : struct, ISource
+    {
+        byte* p = TSource.Pointer<T>(s, op);
+        if (TSource.CanFault && p == null)
+        {
+            return null;
+        }
+
+        ulong target = MemoryAccess.Get<T>(p);
+        return PageWalker.IsCanonical(target) ? Flow.Indirect(s, target) : Flow.Fault(s, op, Vector.GeneralProtection);
+    }
+
+    /// <summary>CALL rel in 64-bit code.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* Call64(CpuState* s, Op* op)
+    {
+        ulong sp = s->R[Registers.Rsp] - 8;
+        byte* p = MemoryAccess.TryStore<ulong>(s, sp);
+        if (p == null)
+        {
+            return SlowCall64(s, op, sp, (ulong)op->Immediate);
+        }
+
+        *(ulong*)p = (ulong)op->Displacement;
+        s->R[Registers.Rsp] = sp;
+        return Flow.Branch(s, op);
+    }
+
+    /// <summary>CALL through a register or memory in 64-bit code; the return address is in the op's Link.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* CallIndirect64<TSource>(CpuState* s, Op* op)
+        where TSource : struct, ISource
+    {
+        byte* from = TSource.Pointer<ulong>(s, op);
+        if (TSource.CanFault && from == null)
+        {
+            return null;
+        }
+
+        ulong target = *(ulong*)from;
+        if (!PageWalker.IsCanonical(target))
+        {
+            return Flow.Fault(s, op, Vector.GeneralProtection);
+        }
+
+        ulong sp = s->R[Registers.Rsp] - 8;
+        byte* p = MemoryAccess.TryStore<ulong>(s, sp);
+        if (p == null)
+        {
+            return SlowCall64(s, op, sp, target);
+        }
+
+        *(ulong*)p = (ulong)op->Link;
+        s->R[Registers.Rsp] = sp;
+        return Flow.Indirect(s, target);
+    }
+
+    /// <summary>RET and RET imm16 in 64-bit code.</summary>
+    [MethodImpl(Flow.Hot)]
+    public static Op* Return64(CpuState* s, Op* op)
+    {
+        ulong sp = s->R[Registers.Rsp];
+        byte* p = MemoryAccess.Load<ulong>(s, op, sp);
+        if (p == null)
+        {
+            return null;
+        }
+
+        ulong target = *(ulong*)p;
+        if (!PageWalker.IsCanonical(target))
+        {
+            return Flow.Fault(s, op, Vector.GeneralProtection);
+        }
+
+        s->R[Registers.Rsp] = sp + 8 + (ulong)op->Immediate;
+        return Flow.Indirect(s, target);
+    }
+
+    /// <summary>CALL in 16- and 32-bit code, direct or through an operand; T is the operand size.</summary>
+    public static Op* Call<T, TSource>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TSource : struct, ISource
+    {
+        byte* from = TSource.Pointer<T>(s, op);
+        if (TSource.CanFault && from == null)
+        {
+            return null;
+        }
+
+        ulong target = MemoryAccess.Get<T>(from);
+        return Stack.TryPush<T>(s, op, (ulong)op->Link) ? Flow.Leave(s, target) : null;
+    }
+
+    /// <summary>JMP through an operand in 16- and 32-bit code; T is the operand size.</summary>
+    public static Op* JumpIndirectLegacy<T, TSource>(CpuState* s, Op* op)
+        where T : unmanaged
+        where TSource : struct, ISource
+    {
+        byte* from = TSource.Pointer<T>(s, op);
+        return TSource.CanFault && from == null ? null : Flow.Leave(s, MemoryAccess.Get<T>(from));
+    }
+
+    /// <summary>RET in 16- and 32-bit code; T is the operand size.</summary>
+    public static Op* Return<T>(CpuState* s, Op* op)
+        where T : unmanaged
+    {
+        byte* p = MemoryAccess.Load<T>(s, op, Stack.Linear(s, s->R[Registers.Rsp]));
+        if (p == null)
+        {
+            return null;
+        }
+
+        ulong target = MemoryAccess.Get<T>(p);
+        Stack.Move(s, sizeof(T) + op->Immediate);
+        return Flow.Leave(s, target);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Op* SlowCall64(CpuState* s, Op* op, ulong sp, ulong target)
+    {
+        if (!MemoryAccess.SlowStore(s, op, sp, Op.NextIpOf(op), 8))
+        {
+            return null;
+        }
+
+        s->R[Registers.Rsp] = sp;
+        return Flow.Leave(s, target);
+    }
+}

@@ -1,0 +1,123 @@
+using System.Runtime.CompilerServices;
+using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Memory;
+
+namespace KprobeTrace.Cpu.Interpret;
+
+/// <summary>Guest memory as handlers see it: a TLB test inline, everything else in one call.</summary>
+/// <remarks>
+/// <see cref="Load{T}"/> gives a host pointer that may be read once; a pointer to <see cref="CpuState.Bounce"/> stands in for
+/// MMIO and for operands that cross a page. <see cref="Store{T}"/> writes and says how to go on.
+/// <see cref="Modify{T}"/> gives a pointer to read, and to write before <see cref="IsDirect"/> or <see cref="Commit"/>.
+/// Null always means that a fault is pending and the handler must return null.
+/// </remarks>
+public static unsafe class MemoryAccess
+{
+    /// <summary>A host pointer to <c>sizeof(T)</c> guest bytes for reading, or null on a fault.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* Load<T>(CpuState* s, Op* op, ulong address)
+        where T : unmanaged
+    {
+        TlbEntry* e = s->Tlb + ((address >> 12) & (Tlb.Entries - 1));
+        return address - e->ReadTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T))
+            ? (byte*)(address + e->Addend)
+            : SlowLoad(s, op, address, sizeof(T));
+    }
+
+    /// <summary>A host pointer to guest bytes for writing when no slow path is needed, else null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* TryStore<T>(CpuState* s, ulong address)
+        where T : unmanaged
+    {
+        TlbEntry* e = s->Tlb + ((address >> 12) & (Tlb.Entries - 1));
+        return address - e->WriteTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T)) ? (byte*)(address + e->Addend) : null;
+    }
+
+    /// <summary>Stores an integer of up to 8 bytes and goes on to the next operation.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Op* Store<T>(CpuState* s, Op* op, ulong address, ulong value)
+        where T : unmanaged
+    {
+        byte* p = TryStore<T>(s, address);
+        if (p == null)
+        {
+            return SlowStoreThenNext(s, op, address, value, sizeof(T));
+        }
+
+        Put<T>(p, value);
+        return Flow.Next(s, op);
+    }
+
+    /// <summary>Writes the low bytes of a value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Put<T>(byte* p, ulong value)
+        where T : unmanaged
+    {
+        switch (sizeof(T))
+        {
+            case 1: *p = (byte)value; break;
+            case 2: *(ushort*)p = (ushort)value; break;
+            case 4: *(uint*)p = (uint)value; break;
+            default: *(ulong*)p = value; break;
+        }
+    }
+
+    /// <summary>Reads a value, zero-extended.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Get<T>(byte* p)
+        where T : unmanaged =>
+        sizeof(T) switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
+
+    /// <summary>A host pointer to guest bytes for reading and writing, or null on a fault.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* Modify<T>(CpuState* s, Op* op, ulong address)
+        where T : unmanaged
+    {
+        TlbEntry* e = s->Tlb + ((address >> 12) & (Tlb.Entries - 1));
+        return address - e->WriteTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T))
+            ? (byte*)(address + e->Addend)
+            : SlowModify(s, op, address, sizeof(T));
+    }
+
+    /// <summary>Whether what was written through a pointer from <see cref="Modify{T}"/> is already in guest memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsDirect(CpuState* s, byte* pointer) => pointer != (byte*)s->Bounce;
+
+    /// <summary>Goes on after a <see cref="Modify{T}"/>: commits the bounce buffer when it was used.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Op* FinishModify(CpuState* s, Op* op, byte* pointer) =>
+        IsDirect(s, pointer) ? Flow.Next(s, op) : Commit(s, op);
+
+    /// <summary>Reads guest bytes that the inline test did not find: fills the TLB, or gathers them into the bounce buffer.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static byte* SlowLoad(CpuState* s, Op* op, ulong address, int size) =>
+        Processor.Of(s).LoadPointer(op, address, size);
+
+    /// <summary>Stores up to 8 bytes by the slow path; false on a fault.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool SlowStore(CpuState* s, Op* op, ulong address, ulong value, int size) =>
+        Processor.Of(s).StoreBytes(op, address, (byte*)&value, size);
+
+    /// <summary>Stores any number of bytes up to 64 by the slow path; false on a fault.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool SlowStoreBytes(CpuState* s, Op* op, ulong address, byte* from, int size) =>
+        Processor.Of(s).StoreBytes(op, address, from, size);
+
+    /// <summary>Readies guest bytes for a read-modify-write by the slow path; null on a fault.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static byte* SlowModify(CpuState* s, Op* op, ulong address, int size) =>
+        Processor.Of(s).ModifyPointer(op, address, size);
+
+    /// <summary>Writes the bounce buffer back to guest memory; the operation's right to do so was checked when it was filled.</summary>
+    /// <returns>The next operation, for the run loop to look at the world before it.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Op* Commit(CpuState* s, Op* op)
+    {
+        Processor.Of(s).CommitBounce(op);
+        return op + 1;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Op* SlowStoreThenNext(CpuState* s, Op* op, ulong address, ulong value, int size) =>
+        SlowStore(s, op, address, value, size) ? op + 1 : null;
+}

@@ -1,0 +1,396 @@
+using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Memory;
+
+namespace KprobeTrace.Cpu;
+
+/// <content>The slow paths of guest memory: page walks, TLB fills, MMIO, page-crossing operands, stores to decoded code.</content>
+public sealed unsafe partial class Processor
+{
+    private PageAccess _walkBits;
+    private PageAccess _dataAccess;
+    private Op* _currentOp;
+
+    /// <summary>A host pointer for reading, after filling the TLB or the bounce buffer; null with a fault pending.</summary>
+    internal byte* LoadPointer(Op* op, ulong address, int size)
+    {
+        if (IsWithinPage(address, size))
+        {
+            if (!TryTranslate(op, address, _dataAccess, fill: true, out ulong physical))
+            {
+                return null;
+            }
+
+            if (_memory.Contains(physical, (ulong)size))
+            {
+                return _memory.Base + physical;
+            }
+        }
+
+        return Gather(op, address, size, _dataAccess) ? (byte*)State->Bounce : null;
+    }
+
+    /// <summary>A host pointer for reading and writing; null with a fault pending.</summary>
+    internal byte* ModifyPointer(Op* op, ulong address, int size)
+    {
+        PageAccess access = _dataAccess | PageAccess.Write;
+        if (IsWithinPage(address, size))
+        {
+            if (!TryTranslate(op, address, access, fill: true, out ulong physical))
+            {
+                return null;
+            }
+
+            if (_memory.Contains(physical, (ulong)size) && _memory.CodePages[physical >> 12] == 0)
+            {
+                return _memory.Base + physical;
+            }
+        }
+
+        if (!Gather(op, address, size, access))
+        {
+            return null;
+        }
+
+        State->BounceAddress = address;
+        State->BounceSize = size;
+        return (byte*)State->Bounce;
+    }
+
+    /// <summary>Writes back what a handler left in the bounce buffer.</summary>
+    internal void CommitBounce(Op* op) => StoreBytes(op, State->BounceAddress, (byte*)State->Bounce, State->BounceSize);
+
+    /// <summary>Stores bytes by the slow path; false with a fault pending and nothing written.</summary>
+    internal bool StoreBytes(Op* op, ulong address, byte* from, int size)
+    {
+        PageAccess access = _dataAccess | PageAccess.Write;
+        int head = BytesInPage(address, size);
+        if (!TryTranslate(op, address, access, fill: true, out ulong physical))
+        {
+            return false;
+        }
+
+        if (head == size)
+        {
+            WritePhysical(op, physical, from, size);
+            return true;
+        }
+
+        if (!TryTranslate(op, Wrap(address + (ulong)head), access, fill: true, out ulong second))
+        {
+            return false;
+        }
+
+        WritePhysical(op, physical, from, head);
+        WritePhysical(op, second, from + head, size - head);
+        return true;
+    }
+
+    /// <summary>Whether a page is accessible for reading or writing as the current mode would; a fault is pending when not.</summary>
+    internal bool Probe(Op* op, ulong address, bool write) =>
+        TryTranslate(op, address, write ? _dataAccess | PageAccess.Write : _dataAccess, fill: true, out _);
+
+    /// <summary>Reads system data (descriptor tables, TSS, stacks of a new privilege level) with supervisor rights.</summary>
+    /// <remarks>On a fault only the fault fields of the state are set.</remarks>
+    internal bool TryReadSystem(ulong address, void* into, int size)
+    {
+        byte* to = (byte*)into;
+        for (int done = 0; done < size;)
+        {
+            ulong at = Wrap(address + (ulong)done);
+            int part = BytesInPage(at, size - done);
+            if (!TryTranslate(null, at, _walkBits, fill: false, out ulong physical))
+            {
+                return false;
+            }
+
+            ReadPhysical(null, physical, to + done, part);
+            done += part;
+        }
+
+        return true;
+    }
+
+    /// <summary>Writes system data with supervisor rights; on a fault only the fault fields are set.</summary>
+    internal bool TryWriteSystem(ulong address, void* from, int size)
+    {
+        byte* source = (byte*)from;
+        for (int done = 0; done < size;)
+        {
+            ulong at = Wrap(address + (ulong)done);
+            int part = BytesInPage(at, size - done);
+            if (!TryTranslate(null, at, _walkBits | PageAccess.Write, fill: false, out ulong physical))
+            {
+                return false;
+            }
+
+            WritePhysical(null, physical, source + done, part);
+            done += part;
+        }
+
+        return true;
+    }
+
+    /// <summary>Translates without rights checks and without touching accessed or dirty bits, for whoever looks in from outside.</summary>
+    /// <param name="linear">Linear address.</param>
+    /// <param name="cr3">Page tables to look through.</param>
+    /// <param name="physical">Physical address when mapped.</param>
+    public bool TryPeek(ulong linear, ulong cr3, out ulong physical)
+    {
+        physical = linear;
+        if ((State->Cr0 & Cpu.Cr0.PG) == 0)
+        {
+            return true;
+        }
+
+        if (!PageWalker.IsCanonical(linear))
+        {
+            return false;
+        }
+
+        PageWalk walk = PageWalker.Walk(_memory, cr3, linear, _walkBits | PageAccess.Peek);
+        physical = walk.Physical;
+        return walk.Ok;
+    }
+
+    /// <summary>Translates an instruction address with the rights of the current mode; a fault is pending when false.</summary>
+    internal bool TryTranslateFetch(ulong address, out ulong physical)
+    {
+        bool user = State->Cpl == 3;
+        ulong page = address & ~0xFFFUL;
+        if (_fetchTlb.TryFind(page, user, out physical))
+        {
+            physical |= address & 0xFFF;
+            return true;
+        }
+
+        PageAccess access = _walkBits | PageAccess.Fetch | (user ? PageAccess.User : 0);
+        if (!TryWalk(address, access, out PageWalk walk))
+        {
+            return false;
+        }
+
+        physical = walk.Physical;
+        _fetchTlb.Add(page, user, physical & ~0xFFFUL, walk.Global);
+        return true;
+    }
+
+    /// <summary>Loads CR3: translations of pages that are not global go.</summary>
+    internal void LoadCr3(ulong value)
+    {
+        State->Cr3 = value;
+        bool keepSupervisor = (State->Cr4 & Cpu.Cr4.PGE) != 0;
+        if (keepSupervisor)
+        {
+            _tlb.FlushNonGlobal();
+        }
+        else
+        {
+            _tlb.FlushAll();
+        }
+
+        keepSupervisor &= !_fetchTlb.HasNonGlobalSupervisorCode;
+        _fetchTlb.Flush();
+        _jumpCache.Flush(user: true);
+        if (!keepSupervisor)
+        {
+            _jumpCache.Flush(user: false);
+        }
+    }
+
+    /// <summary>INVLPG: forgets one page, of whatever size. Kernel code may lie in large pages, so for those all code goes.</summary>
+    internal void InvalidatePage(ulong address)
+    {
+        _tlb.FlushPage(address);
+        if (_fetchTlb.MayHaveFetched(address) || (long)address < 0)
+        {
+            _fetchTlb.Flush();
+            _jumpCache.Flush();
+        }
+    }
+
+    /// <summary>Writes RAM from outside the guest's own instructions; decoded code in the range is dropped.</summary>
+    public bool TryWriteRam(ulong physical, ReadOnlySpan<byte> from)
+    {
+        if (!_memory.Contains(physical, (ulong)from.Length))
+        {
+            return false;
+        }
+
+        fixed (byte* p = from)
+        {
+            for (int done = 0; done < from.Length;)
+            {
+                int part = BytesInPage(physical + (ulong)done, from.Length - done);
+                WritePhysical(null, physical + (ulong)done, p + done, part);
+                done += part;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool IsWithinPage(ulong address, int size) => (address & 0xFFF) + (ulong)size <= PhysicalMemory.PageSize;
+
+    private static int BytesInPage(ulong address, int size) => (int)Math.Min((ulong)size, PhysicalMemory.PageSize - (address & 0xFFF));
+
+    private ulong Wrap(ulong address) => State->InLongMode ? address : (uint)address;
+
+    private bool Gather(Op* op, ulong address, int size, PageAccess access)
+    {
+        byte* bounce = (byte*)State->Bounce;
+        int head = BytesInPage(address, size);
+        if (!TryTranslate(op, address, access, fill: true, out ulong physical))
+        {
+            return false;
+        }
+
+        ulong second = 0;
+        if (head < size && !TryTranslate(op, Wrap(address + (ulong)head), access, fill: true, out second))
+        {
+            return false;
+        }
+
+        ReadPhysical(op, physical, bounce, head);
+        if (head < size)
+        {
+            ReadPhysical(op, second, bounce + head, size - head);
+        }
+
+        return true;
+    }
+
+    private bool TryTranslate(Op* op, ulong address, PageAccess access, bool fill, out ulong physical)
+    {
+        CpuState* s = State;
+        if (s->InLongMode && !PageWalker.IsCanonical(address))
+        {
+            physical = 0;
+            s->FaultVector = op != null && UsesStackSegment(op) ? Vector.StackFault : Vector.GeneralProtection;
+            s->FaultErrorCode = 0;
+            return StopOnFault(op);
+        }
+
+        if (!TryWalk(address, access, out PageWalk walk))
+        {
+            physical = 0;
+            return StopOnFault(op);
+        }
+
+        physical = walk.Physical;
+        if (fill)
+        {
+            FillTlb(address, walk);
+        }
+
+        return true;
+    }
+
+    private bool TryWalk(ulong address, PageAccess access, out PageWalk walk)
+    {
+        CpuState* s = State;
+        if ((s->Cr0 & Cpu.Cr0.PG) == 0)
+        {
+            walk = new PageWalk { Ok = true, Physical = address, Writable = true, PageSize = PhysicalMemory.PageSize };
+            return true;
+        }
+
+        walk = PageWalker.Walk(_memory, s->Cr3, address, access);
+        if (walk.Ok)
+        {
+            return true;
+        }
+
+        s->FaultVector = Vector.PageFault;
+        s->FaultErrorCode = walk.ErrorCode;
+        s->FaultAddress = address;
+        return false;
+    }
+
+    private bool StopOnFault(Op* op)
+    {
+        if (op != null)
+        {
+            Flow.StopBefore(State, op);
+        }
+
+        return false;
+    }
+
+    private void FillTlb(ulong address, in PageWalk walk)
+    {
+        ulong page = walk.Physical & ~0xFFFUL;
+        if (!_memory.Contains(page, PhysicalMemory.PageSize))
+        {
+            return;
+        }
+
+        int index = (int)(address >> 12) & (Tlb.Entries - 1);
+        TlbEntry* e = State->Tlb + index;
+        ulong linear = address & ~0xFFFUL;
+        e->ReadTag = linear;
+        e->WriteTag = walk.Writable && _memory.CodePages[page >> 12] == 0 ? linear : Tlb.InvalidTag(index);
+        e->Addend = (ulong)(_memory.Base + page) - linear;
+        e->Flags = (walk.Global && (State->Cr4 & Cpu.Cr4.PGE) != 0 ? TlbEntry.Global : 0)
+            | (walk.PageSize > 0x200000 ? TlbEntry.Page1G : walk.PageSize > PhysicalMemory.PageSize ? TlbEntry.Page2M : 0);
+    }
+
+    private static bool UsesStackSegment(Op* op) =>
+        op->Segment == Segment.Ss || (op->Segment > Segment.Gs && (op->Base == 4 * 8 || op->Base == 5 * 8));
+
+    private void ReadPhysical(Op* op, ulong physical, byte* into, int size)
+    {
+        if (_memory.Contains(physical, (ulong)size))
+        {
+            Buffer.MemoryCopy(_memory.Base + physical, into, size, size);
+            return;
+        }
+
+        _currentOp = op;
+        for (int done = 0; done < size;)
+        {
+            int part = MmioPart(physical + (ulong)done, size - done);
+            ulong value = _bus.ReadMmio(physical + (ulong)done, part);
+            Buffer.MemoryCopy(&value, into + done, part, part);
+            done += part;
+        }
+
+        _currentOp = null;
+    }
+
+    private void WritePhysical(Op* op, ulong physical, byte* from, int size)
+    {
+        if (_memory.Contains(physical, (ulong)size))
+        {
+            Buffer.MemoryCopy(from, _memory.Base + physical, size, size);
+            if (_memory.CodePages[physical >> 12] != 0)
+            {
+                _blocks.InvalidatePage(physical);
+                State->ExitRequest = 1;
+            }
+
+            return;
+        }
+
+        _currentOp = op;
+        for (int done = 0; done < size;)
+        {
+            int part = MmioPart(physical + (ulong)done, size - done);
+            ulong value = 0;
+            Buffer.MemoryCopy(from + done, &value, part, part);
+            _bus.WriteMmio(physical + (ulong)done, value, part);
+            done += part;
+        }
+
+        _currentOp = null;
+        State->ExitRequest = 1;
+    }
+
+    private static int MmioPart(ulong physical, int left) => left switch
+    {
+        >= 8 when (physical & 7) == 0 => 8,
+        >= 4 when (physical & 3) == 0 => 4,
+        >= 2 when (physical & 1) == 0 => 2,
+        _ => 1,
+    };
+}

@@ -1,0 +1,223 @@
+using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Memory;
+
+namespace KprobeTrace.Cpu;
+
+/// <content>Model-specific registers, I/O ports and CR0: what a processor has of its own, and what it asks the machine for.</content>
+public sealed unsafe partial class Processor
+{
+    /// <summary>Virtual time in ns: retired instructions plus what HLT skipped; exact also while a device is called.</summary>
+    public long Now => Retired + State->IdleTime;
+
+    /// <summary>Instructions retired so far; exact also while a device is called.</summary>
+    public long Retired => _currentOp != null ? Flow.RetiredBefore(State, _currentOp) : State->Retired;
+
+    /// <summary>Reads a port for an instruction.</summary>
+    internal uint ReadPort(Op* op, ushort port, int size)
+    {
+        _currentOp = op;
+        uint value = _bus.ReadPort(port, size);
+        _currentOp = null;
+        State->ExitRequest = 1;
+        return value;
+    }
+
+    /// <summary>Writes a port for an instruction.</summary>
+    internal void WritePort(Op* op, ushort port, uint value, int size)
+    {
+        _currentOp = op;
+        _bus.WritePort(port, value, size);
+        _currentOp = null;
+        State->ExitRequest = 1;
+    }
+
+    /// <summary>Whether I/O privilege or the TSS's permission map allow a port access; #GP is pending when not.</summary>
+    internal bool MayAccessPort(ushort port, int size)
+    {
+        CpuState* s = State;
+        if ((s->Cr0 & Cpu.Cr0.PE) == 0 || s->Cpl <= SystemOps.IoPrivilege(s))
+        {
+            return true;
+        }
+
+        ushort map;
+        if (s->Tr.Limit < 103 || !TryReadSystem(s->Tr.Base + 102, &map, 2))
+        {
+            return Refuse(Vector.GeneralProtection, 0);
+        }
+
+        uint offset = map + ((uint)port / 8);
+        ushort bits;
+        if (offset + 1 > s->Tr.Limit || !TryReadSystem(s->Tr.Base + offset, &bits, 2))
+        {
+            return Refuse(Vector.GeneralProtection, 0);
+        }
+
+        return ((bits >> (port & 7)) & ((1 << size) - 1)) == 0 || Refuse(Vector.GeneralProtection, 0);
+    }
+
+    /// <summary>RDMSR.</summary>
+    internal bool TryReadMsr(Op* op, uint msr, out ulong value)
+    {
+        CpuState* s = State;
+        switch (msr)
+        {
+            case Msr.Tsc:
+                value = (ulong)(Flow.RetiredBefore(s, op) + s->IdleTime + s->TscOffset);
+                return true;
+            case Msr.Efer:
+                value = s->Efer;
+                return true;
+            case Msr.Star:
+                value = s->Star;
+                return true;
+            case Msr.Lstar:
+                value = s->Lstar;
+                return true;
+            case Msr.Cstar:
+                value = s->Cstar;
+                return true;
+            case Msr.Fmask:
+                value = s->Sfmask;
+                return true;
+            case Msr.FsBase:
+                value = s->Segments.Fs.Base;
+                return true;
+            case Msr.GsBase:
+                value = s->Segments.Gs.Base;
+                return true;
+            case Msr.KernelGsBase:
+                value = s->KernelGsBase;
+                return true;
+            case Msr.TscAux:
+                value = s->TscAux;
+                return true;
+            case Msr.Pat:
+                value = _pat;
+                return true;
+            case Msr.SysenterCs:
+            case Msr.SysenterEsp:
+            case Msr.SysenterEip:
+                value = _sysenter[msr - Msr.SysenterCs];
+                return true;
+            case Msr.MtrrDefaultType:
+            case Msr.DebugControl:
+                value = 0;
+                return true;
+            default:
+                _currentOp = op;
+                bool known = _bus.TryReadMsr(msr, out value);
+                _currentOp = null;
+                return known;
+        }
+    }
+
+    /// <summary>WRMSR.</summary>
+    internal bool TryWriteMsr(Op* op, uint msr, ulong value)
+    {
+        CpuState* s = State;
+        switch (msr)
+        {
+            case Msr.Tsc:
+                s->TscOffset = (long)value - (Flow.RetiredBefore(s, op) + s->IdleTime);
+                return true;
+            case Msr.Efer:
+                return TryWriteEfer(value);
+            case Msr.Star:
+                s->Star = value;
+                return true;
+            case Msr.Lstar:
+                s->Lstar = value;
+                return PageWalker.IsCanonical(value);
+            case Msr.Cstar:
+                s->Cstar = value;
+                return PageWalker.IsCanonical(value);
+            case Msr.Fmask:
+                s->Sfmask = (uint)value;
+                return true;
+            case Msr.FsBase:
+                return TrySetBase(ref s->Segments.Fs.Base, value);
+            case Msr.GsBase:
+                return TrySetBase(ref s->Segments.Gs.Base, value);
+            case Msr.KernelGsBase:
+                return TrySetBase(ref s->KernelGsBase, value);
+            case Msr.TscAux:
+                s->TscAux = (uint)value;
+                return value >> 32 == 0;
+            case Msr.Pat:
+                _pat = value;
+                return true;
+            case Msr.SysenterCs:
+            case Msr.SysenterEsp:
+            case Msr.SysenterEip:
+                _sysenter[msr - Msr.SysenterCs] = value;
+                return true;
+            case Msr.DebugControl:
+                return true;
+            default:
+                _currentOp = op;
+                bool known = _bus.TryWriteMsr(msr, value);
+                _currentOp = null;
+                return known;
+        }
+    }
+
+    /// <summary>MOV to CR0 and LMSW; false when the combination is refused.</summary>
+    internal bool TryWriteCr0(ulong value)
+    {
+        CpuState* s = State;
+        const ulong implemented = Cpu.Cr0.PE | Cpu.Cr0.MP | Cpu.Cr0.EM | Cpu.Cr0.TS | Cpu.Cr0.ET | Cpu.Cr0.NE
+            | Cpu.Cr0.WP | Cpu.Cr0.AM | Cpu.Cr0.NW | Cpu.Cr0.CD | Cpu.Cr0.PG;
+        bool paging = (value & Cpu.Cr0.PG) != 0;
+        if (value >> 32 != 0
+            || (paging && (value & Cpu.Cr0.PE) == 0)
+            || (value & (Cpu.Cr0.NW | Cpu.Cr0.CD)) == Cpu.Cr0.NW
+            || (paging && (s->Cr0 & Cpu.Cr0.PG) == 0 && (s->Efer & Cpu.Efer.LME) != 0 && (s->Cr4 & Cpu.Cr4.PAE) == 0)
+            || (!paging && s->In64BitCode))
+        {
+            return false;
+        }
+
+        ulong old = s->Cr0;
+        s->Cr0 = (value & implemented) | Cpu.Cr0.ET;
+        bool longMode = paging && (s->Efer & Cpu.Efer.LME) != 0;
+        s->Efer = longMode ? s->Efer | Cpu.Efer.LMA : s->Efer & ~Cpu.Efer.LMA;
+        if (((old ^ value) & (Cpu.Cr0.PG | Cpu.Cr0.WP | Cpu.Cr0.PE)) != 0)
+        {
+            FlushTranslations();
+        }
+
+        UpdateMode();
+        return true;
+    }
+
+    private ulong _pat = 0x0007040600070406;
+    private readonly ulong[] _sysenter = new ulong[3];
+
+    private static bool TrySetBase(ref ulong field, ulong value)
+    {
+        if (!PageWalker.IsCanonical(value))
+        {
+            return false;
+        }
+
+        field = value;
+        return true;
+    }
+
+    private bool TryWriteEfer(ulong value)
+    {
+        CpuState* s = State;
+        bool togglesLongMode = ((value ^ s->Efer) & Cpu.Efer.LME) != 0;
+        if ((value & ~Cpu.Efer.Implemented) != 0 || (togglesLongMode && (s->Cr0 & Cpu.Cr0.PG) != 0))
+        {
+            return false;
+        }
+
+        s->Efer = (value & ~Cpu.Efer.LMA) | (s->Efer & Cpu.Efer.LMA);
+        FlushTranslations();
+        UpdateMode();
+        return true;
+    }
+}

@@ -1,0 +1,361 @@
+using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Interpret;
+
+namespace KprobeTrace.Cpu;
+
+/// <content>The run loop: budgets, interrupts, block look-up, breakpoints, faults.</content>
+public sealed unsafe partial class Processor
+{
+    /// <summary>Instructions between two looks at <see cref="StopRequested"/> when nothing else intervenes.</summary>
+    private const long Quantum = 1_000_000;
+
+    private int _mode;
+    private int _breakpoint = -1;
+    private Op* _breakpointOp;
+
+    /// <summary>Set from any thread to make <see cref="Run"/> return at the next instruction boundary.</summary>
+    public volatile bool StopRequested;
+
+    /// <summary>Set when the processor met a fault it could not deliver (triple fault) and shut down.</summary>
+    public bool ShutDown { get; private set; }
+
+    /// <summary>Set when the processor waits in HLT and nothing can ever wake it.</summary>
+    public bool HaltedForGood { get; private set; }
+
+    /// <summary>Breakpoints that lie over guest code, or null.</summary>
+    public IFetchOverlay? FetchOverlay { get; set; }
+
+    /// <summary>Who is told of the overlay's breakpoints.</summary>
+    public IBreakpointHandler? BreakpointHandler { get; set; }
+
+    /// <summary>Called with address and bytes of every instruction that raised #UD, when set.</summary>
+    public Action<ulong, byte[]>? UndefinedInstruction { get; set; }
+
+    /// <summary>Forgets the decoded code of a physical page, for instance because breakpoints in it changed.</summary>
+    public void InvalidateCode(ulong physical)
+    {
+        _blocks.InvalidatePage(physical);
+        State->ExitRequest = 1;
+    }
+
+    /// <summary>Runs until <paramref name="limit"/> instructions have retired in all, a stop is requested, or the processor stops for good.</summary>
+    public void Run(long limit = long.MaxValue)
+    {
+        CpuState* s = State;
+        while (!StopRequested && !ShutDown && Retired < limit)
+        {
+            s->ExitRequest = 0;
+            if (Now >= _bus.NextEvent)
+            {
+                _bus.RunEvents();
+            }
+
+            if (s->InterruptShadow != 0)
+            {
+                s->InterruptShadow = 0;
+                SingleStep();
+                continue;
+            }
+
+            if (s->InterruptPending != 0 && (s->SystemFlags & Rflags.IF) != 0)
+            {
+                int vector = _bus.AcknowledgeInterrupt();
+                if (vector >= 0)
+                {
+                    DeliverInterrupt(vector);
+                    continue;
+                }
+            }
+
+            if (s->Halted != 0)
+            {
+                if (!SkipToNextEvent())
+                {
+                    HaltedForGood = true;
+                    return;
+                }
+
+                continue;
+            }
+
+            if (NeedsSingleSteps())
+            {
+                SingleStep();
+                continue;
+            }
+
+            SetBudget(Math.Min(Math.Min(_bus.NextEvent - s->IdleTime, limit), Retired + Quantum));
+            Execute();
+        }
+    }
+
+    /// <summary>Executes exactly one instruction at RIP, breakpoints included, and delivers what it raises.</summary>
+    public void SingleStep()
+    {
+        CpuState* s = State;
+        bool trap = (s->SystemFlags & Rflags.TF) != 0;
+        if (InstructionBreakpointHits())
+        {
+            s->FaultVector = Vector.Debug;
+            DeliverFault();
+            return;
+        }
+
+        s->SystemFlags &= ~(ulong)Rflags.RF;
+        long before = Retired;
+        SetBudget(before + 1);
+        s->ExitRequest = 0;
+        Execute();
+        if (trap && Retired != before)
+        {
+            s->Dr[6] |= 1 << 14;
+            s->FaultVector = Vector.Debug;
+            DeliverFault();
+        }
+    }
+
+    private void SetBudget(long until)
+    {
+        long retired = State->Retired;
+        State->Deadline = until;
+        State->Left = until - retired;
+    }
+
+    private bool SkipToNextEvent()
+    {
+        long next = _bus.NextEvent;
+        if (next == long.MaxValue)
+        {
+            return false;
+        }
+
+        State->IdleTime += Math.Max(0, next - Now);
+        return true;
+    }
+
+    private bool NeedsSingleSteps() =>
+        (State->SystemFlags & Rflags.TF) != 0 || (State->Dr[7] & 0xFF) != 0;
+
+    private bool InstructionBreakpointHits()
+    {
+        CpuState* s = State;
+        if ((s->Dr[7] & 0xFF) == 0 || (s->SystemFlags & Rflags.RF) != 0)
+        {
+            return false;
+        }
+
+        for (int i = 0; i < 4; i++)
+        {
+            bool enabled = ((s->Dr[7] >> (2 * i)) & 3) != 0;
+            bool onExecution = ((s->Dr[7] >> (16 + (4 * i))) & 15) == 0;
+            if (enabled && onExecution && s->Dr[i] == s->Rip)
+            {
+                s->Dr[6] |= 1UL << i;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Runs blocks until the budget is spent, something asks for attention, or an exception was delivered.</summary>
+    private void Execute()
+    {
+        CpuState* s = State;
+        do
+        {
+            Op* first = LookUp();
+            if (first == null)
+            {
+                DeliverFault();
+                return;
+            }
+
+            if (first->Remaining > s->Left)
+            {
+                if (s->Left <= 0)
+                {
+                    return;
+                }
+
+                Block* partial = _blocks.DecodePartial(s->Rip, _mode, (int)s->Left, overlay: true);
+                if (partial == null)
+                {
+                    DeliverFault();
+                    return;
+                }
+
+                first = Block.First(partial);
+            }
+
+            s->Left -= first->Remaining;
+            Dispatch(first);
+            if (_breakpoint >= 0)
+            {
+                HandleBreakpoint();
+            }
+
+            if (s->FaultVector != Vector.None)
+            {
+                DeliverFault();
+                return;
+            }
+        }
+        while (s->ExitRequest == 0);
+    }
+
+    private void Dispatch(Op* op)
+    {
+        CpuState* s = State;
+        do
+        {
+            op = op->Handler(s, op);
+        }
+        while (op != null && s->ExitRequest == 0);
+
+        if (op != null)
+        {
+            Flow.StopBefore(s, op);
+        }
+    }
+
+    /// <summary>Finds or decodes the block at RIP; null with a fault pending.</summary>
+    private Op* LookUp()
+    {
+        CpuState* s = State;
+        ulong rip = s->Rip;
+        JumpCacheEntry* entry = s->JumpCache + JumpCache.IndexOf(rip);
+        Op* first;
+        if (entry->Rip == rip)
+        {
+            first = entry->Target;
+        }
+        else
+        {
+            Block* block = _blocks.Find(rip, _mode);
+            if (block == null)
+            {
+                return null;
+            }
+
+            first = Block.First(block);
+            if (block->SecondPage == ulong.MaxValue)
+            {
+                entry->Rip = rip;
+                entry->Target = first;
+            }
+            else
+            {
+                s->LinkFrom = null;
+                return first;
+            }
+        }
+
+        Op* from = s->LinkFrom;
+        if (from != null)
+        {
+            s->LinkFrom = null;
+            if ((Op.IpOf(from) ^ rip) >> 12 == 0 && (ulong)from->Immediate == rip)
+            {
+                from->Link = first;
+            }
+        }
+
+        return first;
+    }
+
+    /// <summary>An overlay breakpoint stopped the block: asks the handler and does what it says.</summary>
+    private void HandleBreakpoint()
+    {
+        CpuState* s = State;
+        int handle = _breakpoint;
+        Op* op = _breakpointOp;
+        _breakpoint = -1;
+        BreakpointAction action = BreakpointHandler?.OnBreakpoint(this, handle) ?? BreakpointAction.Step;
+        switch (action)
+        {
+            case BreakpointAction.Resume:
+                return;
+            case BreakpointAction.Deliver:
+                s->Rip++;
+                s->FaultVector = Vector.Breakpoint;
+                s->FaultIsSoftware = 1;
+                s->FaultFromOverlay = 1;
+                s->FaultAddress = s->Rip - 1;
+                return;
+            default:
+                StepOriginal(op, handle, notify: action == BreakpointAction.StepThenNotify);
+                return;
+        }
+    }
+
+    private void StepOriginal(Op* breakpoint, int handle, bool notify)
+    {
+        CpuState* s = State;
+        Block* original = breakpoint->Link == null
+            ? _blocks.DecodeSingle(s->Rip, _mode)
+            : Op.BlockOf(breakpoint->Link);
+        if (original != null)
+        {
+            breakpoint->Link = original->SecondPage == ulong.MaxValue ? Block.First(original) : null;
+            long retired = s->Retired;
+            long deadline = s->Deadline;
+            s->Deadline = retired + 1;
+            s->Left = 0;
+            Dispatch(Block.First(original));
+            retired = s->Deadline - s->Left;
+            s->Deadline = deadline;
+            s->Left = deadline - retired;
+        }
+
+        if (s->FaultVector != Vector.None && s->FaultIsSoftware == 0)
+        {
+            byte vector = s->FaultVector;
+            uint error = s->FaultErrorCode;
+            ulong address = s->FaultAddress;
+            if (BreakpointHandler!.OnStepFault(this, handle, vector, error, address))
+            {
+                ClearFault();
+            }
+
+            return;
+        }
+
+        if (notify)
+        {
+            if (s->FaultVector != Vector.None)
+            {
+                // A trap is the instruction's completion: deliver it, so that post sees the handler's entry.
+                DeliverFault();
+            }
+
+            BreakpointHandler!.OnStepped(this, handle);
+        }
+    }
+
+    /// <summary>Called by the breakpoint operation; the block has been stopped before it.</summary>
+    internal void StopAtBreakpoint(Op* op)
+    {
+        _breakpoint = (int)op->Immediate;
+        _breakpointOp = op;
+    }
+
+    /// <summary>Tells who listens of an instruction that raised #UD.</summary>
+    internal void ReportUndefined(Op* op)
+    {
+        if (UndefinedInstruction != null)
+        {
+            byte[] bytes = new byte[op->Length];
+            ulong ip = Op.IpOf(op);
+            for (int i = 0; i < bytes.Length; i++)
+            {
+                if (TryPeek(ip + (ulong)i, State->Cr3, out ulong physical))
+                {
+                    _memory.TryRead(physical, bytes.AsSpan(i, 1));
+                }
+            }
+
+            UndefinedInstruction(ip, bytes);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+using System.Runtime.InteropServices;
+
+namespace KprobeTrace.Cpu;
+
+/// <summary>A 128-bit register as two little-endian halves.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct Xmm
+{
+    /// <summary>Bits 0 to 63.</summary>
+    public ulong Low;
+
+    /// <summary>Bits 64 to 127.</summary>
+    public ulong High;
+}

@@ -1,0 +1,110 @@
+using System.Runtime.InteropServices;
+
+namespace KprobeTrace.Memory;
+
+/// <summary>The software TLB: one direct-mapped table per access mode, so that a change of privilege is a change of pointer.</summary>
+public sealed unsafe class Tlb : IDisposable
+{
+    /// <summary>Entries in one table.</summary>
+    public const int Entries = 1024;
+
+    /// <summary>Access modes: user, supervisor, supervisor with EFLAGS.AC lifting SMAP.</summary>
+    public const int Modes = 3;
+
+    /// <summary>Table of user-mode accesses.</summary>
+    public const int User = 0;
+
+    /// <summary>Table of supervisor accesses.</summary>
+    public const int Supervisor = 1;
+
+    /// <summary>Table of supervisor accesses while AC lifts SMAP (Intel SDM vol. 3A §4.6.1).</summary>
+    public const int SupervisorAc = 2;
+
+    private TlbEntry* _entries;
+
+    /// <summary>Allocates the tables, all invalid.</summary>
+    public Tlb()
+    {
+        _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(TlbEntry) * Entries * Modes), 64);
+        FlushAll();
+    }
+
+    /// <summary>Frees the tables of a TLB that was never disposed.</summary>
+    ~Tlb() => Free();
+
+    /// <summary>First entry of the table of an access mode.</summary>
+    public TlbEntry* Table(int mode) => _entries + (mode * Entries);
+
+    /// <summary>A tag that no address mapping to entry <paramref name="index"/> lies within a page of.</summary>
+    public static ulong InvalidTag(int index) => ((ulong)(index ^ 1) << 12) | 0x0800_0000_0000_0000;
+
+    /// <summary>Forgets every translation.</summary>
+    public void FlushAll()
+    {
+        for (int i = 0; i < Entries * Modes; i++)
+        {
+            Invalidate(_entries + i, i & (Entries - 1));
+        }
+    }
+
+    /// <summary>Forgets every translation but those of global pages (load of CR3).</summary>
+    public void FlushNonGlobal()
+    {
+        for (int i = 0; i < Entries * Modes; i++)
+        {
+            if ((_entries[i].Flags & TlbEntry.Global) == 0)
+            {
+                Invalidate(_entries + i, i & (Entries - 1));
+            }
+        }
+    }
+
+    /// <summary>Forgets one page in every mode (INVLPG), and with it all pieces of the large page that holds the address.</summary>
+    public void FlushPage(ulong linear)
+    {
+        int index = (int)(linear >> 12) & (Entries - 1);
+        for (int i = 0; i < Entries * Modes; i++)
+        {
+            TlbEntry* e = _entries + i;
+            int shift = (e->Flags & TlbEntry.Page1G) != 0 ? 30 : (e->Flags & TlbEntry.Page2M) != 0 ? 21 : 12;
+            if ((shift > 12 || (i & (Entries - 1)) == index) && e->ReadTag >> shift == linear >> shift)
+            {
+                Invalidate(e, i & (Entries - 1));
+            }
+        }
+    }
+
+    /// <summary>Makes the next store to a physical page take the slow path, in every mode: its bytes have been decoded.</summary>
+    public void ProtectHostPage(byte* hostPage)
+    {
+        for (int i = 0; i < Entries * Modes; i++)
+        {
+            TlbEntry* e = _entries + i;
+            ulong invalid = InvalidTag(i & (Entries - 1));
+            if (e->WriteTag != invalid && e->WriteTag + e->Addend == (ulong)hostPage)
+            {
+                e->WriteTag = invalid;
+            }
+        }
+    }
+
+    /// <summary>Frees the tables.</summary>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private static void Invalidate(TlbEntry* e, int index)
+    {
+        e->ReadTag = e->WriteTag = InvalidTag(index);
+        e->Addend = 0;
+        e->Flags = 0;
+    }
+
+    private void Free()
+    {
+        NativeMemory.AlignedFree(_entries);
+        _entries = null;
+    }
+}
