@@ -198,7 +198,7 @@ public unsafe struct CpuState
     public readonly long Retired => Deadline - Left;
 
     /// <summary>Whether the processor runs 64-bit code.</summary>
-    public readonly bool In64BitCode => (Segments.Cs.Attributes & Segment.Long) != 0 && (Efer & Cpu.Efer.LMA) != 0;
+    public readonly bool In64BitCode => (Segments.Cs.Attributes & Segment.Code64) != 0 && (Efer & Cpu.Efer.LMA) != 0;
 
     /// <summary>Whether 32-bit physical addressing of long mode is on: IA-32e mode is active.</summary>
     public readonly bool InLongMode => (Efer & Cpu.Efer.LMA) != 0;

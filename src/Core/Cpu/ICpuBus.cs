@@ -4,32 +4,32 @@ namespace KprobeTrace.Cpu;
 public interface ICpuBus
 {
     /// <summary>Reads 1, 2, 4 or 8 bytes of a physical address that is not RAM; all ones where nothing answers.</summary>
-    ulong ReadMmio(ulong physical, int size);
+    public ulong ReadMmio(ulong physical, int size);
 
     /// <summary>Writes 1, 2, 4 or 8 bytes to a physical address that is not RAM.</summary>
-    void WriteMmio(ulong physical, ulong value, int size);
+    public void WriteMmio(ulong physical, ulong value, int size);
 
     /// <summary>Reads 1, 2 or 4 bytes from an I/O port.</summary>
-    uint ReadPort(ushort port, int size);
+    public uint ReadPort(ushort port, int size);
 
     /// <summary>Writes 1, 2 or 4 bytes to an I/O port.</summary>
-    void WritePort(ushort port, uint value, int size);
+    public void WritePort(ushort port, uint value, int size);
 
     /// <summary>Reads a model-specific register that a device holds; false when there is none.</summary>
-    bool TryReadMsr(uint msr, out ulong value);
+    public bool TryReadMsr(uint msr, out ulong value);
 
     /// <summary>Writes a model-specific register that a device holds; false when there is none or the value is refused.</summary>
-    bool TryWriteMsr(uint msr, ulong value);
+    public bool TryWriteMsr(uint msr, ulong value);
 
     /// <summary>Accepts the pending external interrupt and returns its vector, or -1 when it has gone away.</summary>
-    int AcknowledgeInterrupt();
+    public int AcknowledgeInterrupt();
 
     /// <summary>Task priority, as CR8 shows it (0 to 15).</summary>
-    uint TaskPriority { get; set; }
+    public uint TaskPriority { get; set; }
 
     /// <summary>Virtual time in ns of the next event that may raise an interrupt; <see cref="long.MaxValue"/> when none is set.</summary>
-    long NextEvent { get; }
+    public long NextEvent { get; }
 
     /// <summary>Lets all events up to the processor's current virtual time happen.</summary>
-    void RunEvents();
+    public void RunEvents();
 }

@@ -5,8 +5,8 @@ namespace KprobeTrace.Cpu;
 public interface IFetchOverlay
 {
     /// <summary>Whether any breakpoint may lie in a page, by its physical and linear address; quick, may be wrong on the safe side.</summary>
-    bool MayContain(ulong physicalPage, ulong linearPage);
+    public bool MayContain(ulong physicalPage, ulong linearPage);
 
     /// <summary>The breakpoint on an instruction that begins here: a handle of 0 or above, or -1.</summary>
-    int Find(ulong physical, ulong linear);
+    public int Find(ulong physical, ulong linear);
 }

@@ -188,7 +188,7 @@ public sealed unsafe partial class Processor
 
         ushort attributes = Attributes(descriptor);
         int dpl = (attributes >> 5) & 3;
-        bool is64Bit = (attributes & (Segment.Long | Segment.Big)) == Segment.Long;
+        bool is64Bit = (attributes & (Segment.Code64 | Segment.Big)) == Segment.Code64;
         if ((attributes & 0x18) != 0x18 || dpl > s->Cpl || !is64Bit)
         {
             return RefuseEntry(Vector.GeneralProtection, (selector & 0xFFFCu) | external);

@@ -227,7 +227,7 @@ public sealed unsafe partial class Processor
             s->Segments.Ss = stack;
             s->Rip = frame[0];
             s->Cpl = rpl;
-            bool stack64 = (code.Attributes & Segment.Long) != 0;
+            bool stack64 = (code.Attributes & Segment.Code64) != 0;
             s->R[Registers.Rsp] = stack64 ? frame[3] : (uint)frame[3];
             DropInaccessibleSegments();
         }
@@ -432,7 +432,7 @@ public sealed unsafe partial class Processor
         stack = default;
         if ((selector & ~3) == 0)
         {
-            bool allowed = (code.Attributes & Segment.Long) != 0 && State->InLongMode && rpl != 3 && (selector & 3) == rpl;
+            bool allowed = (code.Attributes & Segment.Code64) != 0 && State->InLongMode && rpl != 3 && (selector & 3) == rpl;
             stack = new Segment { Selector = selector, Attributes = (ushort)(rpl << 5) };
             return allowed || Refuse(Vector.GeneralProtection, 0);
         }
@@ -460,7 +460,7 @@ public sealed unsafe partial class Processor
 
     private bool CheckTarget(ulong offset, in Segment code)
     {
-        bool wide = (code.Attributes & Segment.Long) != 0 && State->InLongMode;
+        bool wide = (code.Attributes & Segment.Code64) != 0 && State->InLongMode;
         return (wide ? PageWalker.IsCanonical(offset) : offset <= code.Limit) || Refuse(Vector.GeneralProtection, 0);
     }
 
@@ -600,7 +600,7 @@ public sealed unsafe partial class Processor
         return false;
     }
 
-    private static bool BothSizes(ushort attributes) => (attributes & (Segment.Long | Segment.Big)) == (Segment.Long | Segment.Big);
+    private static bool BothSizes(ushort attributes) => (attributes & (Segment.Code64 | Segment.Big)) == (Segment.Code64 | Segment.Big);
 
     private static ushort Attributes(ulong descriptor) => (ushort)((descriptor >> 40) & 0xF0FF);
 

@@ -28,7 +28,7 @@ public struct Segment
     public const ushort Present = 1 << 7;
 
     /// <summary>Bit of <see cref="Attributes"/>: 64-bit code.</summary>
-    public const ushort Long = 1 << 13;
+    public const ushort Code64 = 1 << 13;
 
     /// <summary>Bit of <see cref="Attributes"/>: default size is 32 bits.</summary>
     public const ushort Big = 1 << 14;

@@ -13,9 +13,9 @@ internal static unsafe partial class OpBinder
         {
             case Mnemonic.Push: return BindPush(i, op, mode, long64);
             case Mnemonic.Pop: return BindPop(i, op, mode, long64);
-            case Mnemonic.Pushaw: return Simple(op, &Stack.PushAll<ushort>);
+            case Mnemonic.Pusha: return Simple(op, &Stack.PushAll<ushort>);
             case Mnemonic.Pushad: return Simple(op, &Stack.PushAll<uint>);
-            case Mnemonic.Popaw: return Simple(op, &Stack.PopAll<ushort>);
+            case Mnemonic.Popa: return Simple(op, &Stack.PopAll<ushort>);
             case Mnemonic.Popad: return Simple(op, &Stack.PopAll<uint>);
             case Mnemonic.Pushf: return Simple(op, &Stack.PushFlags<ushort>);
             case Mnemonic.Pushfd: return Simple(op, &Stack.PushFlags<uint>);

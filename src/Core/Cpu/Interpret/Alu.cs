@@ -10,9 +10,9 @@ internal static unsafe partial class Alu
     internal interface IBinary
     {
         /// <summary>Whether the result is written back.</summary>
-        static abstract bool Writes { get; }
+        public static abstract bool Writes { get; }
 
-        static abstract ulong Apply<T, TFlags>(CpuState* s, ulong a, ulong b)
+        public static abstract ulong Apply<T, TFlags>(CpuState* s, ulong a, ulong b)
             where T : unmanaged
             where TFlags : struct, IFlag;
     }
@@ -20,7 +20,7 @@ internal static unsafe partial class Alu
     /// <summary>A one-operand operation on a zero-extended value.</summary>
     internal interface IUnary
     {
-        static abstract ulong Apply<T>(CpuState* s, ulong a)
+        public static abstract ulong Apply<T>(CpuState* s, ulong a)
             where T : unmanaged;
     }
 

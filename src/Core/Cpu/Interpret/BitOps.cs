@@ -10,9 +10,9 @@ internal static unsafe class BitOps
     /// <summary>What a bit test does to the bit it found.</summary>
     internal interface IBitChange
     {
-        static abstract bool Writes { get; }
+        public static abstract bool Writes { get; }
 
-        static abstract ulong Apply(ulong value, ulong mask);
+        public static abstract ulong Apply(ulong value, ulong mask);
     }
 
     internal readonly struct Test : IBitChange

@@ -8,10 +8,10 @@ internal static unsafe class Conditions
     /// <summary>A condition: on the flags, and directly on the operands of a compare.</summary>
     internal interface ICondition
     {
-        static abstract bool Holds(CpuState* s);
+        public static abstract bool Holds(CpuState* s);
 
         /// <summary>The condition after CMP a, b of zero-extended operands; r is the cut difference.</summary>
-        static abstract bool AfterCompare<T>(ulong a, ulong b, ulong r)
+        public static abstract bool AfterCompare<T>(ulong a, ulong b, ulong r)
             where T : unmanaged;
     }
 

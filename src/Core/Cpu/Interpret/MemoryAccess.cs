@@ -81,12 +81,12 @@ public static unsafe class MemoryAccess
 
     /// <summary>Whether what was written through a pointer from <see cref="Modify{T}"/> is already in guest memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool IsDirect(CpuState* s, byte* pointer) => pointer != (byte*)s->Bounce;
+    public static bool IsDirect(CpuState* s, byte* at) => at != (byte*)s->Bounce;
 
     /// <summary>Goes on after a <see cref="Modify{T}"/>: commits the bounce buffer when it was used.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Op* FinishModify(CpuState* s, Op* op, byte* pointer) =>
-        IsDirect(s, pointer) ? Flow.Next(s, op) : Commit(s, op);
+    public static Op* FinishModify(CpuState* s, Op* op, byte* at) =>
+        IsDirect(s, at) ? Flow.Next(s, op) : Commit(s, op);
 
     /// <summary>Reads guest bytes that the inline test did not find: fills the TLB, or gathers them into the bounce buffer.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -6,16 +6,16 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <summary>How a memory operand's linear address is formed.</summary>
 internal unsafe interface IAddress
 {
-    static abstract ulong Of(CpuState* s, Op* op);
+    public static abstract ulong Of(CpuState* s, Op* op);
 }
 
 /// <summary>Where an operation's source operand comes from.</summary>
 internal unsafe interface ISource
 {
     /// <summary>Whether <see cref="Pointer{T}"/> can return null because a fault is pending.</summary>
-    static abstract bool CanFault { get; }
+    public static abstract bool CanFault { get; }
 
-    static abstract byte* Pointer<T>(CpuState* s, Op* op)
+    public static abstract byte* Pointer<T>(CpuState* s, Op* op)
         where T : unmanaged;
 }
 
@@ -96,7 +96,7 @@ internal readonly unsafe struct MemorySource<TAddress> : ISource
 /// <summary>A compile-time boolean.</summary>
 internal interface IFlag
 {
-    static abstract bool Value { get; }
+    public static abstract bool Value { get; }
 }
 
 /// <summary>True.</summary>

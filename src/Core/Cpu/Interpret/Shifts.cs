@@ -13,7 +13,7 @@ internal static unsafe class Shifts
     /// <summary>A shift of a zero-extended value by a masked, non-zero count; sets the flags.</summary>
     internal interface IShift
     {
-        static abstract ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static abstract ulong Apply<T>(CpuState* s, ulong a, int count)
             where T : unmanaged;
     }
 
