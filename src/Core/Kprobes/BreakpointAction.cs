@@ -9,7 +9,10 @@ public enum BreakpointAction
     /// <summary>The CPU executes the guest's own instruction at the breakpoint's address and goes on.</summary>
     Step,
 
-    /// <summary>As <see cref="Step"/>, and reports completion or fault to <see cref="IBreakpointHooks"/>.</summary>
+    /// <summary>As <see cref="Step"/>, and a fault of the instruction goes to <see cref="IBreakpointHooks.OnStepFault"/>.</summary>
+    StepAndReportFault,
+
+    /// <summary>As <see cref="StepAndReportFault"/>, and completion goes to <see cref="IBreakpointHooks.OnStepped"/>.</summary>
     StepAndReport,
 
     /// <summary>A handler took over: the CPU continues at the frame's <c>Ip</c> without executing the instruction.</summary>

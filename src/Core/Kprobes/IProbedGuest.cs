@@ -7,9 +7,12 @@ public interface IProbedGuest
     /// <summary>The address of the current task's structure; 0 before there are tasks.</summary>
     public ulong CurrentTask { get; }
 
+    /// <summary>The number of instructions retired so far.</summary>
+    public ulong RetiredInstructions { get; }
+
     /// <summary>The number of possible CPUs.</summary>
     public int CpuCount { get; }
 
-    /// <summary>Reads kernel memory as data; all bytes or none.</summary>
+    /// <summary>Reads kernel memory as the guest has it, image text also before page tables map it; all bytes or none.</summary>
     public bool TryReadKernel(ulong address, Span<byte> destination);
 }

@@ -1,0 +1,191 @@
+using KprobeTrace.Cpu;
+
+namespace KprobeTrace.Kprobes;
+
+/// <summary>What happens at a breakpoint: pre-handlers, step, post-handlers, faults, returns.</summary>
+public sealed unsafe class Int3Handler : IBreakpointHooks
+{
+    /// <summary>Times handlers may redirect the guest with nothing retired in between.</summary>
+    public const int MaxWithoutProgress = 1000;
+
+    private const ulong TrapFlag = 1 << 8;
+    private const ulong InterruptFlag = 1 << 9;
+    private const ulong Snapshot = TrapFlag | InterruptFlag;
+    private const ulong PrivilegeMask = 3;
+
+    private readonly KprobeSubsystem _subsystem;
+    private readonly BreakpointMap _breakpoints;
+    private readonly ReturnCalls _returns;
+    private readonly IProbedGuest _guest;
+    private ulong _stuckAt = ulong.MaxValue;
+    private int _stuckCount;
+
+    internal Int3Handler(
+        KprobeSubsystem subsystem, BreakpointMap breakpoints, ReturnCalls returns, IProbedGuest guest)
+    {
+        _subsystem = subsystem;
+        _breakpoints = breakpoints;
+        _returns = returns;
+        _guest = guest;
+    }
+
+    /// <summary>True while a handler runs; the machine must not be run then.</summary>
+    public bool IsInHandler { get; private set; }
+
+    /// <inheritdoc/>
+    public BreakpointAction OnBreakpoint(int slot, PtRegs* registers)
+    {
+        if ((registers->Cs & PrivilegeMask) != 0 || !_breakpoints.Contains(slot))
+        {
+            // The overlay is for kernel mode; a user's breakpoint is the user's.
+            return BreakpointAction.Deliver;
+        }
+
+        Breakpoint breakpoint = _breakpoints[slot];
+        bool outer = IsInHandler;
+        IsInHandler = true;
+        try
+        {
+            if (breakpoint.IsReturnSite)
+            {
+                registers->Ip--;
+                _returns.Return(breakpoint, registers);
+                registers->Ip++;
+            }
+
+            KprobeEntry? entry = breakpoint.Entry;
+            if (entry is null || !breakpoint.IsArmedByProbe)
+            {
+                // Taken out between fetch and dispatch, or only a return was waited for: the real instruction runs.
+                registers->Ip--;
+                return BreakpointAction.Step;
+            }
+
+            return RunPreHandlers(entry, registers);
+        }
+        finally
+        {
+            IsInHandler = outer;
+        }
+    }
+
+    /// <summary>An int3 of the guest's own: never ours, whatever its address.</summary>
+    public static BreakpointAction OnGuestInt3() => BreakpointAction.Deliver;
+
+    /// <inheritdoc/>
+    public void OnStepped(int slot, PtRegs* registers)
+    {
+        KprobeEntry? entry = _breakpoints[slot].Entry;
+        if (entry is null)
+        {
+            return;
+        }
+
+        IsInHandler = true;
+        try
+        {
+            foreach (Kprobe probe in entry.Children)
+            {
+                if (!probe.IsDisabled)
+                {
+                    probe.PostHandler?.Invoke(probe, ref *registers, 0);
+                }
+            }
+        }
+        finally
+        {
+            IsInHandler = false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool OnStepFault(int slot, PtRegs* registers, int vector, uint errorCode, ulong cr2)
+    {
+        KprobeEntry? entry = _breakpoints[slot].Entry;
+        if (entry is null)
+        {
+            return false;
+        }
+
+        IsInHandler = true;
+        try
+        {
+            Kprobe[] probes = entry.Children;
+            PtRegs before = *registers;
+            bool handled = false;
+            for (int i = 0; i < probes.Length && !handled; i++)
+            {
+                handled = !probes[i].IsDisabled && probes[i].FaultHandler is KprobeFaultHandler handler
+                    && handler(probes[i], ref *registers, vector) != 0;
+            }
+
+            KprobeFault fault = new(vector, errorCode, cr2, handled);
+            foreach (Kprobe probe in probes)
+            {
+                if (!probe.IsDisabled && probe.FaultObserver is KprobeFaultObserver observer)
+                {
+                    PtRegs copy = before;
+                    observer(probe, ref copy, in fault);
+                }
+            }
+
+            if (handled)
+            {
+                CheckProgress(entry, "its fault handler handled");
+            }
+
+            return handled;
+        }
+        finally
+        {
+            IsInHandler = false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void OnTextWritten(ulong address, int length) => _subsystem.TextWritten(address, length);
+
+    private BreakpointAction RunPreHandlers(KprobeEntry entry, PtRegs* registers)
+    {
+        ulong flags = registers->Flags;
+        ulong ip = registers->Ip;
+        foreach (Kprobe probe in entry.Children)
+        {
+            if (probe.IsDisabled)
+            {
+                continue;
+            }
+
+            probe.Hits++;
+            if (probe.PreHandler is KprobePreHandler handler && handler(probe, ref *registers) != 0)
+            {
+                CheckProgress(entry, "its pre-handler took over");
+                return BreakpointAction.Resume;
+            }
+        }
+
+        // TF and IF are those of the interrupted context again, and the instruction runs at its own address.
+        registers->Flags = (registers->Flags & ~Snapshot) | (flags & Snapshot);
+        registers->Ip = ip - 1;
+        return entry.StepAction;
+    }
+
+    /// <summary>Ends a run in which handlers send the guest round in circles.</summary>
+    private void CheckProgress(KprobeEntry entry, string what)
+    {
+        ulong retired = _guest.RetiredInstructions;
+        if (retired != _stuckAt)
+        {
+            _stuckAt = retired;
+            _stuckCount = 0;
+        }
+
+        if (++_stuckCount > MaxWithoutProgress)
+        {
+            throw new KprobeTraceException(
+                $"the probe at {_subsystem.DescribeAddress(entry.Address)} stops the guest: {what} "
+                + $"{MaxWithoutProgress} times with no instruction executed in between; "
+                + "let the handler repair the cause or set ip to another address");
+        }
+    }
+}

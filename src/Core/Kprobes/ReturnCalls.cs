@@ -1,0 +1,217 @@
+using System.Buffers.Binary;
+using KprobeTrace.Cpu;
+
+namespace KprobeTrace.Kprobes;
+
+/// <summary>The calls that return probes wait for, kept by the stack they run on.</summary>
+/// <remarks>
+/// No return address is rewritten. An entry notes address, slot and task; the return fires when the address is executed
+/// with the stack pointer just above the slot. Return sites stay armed once seen: arming and disarming them call by call
+/// would throw decoded code away each time.
+/// </remarks>
+internal sealed unsafe class ReturnCalls
+{
+    /// <summary>Kernel stacks are aligned to their size.</summary>
+    private const int StackShift = 14;
+
+    private readonly Dictionary<ulong, ReturnStack> _stacks = [];
+    private readonly BreakpointMap _breakpoints;
+    private readonly InstructionBoundary _boundary;
+    private readonly IProbedGuest _guest;
+    private readonly IKernelText _text;
+    private ulong _lastKey = ulong.MaxValue;
+    private ReturnStack? _lastStack;
+
+    public ReturnCalls(
+        BreakpointMap breakpoints, InstructionBoundary boundary, IProbedGuest guest, IKernelText text)
+    {
+        _breakpoints = breakpoints;
+        _boundary = boundary;
+        _guest = guest;
+        _text = text;
+    }
+
+    /// <summary>Calls that are open now.</summary>
+    public int Open { get; private set; }
+
+    /// <summary>A probed function was entered; the frame's stack pointer is at the return address.</summary>
+    public void Enter(Kretprobe probe, PtRegs* registers)
+    {
+        ulong slot = registers->Sp;
+        if (!TryReadReturnAddress(slot, out ulong address, out Breakpoint? site))
+        {
+            probe.NoReturnAddress++;
+            return;
+        }
+
+        ulong task = _guest.CurrentTask;
+        KretprobeInstance call = probe.Take();
+        call.RetAddr = address;
+        call.Frame = slot;
+        call.Task = task;
+        if (probe.EntryHandler is not null && probe.EntryHandler(call, ref *registers) != 0)
+        {
+            probe.Give(call);
+            return;
+        }
+
+        ReturnStack stack = StackOf(slot);
+        while (stack.Count > 0)
+        {
+            KretprobeInstance last = stack[stack.Count - 1];
+            bool shared = last.Frame == slot && last.Task == task && last.RetAddr == address;
+            if (last.Frame > slot || shared)
+            {
+                break;
+            }
+
+            Abandon(stack.Pop());
+        }
+
+        stack.Push(call);
+        Open++;
+        probe.Open++;
+        if (!site.IsReturnSite)
+        {
+            _breakpoints.SetReturnSite(site, true);
+            _breakpoints.Synchronize();
+        }
+    }
+
+    /// <summary>A return site was reached; fires what returns here, the oldest-registered probe first.</summary>
+    public void Return(Breakpoint site, PtRegs* registers)
+    {
+        ReturnStack stack = StackOf(registers->Sp - 8);
+        if (stack.Count == 0)
+        {
+            return;
+        }
+
+        ulong stackPointer = registers->Sp;
+        int match = FindMatch(stack, site.Address, stackPointer);
+        if (match < 0)
+        {
+            return;
+        }
+
+        ulong frame = stack[match].Frame;
+        ulong address = registers->Ip;
+        while (stack.Count > 0 && stack[stack.Count - 1].Frame <= frame)
+        {
+            KretprobeInstance call = stack.Pop();
+            if (call.Frame < frame || call.RetAddr != site.Address)
+            {
+                Abandon(call);
+                continue;
+            }
+
+            Close(call);
+            call.Probe.Returns++;
+            registers->Ip = site.Address;
+            call.Probe.Handler?.Invoke(call, ref *registers);
+            registers->Ip = address;
+            registers->Sp = stackPointer;
+            call.Probe.Give(call);
+        }
+    }
+
+    /// <summary>A task ended: none of its calls will return.</summary>
+    public void DropTask(ulong task) => Drop(call => call.Task == task);
+
+    /// <summary>A return probe is gone: its calls return unnoticed.</summary>
+    public void DropProbe(Kretprobe probe)
+    {
+        Drop(call => call.Probe == probe);
+        probe.Forget();
+    }
+
+    private void Drop(Predicate<KretprobeInstance> condition)
+    {
+        foreach (ReturnStack stack in _stacks.Values)
+        {
+            stack.RemoveAll(condition, Abandon);
+        }
+    }
+
+    /// <summary>The innermost call that returns to an address with a stack pointer; -1 when none does.</summary>
+    private int FindMatch(ReturnStack stack, ulong address, ulong stackPointer)
+    {
+        ulong task = _guest.CurrentTask;
+        for (int i = stack.Count - 1; i >= 0; i--)
+        {
+            KretprobeInstance call = stack[i];
+            ulong above = stackPointer - (call.Frame + 8);
+            if ((long)above < 0)
+            {
+                return -1;
+            }
+
+            if (call.RetAddr == address && call.Task == task
+                && (above == 0 || (above <= ushort.MaxValue
+                    && Array.IndexOf(call.Probe.ReturnImmediates, (ushort)above) >= 0)))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private bool TryReadReturnAddress(ulong slot, out ulong address, out Breakpoint site)
+    {
+        address = 0;
+        site = null!;
+        Span<byte> word = stackalloc byte[8];
+        if (!_guest.TryReadKernel(slot, word))
+        {
+            return false;
+        }
+
+        address = BinaryPrimitives.ReadUInt64LittleEndian(word);
+        if (_breakpoints.TryFind(address, out Breakpoint? known) && known!.IsReturnSite)
+        {
+            site = known;
+            return true;
+        }
+
+        if (_text.Classify(address) == KernelTextKind.None || !_boundary.FollowsCall(address))
+        {
+            return false;
+        }
+
+        site = _breakpoints.At(address);
+        return true;
+    }
+
+    private ReturnStack StackOf(ulong slot)
+    {
+        ulong key = slot >> StackShift;
+        if (key == _lastKey)
+        {
+            return _lastStack!;
+        }
+
+        if (!_stacks.TryGetValue(key, out ReturnStack? stack))
+        {
+            stack = new ReturnStack();
+            _stacks.Add(key, stack);
+        }
+
+        _lastKey = key;
+        _lastStack = stack;
+        return stack;
+    }
+
+    private void Abandon(KretprobeInstance call)
+    {
+        Close(call);
+        call.Probe.Abandoned++;
+        call.Probe.Give(call);
+    }
+
+    private void Close(KretprobeInstance call)
+    {
+        Open--;
+        call.Probe.Open--;
+    }
+}
