@@ -89,11 +89,7 @@ internal sealed unsafe class EventDecoder : IDisposable
         }
 
         int start = cursor.Position;
-        for (int i = 0; i < count; i++)
-        {
-            cursor.ReadInteger();
-        }
-
+        cursor.SkipIntegers(count);
         return (start, cursor.Position - start);
     }
 
@@ -227,11 +223,7 @@ internal sealed unsafe class EventDecoder : IDisposable
             _codes[field] = (cursor.Position - codes, codes);
             int deltas = cursor.ReadArrayHeader();
             int start = cursor.Position;
-            for (int i = 0; i < deltas; i++)
-            {
-                cursor.ReadInteger();
-            }
-
+            cursor.SkipIntegers(deltas);
             _deltas[field] = (start, cursor.Position - start);
         }
     }
@@ -248,9 +240,7 @@ internal sealed unsafe class EventDecoder : IDisposable
         for (int i = 0; i < _argumentCount; i++)
         {
             int start = cursor.Position;
-            MessagePackCursor array = cursor;
-            array.ReadArrayHeader();
-            cursor.Skip();
+            cursor.SkipArray();
             _arguments[i] = (start, cursor.Position - start);
         }
     }
@@ -269,63 +259,66 @@ internal sealed unsafe class EventDecoder : IDisposable
             new Span<ulong>(column->Recent, EventFields.Slots).Clear();
         }
 
-        byte* stream = payload + _stream.Start;
-        byte* instructions = payload + _instructions.Start;
-        byte* masks = payload + _masks.Start;
+        Positions at = new()
+        {
+            Stream = payload + _stream.Start,
+            StreamEnd = payload + _stream.Start + _stream.Length,
+            Mask = payload + _masks.Start,
+            MaskEnd = payload + _masks.Start + _masks.Length,
+            Instruction = payload + _instructions.Start,
+            InstructionEnd = payload + _instructions.Start + _instructions.Length,
+        };
         ulong* none = stackalloc ulong[EventFields.Stride];
         new Span<ulong>(none, EventFields.Stride).Clear();
-        ulong instruction = 0;
-        int argument = 0;
-
-        // SAFETY: each stream number is below the table's length, so its Stride elements lie within _references.
+        at.Before = none;
         fixed (ulong* references = _references)
         {
-            ulong* before = none;
+            at.References = references;
             for (int i = 0; i < count; i++)
             {
-                long number = Next(ref stream, payload + _stream.Start + _stream.Length);
-                long mask = Next(ref masks, payload + _masks.Start + _masks.Length);
-                instruction += (ulong)Next(ref instructions, payload + _instructions.Start + _instructions.Length);
-                if ((ulong)number >= (ulong)_streams.Count || (ulong)mask >> EventFields.Count != 0)
-                {
-                    throw new MalformedTraceException($"event {i} of the chunk names no stream or field of the format");
-                }
-
-                ulong* reference = references + ((nint)number * EventFields.Stride);
-                if (!_seen[number])
-                {
-                    _seen[number] = true;
-                    Buffer.MemoryCopy(before, reference, EventFields.Stride * sizeof(ulong), EventFields.Stride * sizeof(ulong));
-                }
-
-                DecodeChanges((uint)mask, reference, before);
-                (int Probe, TraceEventKind Kind, TraceEventParts Parts) key = _streams[(int)number];
                 ref TraceEvent e = ref _events[i];
                 e.Seq = first + (uint)i;
-                e.Instructions = instruction;
-                e.ProbeId = key.Probe;
-                e.Kind = key.Kind;
-                e.Parts = key.Parts;
-                Fill(ref e, reference);
-                _eventStacks[i] = (int)Within(reference[EventFields.Stack], (ulong)_stacks.Count, "stack");
-
-                // Argument arrays stand in the order of the events that have one; SpreadArguments assigns them.
-                if ((key.Parts & TraceEventParts.Arguments) != 0)
-                {
-                    argument++;
-                }
-
-                before = reference;
+                _eventStacks[i] = DecodeEvent(ref at, ref e);
             }
         }
 
-        if (argument != _argumentCount)
+        if (at.Arguments != _argumentCount)
         {
-            throw new MalformedTraceException($"{_argumentCount} argument arrays for {argument} events that have one");
+            throw new MalformedTraceException($"{_argumentCount} argument arrays for {at.Arguments} events that have one");
         }
 
         SpreadArguments(count);
-        RequireAllRead(stream, masks, instructions, payload);
+        RequireAllRead(in at);
+    }
+
+    /// <summary>Decodes one event and returns its stack's number. A method of its own so that it is soon compiled
+    /// at full speed, however few chunks there are.</summary>
+    private int DecodeEvent(ref Positions at, ref TraceEvent e)
+    {
+        long number = Next(ref at.Stream, at.StreamEnd);
+        long mask = Next(ref at.Mask, at.MaskEnd);
+        at.Instructions += (ulong)Next(ref at.Instruction, at.InstructionEnd);
+        if ((ulong)number >= (ulong)_streams.Count || (ulong)mask >> EventFields.Count != 0)
+        {
+            throw new MalformedTraceException($"event {e.Seq} names no stream or field of the format");
+        }
+
+        // SAFETY: the stream's number is below the table's length, so its Stride elements lie within _references.
+        ulong* reference = at.References + ((nint)number * EventFields.Stride);
+        if (!_seen[number])
+        {
+            _seen[number] = true;
+            Buffer.MemoryCopy(
+                at.Before, reference, EventFields.Stride * sizeof(ulong), EventFields.Stride * sizeof(ulong));
+        }
+
+        DecodeChanges((uint)mask, reference, at.Before);
+        (e.ProbeId, e.Kind, e.Parts) = _streams[(int)number];
+        e.Instructions = at.Instructions;
+        Fill(ref e, reference);
+        at.Arguments += (int)(e.Parts & TraceEventParts.Arguments) / (int)TraceEventParts.Arguments;
+        at.Before = reference;
+        return (int)Within(reference[EventFields.Stack], (ulong)_stacks.Count, "stack");
     }
 
     private static long Next(ref byte* column, byte* end) =>
@@ -359,21 +352,18 @@ internal sealed unsafe class EventDecoder : IDisposable
                 throw new MalformedTraceException("a field has fewer codes than changes");
             }
 
+            // The event before stands in as one more slot: what kind of code it is changes from event to event.
             byte code = *column->Code++;
-            if (code < EventFields.Slots)
+            column->Recent[EventFields.AsBefore] = before[i];
+            if (code != EventFields.Explicit)
             {
                 reference[i] = column->Recent[code];
+                continue;
             }
-            else if (code == EventFields.AsBefore)
-            {
-                reference[i] = before[i];
-            }
-            else
-            {
-                ulong value = reference[i] + (ulong)Next(ref column->Delta, column->DeltaEnd);
-                reference[i] = value;
-                column->Recent[EventFields.Slot(value)] = value;
-            }
+
+            ulong value = reference[i] + (ulong)Next(ref column->Delta, column->DeltaEnd);
+            reference[i] = value;
+            column->Recent[EventFields.Slot(value)] = value;
         }
     }
 
@@ -428,11 +418,9 @@ internal sealed unsafe class EventDecoder : IDisposable
         }
     }
 
-    private void RequireAllRead(byte* stream, byte* masks, byte* instructions, byte* payload)
+    private void RequireAllRead(in Positions at)
     {
-        bool all = stream == payload + _stream.Start + _stream.Length
-            && masks == payload + _masks.Start + _masks.Length
-            && instructions == payload + _instructions.Start + _instructions.Length;
+        bool all = at.Stream == at.StreamEnd && at.Mask == at.MaskEnd && at.Instruction == at.InstructionEnd;
         for (int i = 0; i < EventFields.Count; i++)
         {
             all &= _columns[i].Code == _columns[i].CodeEnd && _columns[i].Delta == _columns[i].DeltaEnd;
@@ -460,12 +448,27 @@ internal sealed unsafe class EventDecoder : IDisposable
         _columns = null;
     }
 
+    /// <summary>Where decoding stands in the columns that every event has a value in.</summary>
+    private struct Positions
+    {
+        internal byte* Stream;
+        internal byte* StreamEnd;
+        internal byte* Mask;
+        internal byte* MaskEnd;
+        internal byte* Instruction;
+        internal byte* InstructionEnd;
+        internal ulong* References;
+        internal ulong* Before;
+        internal ulong Instructions;
+        internal int Arguments;
+    }
+
     private struct Column
     {
         internal byte* Code;
         internal byte* CodeEnd;
         internal byte* Delta;
         internal byte* DeltaEnd;
-        internal fixed ulong Recent[EventFields.Slots];
+        internal fixed ulong Recent[EventFields.Slots + 1];
     }
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -21,8 +22,9 @@ internal sealed unsafe class EventEncoder : IDisposable
     private readonly ByteSink _taskRows = new();
     private readonly ByteSink _arguments = new();
     private int _argumentCount;
-    private ulong _lastStreamKey;
-    private int _lastStream;
+
+    // A direct-mapped front of _streams; number -1 marks an empty place.
+    private readonly (ulong Key, int Stream)[] _streamFront = new (ulong, int)[1024];
     private (int Pid, ulong Low, ulong High) _lastTask;
     private int _lastTaskIndex;
     private ulong _lastInstructions;
@@ -102,7 +104,13 @@ internal sealed unsafe class EventEncoder : IDisposable
         }
 
         ulong key = ((ulong)(uint)e.ProbeId << 16) | ((ulong)e.Kind << 8) | (ulong)parts;
-        int stream = key == _lastStreamKey && Count > 0 ? _lastStream : StreamOf(key, e.ProbeId, e.Kind, parts);
+        ref (ulong Key, int Stream) front = ref _streamFront[(int)((key * 0x9E3779B97F4A7C15) >> 54)];
+        if (front.Stream < 0 || front.Key != key)
+        {
+            front = (key, StreamOf(key, e.ProbeId, e.Kind, parts));
+        }
+
+        int stream = front.Stream;
         _streamEnd = MessagePackInteger.Write(_streamEnd, stream);
         _instructionEnd = MessagePackInteger.Write(_instructionEnd, (long)(e.Instructions - _lastInstructions));
         _lastInstructions = e.Instructions;
@@ -210,27 +218,22 @@ internal sealed unsafe class EventEncoder : IDisposable
             mask &= mask - 1;
             ulong value = fields[i];
             Column* column = _columns + i;
-            if (value == before[i])
+            uint slot = EventFields.Slot(value);
+
+            // Which of the three it is changes from event to event: masks instead of branches.
+            uint asBefore = 0u - Unsafe.BitCast<bool, byte>(value == before[i]);
+            uint recent = 0u - Unsafe.BitCast<bool, byte>(column->Recent[slot] == value);
+            uint code = (asBefore & EventFields.AsBefore)
+                | (~asBefore & ((recent & slot) | (~recent & EventFields.Explicit)));
+            *column->CodeEnd++ = (byte)code;
+            if (code == EventFields.Explicit)
             {
-                *column->CodeEnd++ = EventFields.AsBefore;
-            }
-            else
-            {
-                uint slot = EventFields.Slot(value);
-                if (column->Recent[slot] == value)
+                column->Recent[slot] = value;
+                column->DeltaEnd = MessagePackInteger.Write(column->DeltaEnd, (long)(value - reference[i]));
+                column->DeltaCount++;
+                if ((EventFields.AddressMask >> i & 1) != 0)
                 {
-                    *column->CodeEnd++ = (byte)slot;
-                }
-                else
-                {
-                    column->Recent[slot] = value;
-                    *column->CodeEnd++ = EventFields.Explicit;
-                    column->DeltaEnd = MessagePackInteger.Write(column->DeltaEnd, (long)(value - reference[i]));
-                    column->DeltaCount++;
-                    if ((EventFields.AddressMask >> i & 1) != 0)
-                    {
-                        _newAddress?.Invoke(value);
-                    }
+                    _newAddress?.Invoke(value);
                 }
             }
 
@@ -255,8 +258,6 @@ internal sealed unsafe class EventEncoder : IDisposable
                 _before, _references + ((nint)stream * EventFields.Stride), EventFields.Stride * sizeof(ulong), EventFields.Stride * sizeof(ulong));
         }
 
-        _lastStreamKey = key;
-        _lastStream = stream;
         return stream;
     }
 
@@ -303,6 +304,7 @@ internal sealed unsafe class EventEncoder : IDisposable
     {
         Count = 0;
         _streams.Clear();
+        _streamFront.AsSpan().Fill((0, -1));
         _tasks.Clear();
         _stacks.Clear();
         _streamRows.Clear();

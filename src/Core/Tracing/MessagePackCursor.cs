@@ -101,8 +101,59 @@ internal ref struct MessagePackCursor
     /// <summary>A str as text; what is no UTF-8 reads as U+FFFD.</summary>
     internal string ReadString() => Encoding.UTF8.GetString(ReadBytes());
 
+    /// <summary>Steps over as many integers.</summary>
+    internal void SkipIntegers(int count)
+    {
+        ReadOnlySpan<byte> bytes = _bytes;
+        int at = _position;
+        for (; count > 0; count--)
+        {
+            int width = at < bytes.Length ? MessagePackInteger.Length(bytes[at]) : 0;
+            if (width == 0)
+            {
+                _position = at;
+                ReadInteger(); // says what is wrong
+            }
+
+            at += width;
+        }
+
+        _position = at;
+        if (at > bytes.Length)
+        {
+            throw new MalformedTraceException($"the payload ends within a value at offset {bytes.Length}");
+        }
+    }
+
     /// <summary>Steps over one value of any type, however nested, and checks that it is whole.</summary>
     internal void Skip()
+    {
+        int start = _position;
+        long values = SkipOne();
+        for (; values > 0; values--)
+        {
+            if (SkipOne() > 0)
+            {
+                _position = start;
+                SkipNested();
+                return;
+            }
+        }
+    }
+
+    /// <summary>Steps over one array and checks that it is whole.</summary>
+    internal void SkipArray()
+    {
+        byte type = _position < _bytes.Length ? _bytes[_position] : (byte)0;
+        if (type is (< 0x90 or > 0x9F) and not (0xDC or 0xDD))
+        {
+            ReadArrayHeader(); // says what is wrong
+        }
+
+        Skip();
+    }
+
+    private void SkipNested()
     {
         // What is left to step over at each level of nesting; the level itself is bounded by the format.
         Span<long> left = stackalloc long[TraceFormat.MaxDepth + 1];

@@ -1,106 +1,85 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace KprobeTrace.Tracing;
 
 /// <summary>Integers of an event chunk's columns: MessagePack in its shortest form.</summary>
+/// <remarks>Sizes vary from value to value, so tables take the place of branches that no processor could predict.</remarks>
 internal static unsafe class MessagePackInteger
 {
     /// <summary>Most bytes an integer takes.</summary>
     internal const int MaxBytes = 9;
 
+    /// <summary>By number of significant bits, with 64 added for negative values: type byte and bytes behind it.</summary>
+    private static readonly (byte Type, byte Width)[] _forms = MakeForms();
+
+    /// <summary>Bytes behind each type byte of an integer; 255 for all others.</summary>
+    private static readonly byte[] _widths = MakeWidths();
+
     /// <summary>Writes a signed integer at <paramref name="target"/> and returns the byte behind it.</summary>
+    /// <remarks>Up to <see cref="MaxBytes"/> bytes are written, even where the integer takes fewer.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static byte* Write(byte* target, long value)
     {
-        // SAFETY: the caller guarantees MaxBytes writable bytes at target.
-        if ((ulong)(value + 32) < 160)
-        {
-            *target = (byte)value;
-            return target + 1;
-        }
-
-        return WriteLong(target, value);
+        // SAFETY: the caller guarantees MaxBytes writable bytes at target; bits are 0 to 63, so the index below 128.
+        int sign = (int)(value >> 63);
+        int bits = 64 - BitOperations.LeadingZeroCount((ulong)(value ^ sign));
+        (byte type, byte width) = Unsafe.Add(
+            ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(_forms), bits + (sign & 64));
+        *target = width == 0 ? (byte)value : type;
+        Unsafe.WriteUnaligned(
+            target + 1, BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(Top(value, width)) : Top(value, width));
+        return target + 1 + width;
     }
 
     /// <summary>Reads any integer; false when there is none between <paramref name="source"/> and the end.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool TryRead(ref byte* source, byte* end, out long value)
     {
-        // SAFETY: no byte at or behind end is read.
-        if (source < end)
+        // SAFETY: no byte at or behind end is read: eight bytes only where they are there, else one by one.
+        byte* at = source;
+        if (end - at < MaxBytes)
         {
-            sbyte first = (sbyte)*source;
-            if (first >= -32)
-            {
-                source++;
-                value = first;
-                return true;
-            }
+            return TryReadAtEnd(ref source, end, out value);
         }
 
-        return TryReadLong(ref source, end, out value);
+        byte type = *at;
+        int width = _widths[type];
+        if (width > 8)
+        {
+            value = 0;
+            return false;
+        }
+
+        ulong digits = Unsafe.ReadUnaligned<ulong>(at + 1);
+        digits = BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(digits) : digits;
+        value = Decode(type, width, digits);
+        source = at + 1 + width;
+        return true;
     }
 
-    private static byte* WriteLong(byte* target, long value)
+    /// <summary>Bytes an integer with this type byte takes, or 0 when it is no integer's.</summary>
+    internal static int Length(byte type) => _widths[type] == byte.MaxValue ? 0 : _widths[type] + 1;
+
+    /// <summary>The lowest bytes of a value moved to the top, where a big-endian store puts them first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Top(long value, int width) => (ulong)value << (64 - (8 * width));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long Decode(byte type, int width, ulong digits)
     {
-        // SAFETY: as in Write; no form is longer than MaxBytes.
-        if (value >= 0)
+        if (width == 0)
         {
-            if (value <= byte.MaxValue)
-            {
-                target[0] = 0xCC;
-                target[1] = (byte)value;
-                return target + 2;
-            }
-
-            if (value <= ushort.MaxValue)
-            {
-                target[0] = 0xCD;
-                Unsafe.WriteUnaligned(target + 1, BinaryPrimitives.ReverseEndianness((ushort)value));
-                return target + 3;
-            }
-
-            if (value <= uint.MaxValue)
-            {
-                target[0] = 0xCE;
-                Unsafe.WriteUnaligned(target + 1, BinaryPrimitives.ReverseEndianness((uint)value));
-                return target + 5;
-            }
-
-            target[0] = 0xCF;
-        }
-        else
-        {
-            if (value >= sbyte.MinValue)
-            {
-                target[0] = 0xD0;
-                target[1] = (byte)value;
-                return target + 2;
-            }
-
-            if (value >= short.MinValue)
-            {
-                target[0] = 0xD1;
-                Unsafe.WriteUnaligned(target + 1, BinaryPrimitives.ReverseEndianness((short)value));
-                return target + 3;
-            }
-
-            if (value >= int.MinValue)
-            {
-                target[0] = 0xD2;
-                Unsafe.WriteUnaligned(target + 1, BinaryPrimitives.ReverseEndianness((int)value));
-                return target + 5;
-            }
-
-            target[0] = 0xD3;
+            return (sbyte)type;
         }
 
-        Unsafe.WriteUnaligned(target + 1, BinaryPrimitives.ReverseEndianness(value));
-        return target + 9;
+        // 0xCC to 0xCF are unsigned, 0xD0 to 0xD3 signed.
+        int shift = 64 - (8 * width);
+        return type >= 0xD0 ? (long)digits >> shift : (long)(digits >> shift);
     }
 
-    private static bool TryReadLong(ref byte* source, byte* end, out long value)
+    private static bool TryReadAtEnd(ref byte* source, byte* end, out long value)
     {
         value = 0;
         if (source >= end)
@@ -109,32 +88,63 @@ internal static unsafe class MessagePackInteger
         }
 
         byte type = *source;
-        int width = type switch
-        {
-            0xCC or 0xD0 => 1,
-            0xCD or 0xD1 => 2,
-            0xCE or 0xD2 => 4,
-            0xCF or 0xD3 => 8,
-            _ => 0,
-        };
-        if (width == 0 || end - source <= width)
+        int width = _widths[type];
+        if (width > 8 || end - source <= width)
         {
             return false;
         }
 
         // SAFETY: width bytes behind the type byte lie before end.
-        byte* digits = source + 1;
-        value = type switch
+        ulong digits = 0;
+        for (int i = 0; i < width; i++)
         {
-            0xCC => *digits,
-            0xCD => BinaryPrimitives.ReverseEndianness(Unsafe.ReadUnaligned<ushort>(digits)),
-            0xCE => BinaryPrimitives.ReverseEndianness(Unsafe.ReadUnaligned<uint>(digits)),
-            0xD0 => (sbyte)*digits,
-            0xD1 => BinaryPrimitives.ReverseEndianness(Unsafe.ReadUnaligned<short>(digits)),
-            0xD2 => BinaryPrimitives.ReverseEndianness(Unsafe.ReadUnaligned<int>(digits)),
-            _ => BinaryPrimitives.ReverseEndianness(Unsafe.ReadUnaligned<long>(digits)),
-        };
+            digits |= (ulong)source[i + 1] << (56 - (8 * i));
+        }
+
+        value = Decode(type, width, digits);
         source += width + 1;
         return true;
+    }
+
+    private static (byte Type, byte Width)[] MakeForms()
+    {
+        (byte, byte)[] forms = new (byte, byte)[128];
+        for (int bits = 0; bits < 64; bits++)
+        {
+            forms[bits] = bits switch
+            {
+                <= 7 => (0, 0),
+                8 => (0xCC, 1),
+                <= 16 => (0xCD, 2),
+                <= 32 => (0xCE, 4),
+                _ => (0xCF, 8),
+            };
+            forms[bits + 64] = bits switch
+            {
+                <= 5 => (0, 0),
+                <= 7 => (0xD0, 1),
+                <= 15 => (0xD1, 2),
+                <= 31 => (0xD2, 4),
+                _ => (0xD3, 8),
+            };
+        }
+
+        return forms;
+    }
+
+    private static byte[] MakeWidths()
+    {
+        byte[] widths = new byte[256];
+        for (int type = 0; type < 256; type++)
+        {
+            widths[type] = type switch
+            {
+                <= 0x7F or >= 0xE0 => 0,
+                >= 0xCC and <= 0xD3 => (byte)(1 << (type & 3)),
+                _ => byte.MaxValue,
+            };
+        }
+
+        return widths;
     }
 }

@@ -265,10 +265,8 @@ public sealed class TraceWriter : IDisposable
 
         try
         {
-            MessagePackCursor array = new(arguments);
-            array.ReadArrayHeader();
             MessagePackCursor cursor = new(arguments);
-            cursor.Skip();
+            cursor.SkipArray();
             if (cursor.AtEnd)
             {
                 return;
