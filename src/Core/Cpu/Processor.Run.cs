@@ -9,12 +9,18 @@ public sealed unsafe partial class Processor
     /// <summary>Instructions between two looks at <see cref="StopRequested"/> when nothing else intervenes.</summary>
     private const long Quantum = 1_000_000;
 
+    private bool _stopRequested;
     private int _mode;
+    private bool _nmiRequested;
     private int _breakpoint = -1;
     private Op* _breakpointOp;
 
     /// <summary>Set from any thread to make <see cref="Run"/> return at the next instruction boundary.</summary>
-    public volatile bool StopRequested;
+    public bool StopRequested
+    {
+        get => Volatile.Read(ref _stopRequested);
+        set => Volatile.Write(ref _stopRequested, value);
+    }
 
     /// <summary>Set when the processor met a fault it could not deliver (triple fault) and shut down.</summary>
     public bool ShutDown { get; private set; }
@@ -38,6 +44,13 @@ public sealed unsafe partial class Processor
         State->ExitRequest = 1;
     }
 
+    /// <summary>Makes the processor take a non-maskable interrupt before its next instruction.</summary>
+    public void RequestNmi()
+    {
+        _nmiRequested = true;
+        State->ExitRequest = 1;
+    }
+
     /// <summary>Runs until <paramref name="limit"/> instructions have retired in all, a stop is requested, or the processor stops for good.</summary>
     public void Run(long limit = long.MaxValue)
     {
@@ -54,6 +67,13 @@ public sealed unsafe partial class Processor
             {
                 s->InterruptShadow = 0;
                 SingleStep();
+                continue;
+            }
+
+            if (_nmiRequested)
+            {
+                _nmiRequested = false;
+                DeliverInterrupt(Vector.Nmi);
                 continue;
             }
 
