@@ -60,7 +60,7 @@ public static unsafe class Flow
     }
 
     /// <summary>Ends the block at a direct branch that has no link yet.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | Hot)]
     public static Op* LeaveToLink(CpuState* s, Op* op)
     {
         ulong target = (ulong)op->Immediate;
