@@ -10,6 +10,9 @@ internal static unsafe partial class OpBinder
     {
         switch (i.Mnemonic)
         {
+            case Mnemonic.Prefetch or Mnemonic.Prefetchw or Mnemonic.Prefetchnta or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2:
+            case Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence:
+                return Simple(op, &SystemOps.Nothing);
             case Mnemonic.Hlt: return Ending(op, &SystemOps.Halt);
             case Mnemonic.Cli: return Simple(op, &SystemOps.ClearInterrupts);
             case Mnemonic.Sti: return Simple(op, &SystemOps.SetInterrupts);
