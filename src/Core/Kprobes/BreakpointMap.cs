@@ -4,14 +4,14 @@ namespace KprobeTrace.Kprobes;
 internal sealed class BreakpointMap
 {
     private const byte Int3 = 0xCC;
-    private readonly IFetchOverlay _overlay;
+    private readonly IFetchView _overlay;
     private readonly IProbedGuest _guest;
     private readonly Dictionary<ulong, Breakpoint> _byAddress = [];
     private Breakpoint[] _slots = new Breakpoint[64];
     private int _count;
     private bool _unsynchronized;
 
-    public BreakpointMap(IFetchOverlay overlay, IProbedGuest guest)
+    public BreakpointMap(IFetchView overlay, IProbedGuest guest)
     {
         _overlay = overlay;
         _guest = guest;

@@ -1,3 +1,6 @@
+using KprobeTrace.Guest;
+using KprobeTrace.Symbols;
+
 namespace KprobeTrace.Kprobes;
 
 /// <summary>What registration asks of the guest's symbols and tables.</summary>
@@ -7,13 +10,13 @@ public interface IKernelText
     public bool TryResolve(string name, out ulong address);
 
     /// <summary>Finds the symbol that holds an address.</summary>
-    public bool TryFindSymbol(ulong address, out KernelSymbol symbol);
+    public bool TryFindSymbol(ulong address, out Symbol symbol);
 
     /// <summary>Says what text an address lies in.</summary>
     public KernelTextKind Classify(ulong address);
 
     /// <summary>The ranges where kprobes are refused, in the kernel's order, those of modules behind.</summary>
-    public IReadOnlyList<AddressRange> Blacklist { get; }
+    public IReadOnlyList<GuestRange> Blacklist { get; }
 
     /// <summary>Tells whether an address is the <c>ud2</c> of a BUG or WARN site.</summary>
     public bool IsBugSite(ulong address);

@@ -3,7 +3,7 @@ using KprobeTrace.Cpu;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>What happens at a breakpoint: pre-handlers, step, post-handlers, faults, returns.</summary>
-public sealed unsafe class Int3Handler : IBreakpointHooks
+public sealed unsafe class Int3Handler
 {
     /// <summary>Times handlers may redirect the guest with nothing retired in between.</summary>
     public const int MaxWithoutProgress = 1000;
@@ -32,7 +32,9 @@ public sealed unsafe class Int3Handler : IBreakpointHooks
     /// <summary>True while a handler runs; the machine must not be run then.</summary>
     public bool IsInHandler { get; private set; }
 
-    /// <inheritdoc/>
+    /// <summary>A fetch in kernel mode reached an armed address.</summary>
+    /// <param name="slot">The number given to <see cref="IFetchView.Arm"/>.</param>
+    /// <param name="registers">The frame, <c>Ip</c> being the address plus one as after an int3; edits count.</param>
     public BreakpointAction OnBreakpoint(int slot, PtRegs* registers)
     {
         if ((registers->Cs & PrivilegeMask) != 0 || !_breakpoints.Contains(slot))
@@ -69,10 +71,13 @@ public sealed unsafe class Int3Handler : IBreakpointHooks
         }
     }
 
+    /// <summary>The address a slot number stands for.</summary>
+    public ulong AddressOf(int slot) => _breakpoints[slot].Address;
+
     /// <summary>An int3 of the guest's own: never ours, whatever its address.</summary>
     public static BreakpointAction OnGuestInt3() => BreakpointAction.Deliver;
 
-    /// <inheritdoc/>
+    /// <summary>The stepped instruction completed; the frame is the state after it, and edits count.</summary>
     public void OnStepped(int slot, PtRegs* registers)
     {
         KprobeEntry? entry = _breakpoints[slot].Entry;
@@ -98,7 +103,8 @@ public sealed unsafe class Int3Handler : IBreakpointHooks
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>The stepped instruction raised a fault; the frame is the state before it, <c>Ip</c> the address.</summary>
+    /// <returns>True: handled, continue at the frame's <c>Ip</c>. False: the guest gets the fault.</returns>
     public bool OnStepFault(int slot, PtRegs* registers, int vector, uint errorCode, ulong cr2)
     {
         KprobeEntry? entry = _breakpoints[slot].Entry;
@@ -142,7 +148,9 @@ public sealed unsafe class Int3Handler : IBreakpointHooks
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>The guest wrote text on a page that holds probed addresses.</summary>
+    /// <param name="address">Link or linear address of the first byte written.</param>
+    /// <param name="length">Bytes written.</param>
     public void OnTextWritten(ulong address, int length) => _subsystem.TextWritten(address, length);
 
     private BreakpointAction RunPreHandlers(KprobeEntry entry, PtRegs* registers)

@@ -10,7 +10,6 @@ public sealed class Kprobe
 {
     private KprobePostHandler? _postHandler;
     private KprobeFaultHandler? _faultHandler;
-    private KprobeFaultObserver? _faultObserver;
 
     /// <summary>The probed address; set by registration when a symbol was named.</summary>
     public ulong Addr { get; set; }
@@ -47,15 +46,7 @@ public sealed class Kprobe
     }
 
     /// <summary>Is told of every fault of the instruction and how it ended; optional, and no obstacle to optimisation.</summary>
-    public KprobeFaultObserver? FaultObserver
-    {
-        get => _faultObserver;
-        set
-        {
-            _faultObserver = value;
-            Entry?.Refresh();
-        }
-    }
+    public KprobeFaultObserver? FaultObserver { get; set; }
 
     /// <summary>The flags; of those a caller sets, registration keeps only <see cref="KprobeStatus.Disabled"/>.</summary>
     public KprobeStatus Flags { get; set; }

@@ -1,3 +1,5 @@
+using KprobeTrace.Cpu;
+
 namespace KprobeTrace.Kprobes;
 
 /// <summary>What the table holds for one address: the probes there, newest first, and what they have in common.</summary>
@@ -67,7 +69,6 @@ internal sealed class KprobeEntry
     /// <summary>Recomputes what the probes have in common.</summary>
     public void Refresh()
     {
-        bool observed = false;
         _hasPost = false;
         _hasFault = false;
         foreach (Kprobe probe in Children)
@@ -76,13 +77,10 @@ internal sealed class KprobeEntry
             {
                 _hasPost |= probe.PostHandler is not null;
                 _hasFault |= probe.FaultHandler is not null;
-                observed |= probe.FaultObserver is not null;
             }
         }
 
-        StepAction = _hasPost ? BreakpointAction.StepAndReport
-            : _hasFault || observed ? BreakpointAction.StepAndReportFault
-            : BreakpointAction.Step;
+        StepAction = _hasPost ? BreakpointAction.StepThenNotify : BreakpointAction.Step;
         Changed?.Invoke(this);
     }
 }

@@ -1,3 +1,6 @@
+using KprobeTrace.Guest;
+using KprobeTrace.Symbols;
+
 namespace KprobeTrace.Kprobes;
 
 /// <content>Where a probe may go: resolution and refusals, in the kernel's order.</content>
@@ -76,7 +79,7 @@ public sealed partial class KprobeSubsystem
             return direct;
         }
 
-        if (!_text.TryFindSymbol(address, out KernelSymbol symbol))
+        if (!_text.TryFindSymbol(address, out Symbol symbol))
         {
             return null;
         }
@@ -89,7 +92,7 @@ public sealed partial class KprobeSubsystem
 
     private string? FindInBlacklist(ulong address)
     {
-        IReadOnlyList<AddressRange> ranges = _text.Blacklist;
+        IReadOnlyList<GuestRange> ranges = _text.Blacklist;
         for (int i = 0; i < ranges.Count; i++)
         {
             if (address >= ranges[i].Start && address < ranges[i].End)
@@ -104,7 +107,7 @@ public sealed partial class KprobeSubsystem
     internal string DescribeAddress(ulong address) => Describe(address);
 
     private string Describe(ulong address) =>
-        _text.TryFindSymbol(address, out KernelSymbol symbol)
+        _text.TryFindSymbol(address, out Symbol symbol)
             ? $"{symbol.Name}+0x{address - symbol.Address:x}"
             : $"0x{address:x}";
 }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using KprobeTrace.Guest;
+using KprobeTrace.Symbols;
 
 namespace KprobeTrace.Kprobes;
 
@@ -31,7 +33,7 @@ public sealed partial class KprobeSubsystem
     public string ListBlacklist(bool restricted = false)
     {
         StringBuilder text = new();
-        foreach (AddressRange range in _text.Blacklist)
+        foreach (GuestRange range in _text.Blacklist)
         {
             ulong start = restricted ? 0 : range.Start;
             ulong end = restricted ? 0 : range.End;
@@ -58,11 +60,11 @@ public sealed partial class KprobeSubsystem
         char kind = probe.ReturnProbe is null ? 'k' : 'r';
         ulong shown = restricted ? 0 : entry.Address;
         text.Append(CultureInfo.InvariantCulture, $"{shown:x16}  {kind}  ");
-        if (_text.TryFindSymbol(entry.Address, out KernelSymbol symbol))
+        if (_text.TryFindSymbol(entry.Address, out Symbol symbol))
         {
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"{symbol.Name}+0x{entry.Address - symbol.Address:x}  {symbol.Module ?? " "} ");
+                $"{symbol.Name}+0x{entry.Address - symbol.Address:x}  {(symbol.Module.Length == 0 ? " " : symbol.Module)} ");
         }
         else
         {

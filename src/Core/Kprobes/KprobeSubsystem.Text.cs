@@ -1,3 +1,5 @@
+using KprobeTrace.Symbols;
+
 namespace KprobeTrace.Kprobes;
 
 /// <content>What the guest's own writes to probed text do to probes.</content>
@@ -33,7 +35,7 @@ public sealed partial class KprobeSubsystem
 
     internal void TextWritten(ulong address, int length)
     {
-        if (length <= 0 || !_text.TryFindSymbol(address, out KernelSymbol symbol)
+        if (length <= 0 || !_text.TryFindSymbol(address, out Symbol symbol)
             || _unsettled.ContainsKey(symbol.Address))
         {
             return;

@@ -1,4 +1,5 @@
 using KprobeTrace.Cpu;
+using KprobeTrace.Symbols;
 
 namespace KprobeTrace.Kprobes;
 
@@ -21,7 +22,7 @@ public sealed partial class KprobeSubsystem
 
     /// <summary>Creates the subsystem over what a machine offers.</summary>
     public KprobeSubsystem(
-        IProbedGuest guest, IKernelText text, IInstructionLength decoder, IFetchOverlay overlay)
+        IProbedGuest guest, IKernelText text, IInstructionLength decoder, IFetchView overlay)
     {
         ArgumentNullException.ThrowIfNull(guest);
         ArgumentNullException.ThrowIfNull(text);
@@ -258,7 +259,7 @@ public sealed partial class KprobeSubsystem
     private KprobeResult Prepare(KprobeEntry entry)
     {
         ulong address = entry.Address;
-        if (!_text.TryFindSymbol(address, out KernelSymbol symbol))
+        if (!_text.TryFindSymbol(address, out Symbol symbol))
         {
             return new KprobeResult(KprobeErrno.IllegalSequence, $"no symbol holds {address:x}");
         }
@@ -310,7 +311,7 @@ public sealed partial class KprobeSubsystem
             return resolved;
         }
 
-        if (!_text.TryFindSymbol(address, out KernelSymbol symbol) || symbol.Address != address)
+        if (!_text.TryFindSymbol(address, out Symbol symbol) || symbol.Address != address)
         {
             return KprobeResult.Invalid($"{Describe(address)} is not a function's entry");
         }

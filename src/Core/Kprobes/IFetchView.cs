@@ -2,7 +2,7 @@ namespace KprobeTrace.Kprobes;
 
 /// <summary>The fetch view: a set of addresses at which instruction fetch in kernel mode sees a breakpoint.</summary>
 /// <remarks>Data reads and writes of the guest never see it. Addresses in the image also match before paging maps them.</remarks>
-public interface IFetchOverlay
+public interface IFetchView
 {
     /// <summary>Puts a breakpoint before the instruction that begins at an address.</summary>
     /// <param name="address">Linear (link) address.</param>

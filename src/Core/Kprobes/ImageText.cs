@@ -1,0 +1,116 @@
+using KprobeTrace.Guest;
+using KprobeTrace.Loaders;
+using KprobeTrace.Symbols;
+
+namespace KprobeTrace.Kprobes;
+
+/// <summary>What an image's symbols and tables say of its text, and the modules that have come since.</summary>
+public sealed class ImageText : IKernelText
+{
+    private readonly LoadedImage _image;
+    private readonly SymbolTable _symbols;
+    private readonly GuestTables _tables;
+    private readonly List<GuestModule> _modules = [];
+    private readonly List<GuestRange> _blacklist;
+
+    /// <summary>Creates the view over an image.</summary>
+    public ImageText(LoadedImage image, SymbolTable symbols, GuestTables tables)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentNullException.ThrowIfNull(symbols);
+        ArgumentNullException.ThrowIfNull(tables);
+        _image = image;
+        _symbols = symbols;
+        _tables = tables;
+        _blacklist = [.. tables.Blacklist];
+    }
+
+    /// <summary>True once the kernel has freed its init text.</summary>
+    public bool IsInitFreed { get; set; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<GuestRange> Blacklist => _blacklist;
+
+    /// <summary>The modules known to be there.</summary>
+    public IReadOnlyList<GuestModule> Modules => _modules;
+
+    /// <summary>Adds a module or replaces what was known of it; its symbols go into the symbol table.</summary>
+    public void SetModule(GuestModule module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        _modules.RemoveAll(m => m.Name == module.Name);
+        _modules.Add(module);
+        ulong start = Math.Min(module.Core.Start, module.Init.End > module.Init.Start ? module.Init.Start : ulong.MaxValue);
+        ulong end = Math.Max(module.Core.End, module.Init.End);
+        _symbols.AddModule(module.Name, start, end, [.. module.Symbols]);
+    }
+
+    /// <summary>Forgets a module and its symbols.</summary>
+    public void RemoveModule(string name)
+    {
+        _modules.RemoveAll(m => m.Name == name);
+        _symbols.RemoveModule(name);
+    }
+
+    /// <inheritdoc/>
+    public bool TryResolve(string name, out ulong address)
+    {
+        bool found = _symbols.TryFind(name, out Symbol symbol);
+        address = symbol.Address;
+        return found;
+    }
+
+    /// <inheritdoc/>
+    public bool TryFindSymbol(ulong address, out Symbol symbol) => _symbols.TryFind(address, out symbol, out _);
+
+    /// <inheritdoc/>
+    public KernelTextKind Classify(ulong address)
+    {
+        if (_tables.Text.Contains(address))
+        {
+            return KernelTextKind.Kernel;
+        }
+
+        if (_tables.InitText.Contains(address))
+        {
+            return IsInitFreed ? KernelTextKind.None : KernelTextKind.KernelInit;
+        }
+
+        foreach (GuestModule module in _modules)
+        {
+            const uint live = 0;
+            const uint going = 2;
+            if (module.CoreText.Contains(address))
+            {
+                return module.State == going ? KernelTextKind.ModuleGone : KernelTextKind.Module;
+            }
+
+            if (module.InitText.Contains(address))
+            {
+                return module.State is live or going ? KernelTextKind.ModuleGone : KernelTextKind.ModuleInit;
+            }
+        }
+
+        return _tables.Text.End == 0 && IsExecutable(address) ? KernelTextKind.Kernel : KernelTextKind.None;
+    }
+
+    /// <inheritdoc/>
+    public bool IsBugSite(ulong address) => _tables.IsBugAddress(address);
+
+    /// <inheritdoc/>
+    public bool IsJumpLabel(ulong address) => _tables.JumpLabelAt(address) is not null;
+
+    /// <summary>An image without Linux' text symbols: what its file says may be executed.</summary>
+    private bool IsExecutable(ulong address)
+    {
+        foreach (LinkRange range in _image.LinkRanges)
+        {
+            if (range.Executable && address - range.LinkAddress < range.Length)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

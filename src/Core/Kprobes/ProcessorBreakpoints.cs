@@ -1,0 +1,95 @@
+using KprobeTrace.Cpu;
+
+namespace KprobeTrace.Kprobes;
+
+/// <summary>Takes a processor's breakpoints to the int3 handler: state to frame, frame to state.</summary>
+public sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
+{
+    private const int GeneralRegisters = 16;
+    private readonly Int3Handler _handler;
+
+    /// <summary>Connects a processor with the handler of its kprobes.</summary>
+    public ProcessorBreakpoints(Processor processor, Int3Handler handler)
+    {
+        ArgumentNullException.ThrowIfNull(processor);
+        ArgumentNullException.ThrowIfNull(handler);
+        _handler = handler;
+        processor.BreakpointHandler = this;
+    }
+
+    /// <inheritdoc/>
+    public BreakpointAction OnBreakpoint(Processor cpu, int handle)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        CpuState* state = cpu.State;
+        PtRegs frame;
+        Load(state, &frame);
+
+        // While the kernel runs identity-mapped, RIP is not the address the probe was put on; handlers see the latter.
+        ulong shift = _handler.AddressOf(handle) - state->Rip;
+        ulong flags = frame.Flags;
+        frame.Ip = state->Rip + shift + 1;
+        BreakpointAction action = _handler.OnBreakpoint(handle, &frame);
+        StoreRegisters(cpu, &frame, flags);
+        if (action == BreakpointAction.Resume)
+        {
+            state->Rip = frame.Ip - shift;
+        }
+
+        return action;
+    }
+
+    /// <inheritdoc/>
+    public void OnStepped(Processor cpu, int handle)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        PtRegs frame;
+        Load(cpu.State, &frame);
+        ulong flags = frame.Flags;
+        _handler.OnStepped(handle, &frame);
+        StoreRegisters(cpu, &frame, flags);
+        cpu.State->Rip = frame.Ip;
+    }
+
+    /// <inheritdoc/>
+    public bool OnStepFault(Processor cpu, int handle, byte vector, uint errorCode, ulong faultAddress)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        PtRegs frame;
+        Load(cpu.State, &frame);
+        ulong shift = _handler.AddressOf(handle) - frame.Ip;
+        ulong flags = frame.Flags;
+        frame.Ip += shift;
+        bool handled = _handler.OnStepFault(handle, &frame, vector, errorCode, faultAddress);
+        if (handled)
+        {
+            StoreRegisters(cpu, &frame, flags);
+            cpu.State->Rip = frame.Ip - shift;
+        }
+
+        return handled;
+    }
+
+    private static void Load(CpuState* state, PtRegs* frame)
+    {
+        // SAFETY: both begin with the sixteen general registers in encoding order.
+        Buffer.MemoryCopy(state->R, frame, sizeof(PtRegs), GeneralRegisters * sizeof(ulong));
+        frame->Ip = state->Rip;
+        frame->Flags = LazyFlags.Get(state);
+        frame->Cs = state->Segments.Cs.Selector;
+        frame->Ss = state->Segments.Ss.Selector;
+        frame->OrigAx = ulong.MaxValue;
+    }
+
+    private static void StoreRegisters(Processor cpu, PtRegs* frame, ulong flagsBefore)
+    {
+        // SAFETY: as in Load; the seventeenth register, always zero, is not touched.
+        Buffer.MemoryCopy(frame, cpu.State->R, GeneralRegisters * sizeof(ulong), GeneralRegisters * sizeof(ulong));
+        if (frame->Flags != flagsBefore)
+        {
+            LazyFlags.Set(cpu.State, frame->Flags);
+            cpu.UpdateMode();
+            cpu.State->ExitRequest = 1;
+        }
+    }
+}
