@@ -11,10 +11,16 @@ internal static class ReportTool
     internal static int Run(string[] args, ReportConsole console)
     {
         RootCommand root = SummaryVerb.Create(console);
-        root.Add(QueryVerb.Create(console));
-        root.Add(EventsVerb.Create(console));
-        root.Add(CheckVerb.Create(console));
-        root.Add(LatencyVerb.Create(console));
+        Command[] verbs =
+        [
+            QueryVerb.Create(console), EventsVerb.Create(console), HistVerb.Create(console), LatencyVerb.Create(console),
+            StacksVerb.Create(console), BeforeVerb.Create(console), WhoVerb.Create(console), AddVerb.Create(console),
+            CheckVerb.Create(console),
+        ];
+        foreach (Command verb in verbs)
+        {
+            root.Add(verb);
+        }
 
         ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (result.Errors.Count > 0)

@@ -15,11 +15,19 @@ namespace KprobeTrace.Queries;
 /// </remarks>
 public sealed class EventLines
 {
+    private const string Columns =
+        "e.seq, e.time_ns, e.cpu, e.kind, e.probe, e.pid, e.comm, e.caller, e.address, e.args";
+
+    private const string FaultSql =
+        "SELECT vector, error_code, cr2, handled FROM kt_fault WHERE run = ?1 AND seq = ?2";
+
     private readonly TraceHistory _history;
     private readonly SymbolLookup _symbols;
     private readonly Dictionary<long, byte[]> _comms = [];
     private readonly Dictionary<long, byte[]> _places = [];
+    private readonly Dictionary<long, ProbeText> _extra = [];
     private ProbeText?[] _probes = [];
+    private long _run = -1;
     private SqliteStatement? _fault;
 
     /// <summary>Prints events of <paramref name="history"/>.</summary>
@@ -68,16 +76,34 @@ public sealed class EventLines
         return written;
     }
 
+    /// <summary>Writes the line of one event.</summary>
+    /// <exception cref="KprobeTraceException">There is no such event.</exception>
+    public void WriteOne(long run, long seq, Utf8Output output)
+    {
+        SqliteDatabase database = _history.Database;
+        if (_run != run)
+        {
+            ReadProbes(run);
+        }
+
+        using SqliteStatement fault = database.Prepare(FaultSql);
+        _fault = fault.Bind(1, run);
+        using SqliteStatement row = database.Prepare($"SELECT {Columns} FROM kt_event e WHERE e.run = ?1 AND e.seq = ?2");
+        if (!row.Bind(1, run).Bind(2, seq).Step())
+        {
+            throw new KprobeTraceException($"run {run} has no event {seq}");
+        }
+
+        WriteEvent(row, run, output);
+    }
+
     private long WriteRun(EventFilter filter, long run, Utf8Output output)
     {
         SqliteDatabase database = _history.Database;
         ReadProbes(run);
-        using SqliteStatement fault = database.Prepare(
-            "SELECT vector, error_code, cr2, handled FROM kt_fault WHERE run = ?1 AND seq = ?2");
-        _ = fault.Bind(1, run);
-        _fault = fault;
-        using SqliteStatement events = EventSelection.Prepare(
-            database, filter, run, "e.seq, e.time_ns, e.cpu, e.kind, e.probe, e.pid, e.comm, e.caller, e.address, e.args");
+        using SqliteStatement fault = database.Prepare(FaultSql);
+        _fault = fault.Bind(1, run);
+        using SqliteStatement events = EventSelection.Prepare(database, filter, run, Columns);
         long written = 0;
         while (events.Step())
         {
@@ -279,10 +305,9 @@ public sealed class EventLines
     private ProbeText ProbeOf(long id) =>
         (ulong)id < (ulong)_probes.Length && _probes[id] is { } probe ? probe : _extra[id];
 
-    private readonly Dictionary<long, ProbeText> _extra = [];
-
     private void ReadProbes(long run)
     {
+        _run = run;
         _probes = new ProbeText?[4096];
         _extra.Clear();
         using SqliteStatement statement = _history.Database.Prepare(

@@ -18,17 +18,7 @@ internal static class LatencyVerb
             Arity = ArgumentArity.ZeroOrMore,
         };
 
-        // What looks like an option is one that was misspelt, not a name.
-        probes.Validators.Add(static result =>
-        {
-            foreach (System.CommandLine.Parsing.Token token in result.Tokens)
-            {
-                if (token.Value.StartsWith('-'))
-                {
-                    result.AddError($"Unrecognized option '{token.Value}'.");
-                }
-            }
-        });
+        SharedOptions.RefuseOptions(probes);
         Option<string?> database = SharedOptions.Database();
         Option<long> run = SharedOptions.Run();
         Option<string> format = SharedOptions.Format("table", "csv", "json", "jsonl", "md");

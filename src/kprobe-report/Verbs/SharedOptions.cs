@@ -7,10 +7,15 @@ namespace KprobeTrace.Report.Verbs;
 /// <summary>Arguments and options that several verbs share.</summary>
 internal static class SharedOptions
 {
-    internal static Argument<string> Source() => new("SRC")
+    internal static Argument<string> Source(string name = "SRC")
     {
-        Description = "A trace (imported into TRACE.db unless that is up to date) or a history database.",
-    };
+        Argument<string> source = new(name)
+        {
+            Description = "A trace (imported into TRACE.db unless that is up to date) or a history database.",
+        };
+        RefuseOptions(source);
+        return source;
+    }
 
     internal static Option<string?> Database() => new("--db")
     {
@@ -36,6 +41,18 @@ internal static class SharedOptions
         option.AcceptOnlyFromAmong(all);
         return option;
     }
+
+    /// <summary>Makes an argument refuse what looks like a misspelt option.</summary>
+    internal static void RefuseOptions(Argument argument) => argument.Validators.Add(static result =>
+    {
+        foreach (System.CommandLine.Parsing.Token token in result.Tokens)
+        {
+            if (token.Value.StartsWith('-') && token.Value.Length > 1)
+            {
+                result.AddError($"Unrecognized option '{token.Value}'.");
+            }
+        }
+    });
 
     /// <summary>A repeatable text option.</summary>
     internal static Option<string[]> Many(string name, string help, string description) => new(name)

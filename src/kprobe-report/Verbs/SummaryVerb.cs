@@ -11,10 +11,7 @@ internal static class SummaryVerb
 {
     internal static RootCommand Create(ReportConsole console)
     {
-        Argument<string> source = new("TRACE")
-        {
-            Description = "A trace (imported into TRACE.db unless that is up to date) or a history database.",
-        };
+        Argument<string> source = SharedOptions.Source("TRACE");
         Option<string?> database = SharedOptions.Database();
         Option<int> top = new("--top")
         {

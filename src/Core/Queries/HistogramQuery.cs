@@ -1,0 +1,214 @@
+using System.Globalization;
+using System.Text;
+using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
+
+namespace KprobeTrace.Queries;
+
+/// <summary>Counts rows of a view by an expression.</summary>
+public sealed record HistogramQuery
+{
+    /// <summary>SQL expression to count by.</summary>
+    public required string Key { get; init; }
+
+    /// <summary>SQL expression to add up for each key, or null.</summary>
+    public string? Value { get; init; }
+
+    /// <summary>Count by powers of two.</summary>
+    public bool Log2 { get; init; }
+
+    /// <summary>The view; null for <c>events</c>, or <c>calls</c> where the expressions need its columns.</summary>
+    public string? View { get; init; }
+
+    /// <summary>SQL condition, or null.</summary>
+    public string? Where { get; init; }
+
+    /// <summary>The run, 0 for all.</summary>
+    public long Run { get; init; }
+
+    /// <summary>Runs the query; buckets of powers of two come in order, others the most frequent first.</summary>
+    /// <exception cref="KprobeTraceException">An expression is wrong.</exception>
+    public IReadOnlyList<HistogramBucket> Read(TraceHistory history, CancellationToken cancellation = default)
+    {
+        SqliteDatabase database = history.Database;
+        SqlFunctions.Register(history);
+        ReadOnlyAuthorizer.Install(database);
+        using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
+        try
+        {
+            using SqliteStatement statement = Prepare(database);
+            return Log2 ? ReadPowers(statement) : ReadGroups(statement);
+        }
+        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            throw;
+        }
+        finally
+        {
+            ReadOnlyAuthorizer.Remove(database);
+        }
+    }
+
+    private SqliteStatement Prepare(SqliteDatabase database)
+    {
+        string sql = Sql(View ?? "events");
+        try
+        {
+            return Single(database, sql);
+        }
+        catch (SqliteException e) when (View is null && e.Message.StartsWith("no such column", StringComparison.Ordinal))
+        {
+            try
+            {
+                return Single(database, Sql("calls"));
+            }
+            catch (SqliteException)
+            {
+                throw new KprobeTraceException(
+                    $"{e.Message} in the views events and calls; name another view with --of", e);
+            }
+        }
+        catch (SqliteException e)
+        {
+            throw new KprobeTraceException("SQL: " + e.Message, e);
+        }
+    }
+
+    private static SqliteStatement Single(SqliteDatabase database, string sql)
+    {
+        SqliteStatement statement = database.Prepare(sql, out string rest);
+        if (string.IsNullOrWhiteSpace(rest))
+        {
+            return statement;
+        }
+
+        statement.Dispose();
+        throw new KprobeTraceException("SQL: --key, --value and --where take one expression each, without a semicolon");
+    }
+
+    private string Sql(string view)
+    {
+        StringBuilder sql = new("SELECT (");
+        _ = sql.Append(Key).Append("\n) AS k");
+        if (Log2)
+        {
+            _ = sql.Append(Value is null ? ", NULL" : $", ({Value}\n)");
+        }
+        else
+        {
+            _ = sql.Append(", count(*)");
+            _ = sql.Append(Value is null ? ", NULL, NULL, NULL" : $", total(({Value}\n)), min(({Value}\n)), max(({Value}\n))");
+        }
+
+        _ = sql.Append(" FROM ").Append(SqlText.Identifier(view)).Append(" WHERE 1");
+        if (Run != 0)
+        {
+            _ = sql.Append(CultureInfo.InvariantCulture, $" AND run = {Run}");
+        }
+
+        if (Where is not null)
+        {
+            _ = sql.Append(" AND (").Append(Where).Append("\n)");
+        }
+
+        return (Log2 ? sql : sql.Append(" GROUP BY k ORDER BY 2 DESC, 1")).ToString();
+    }
+
+    private static List<HistogramBucket> ReadGroups(SqliteStatement statement)
+    {
+        List<HistogramBucket> buckets = [];
+        while (statement.Step())
+        {
+            bool hasValue = !statement.IsNull(3);
+            buckets.Add(new HistogramBucket(
+                statement.TextOrNull(0) ?? "(null)",
+                statement.Int64(1),
+                hasValue ? statement.Double(2) : null,
+                hasValue ? statement.Double(3) : null,
+                hasValue ? statement.Double(4) : null));
+        }
+
+        return buckets;
+    }
+
+    /// <summary>Adds up here what SQLite would have to sort first: there are at most 128 buckets.</summary>
+    private static List<HistogramBucket> ReadPowers(SqliteStatement statement)
+    {
+        SortedDictionary<long, Totals> buckets = [];
+        Totals? last = null;
+        long lastKey = 0;
+        Totals none = new();
+        while (statement.Step())
+        {
+            int type = statement.Type(0);
+            Totals totals;
+            if (type is SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat)
+            {
+                long key = SqlFunctions.PowerOfTwo(statement.Int64(0));
+                if (last is null || key != lastKey)
+                {
+                    if (!buckets.TryGetValue(key, out last))
+                    {
+                        buckets.Add(key, last = new Totals());
+                    }
+
+                    lastKey = key;
+                }
+
+                totals = last;
+            }
+            else
+            {
+                totals = none;
+            }
+
+            totals.Count++;
+            if (!statement.IsNull(1))
+            {
+                totals.AddValue(statement.Double(1));
+            }
+        }
+
+        List<HistogramBucket> result = [];
+        if (none.Count > 0)
+        {
+            result.Add(none.ToBucket("(no number)"));
+        }
+
+        foreach ((long key, Totals totals) in buckets)
+        {
+            string text = key switch
+            {
+                0 => "0",
+                < 0 => string.Create(CultureInfo.InvariantCulture, $"({key * 2}, {key}]"),
+                1 => "1",
+                _ => string.Create(CultureInfo.InvariantCulture, $"[{key}, {(key == 1L << 62 ? "2^63" : key * 2)})"),
+            };
+            result.Add(totals.ToBucket(text));
+        }
+
+        return result;
+    }
+
+    private sealed class Totals
+    {
+        private double _sum;
+        private double _min = double.PositiveInfinity;
+        private double _max = double.NegativeInfinity;
+        private bool _any;
+
+        internal long Count { get; set; }
+
+        internal void AddValue(double value)
+        {
+            _any = true;
+            _sum += value;
+            _min = Math.Min(_min, value);
+            _max = Math.Max(_max, value);
+        }
+
+        internal HistogramBucket ToBucket(string key) =>
+            new(key, Count, _any ? _sum : null, _any ? _min : null, _any ? _max : null);
+    }
+}

@@ -1,0 +1,65 @@
+using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Queries;
+
+/// <summary>Finds events that held a value in any register.</summary>
+public static class RegisterSearch
+{
+    /// <summary>Hands every event that held <paramref name="value"/> to <paramref name="found"/>, in order.</summary>
+    /// <param name="history">The database.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="registers">Names of the registers to look in; all without any.</param>
+    /// <param name="run">The run, 0 for all.</param>
+    /// <param name="found">Told the run, the sequence number and the registers; returns false to stop.</param>
+    /// <param name="cancellation">Ends the search.</param>
+    /// <returns>How many events were found.</returns>
+    /// <exception cref="KprobeTraceException">There is no such register.</exception>
+    public static long Find(
+        TraceHistory history,
+        ulong value,
+        IReadOnlyList<string> registers,
+        long run,
+        Func<long, long, string, bool> found,
+        CancellationToken cancellation = default)
+    {
+        SqliteDatabase database = history.Database;
+        using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
+        string[] names = registers.Count == 0 ? TraceRegisters.Names.ToArray() : [.. registers.Select(Known).Distinct()];
+        long count = 0;
+        try
+        {
+            // Comparisons one by one are faster than IN, which collects the columns first.
+            using SqliteStatement statement = database.Prepare(
+                $"SELECT run, seq, {string.Join(", ", names)} FROM kt_reg WHERE (?2 = 0 OR run = ?2) AND " +
+                $"({string.Join(" OR ", names.Select(static n => n + " = ?1"))}) ORDER BY run, seq");
+            _ = statement.Bind(1, value).Bind(2, run);
+            while (statement.Step())
+            {
+                count++;
+                string list = string.Join(',', names.Where((_, i) => statement.UInt64(i + 2) == value));
+                if (!found(statement.Int64(0), statement.Int64(1), list))
+                {
+                    break;
+                }
+            }
+        }
+        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            throw;
+        }
+
+        return count;
+    }
+
+    private static string Known(string name)
+    {
+        string plain = name.TrimStart('%');
+        return TraceRegisters.Names.Contains(plain)
+            ? plain
+            : throw new KprobeTraceException(
+                $"'{name}' is no register; there are {string.Join(", ", TraceRegisters.Names.ToArray())}");
+    }
+}

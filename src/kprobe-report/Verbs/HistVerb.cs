@@ -1,0 +1,102 @@
+using System.CommandLine;
+using System.Globalization;
+using KprobeTrace.Export;
+using KprobeTrace.Queries;
+using KprobeTrace.Store;
+
+namespace KprobeTrace.Report.Verbs;
+
+/// <summary><c>hist</c>: counts by an expression.</summary>
+internal static class HistVerb
+{
+    internal static Command Create(ReportConsole console)
+    {
+        Argument<string> source = SharedOptions.Source();
+        Option<string?> database = SharedOptions.Database();
+        Option<string> key = new("--key") { Description = "SQL expression to count by.", HelpName = "EXPR", Required = true };
+        Option<string?> value = new("--value") { Description = "SQL expression to add up.", HelpName = "EXPR" };
+        Option<bool> log2 = new("--log2") { Description = "Count by powers of two." };
+        Option<string?> view = new("--of") { Description = "The view (events, or calls where its columns are used).", HelpName = "VIEW" };
+        Option<string?> where = new("--where") { Description = "SQL condition.", HelpName = "SQL" };
+        Option<int> limit = new("--limit", "-n")
+        {
+            Description = "Print at most N lines (50; 0: no limit).", HelpName = "N", DefaultValueFactory = static _ => 50,
+        };
+        Option<long> run = SharedOptions.Run();
+        Option<string> format = SharedOptions.Format("table", "csv", "json", "jsonl", "md");
+        Command command = new("hist", SharedOptions.Describe(
+            "Counts rows by an expression.",
+            "hist boot.mpk --key symbol",
+            "hist boot.mpk --key duration_ns --log2",
+            "hist boot.mpk --of open --key name --value dfd"))
+        {
+            source, database, key, value, log2, view, where, limit, run, format,
+        };
+        command.SetAction((result, cancellation) =>
+        {
+            using TraceHistory history = SharedOptions.Open(
+                console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
+            IReadOnlyList<HistogramBucket> buckets = new HistogramQuery
+            {
+                Key = result.GetRequiredValue(key),
+                Value = result.GetValue(value),
+                Log2 = result.GetValue(log2),
+                View = result.GetValue(view),
+                Where = result.GetValue(where),
+                Run = result.GetValue(run),
+            }.Read(history, cancellation);
+            using Utf8Output output = console.Results();
+            Print(buckets, result.GetValue(limit), result.GetRequiredValue(format), output, console);
+            return Task.FromResult((int)ExitCode.Success);
+        });
+        return command;
+    }
+
+    private static void Print(
+        IReadOnlyList<HistogramBucket> buckets, int limit, string format, Utf8Output output, ReportConsole console)
+    {
+        bool people = format is "table" or "md";
+        bool hasValue = buckets.Any(static b => b.Sum is not null);
+        long most = buckets.Count == 0 ? 1 : Math.Max(1, buckets.Max(static b => b.Count));
+        ValueRows rows = new(format, output, console);
+        List<string> columns = ["key", "count"];
+        if (hasValue)
+        {
+            columns.AddRange(["sum", "min", "mean", "max"]);
+        }
+
+        if (people)
+        {
+            columns.Add("");
+        }
+
+        rows.Begin(columns);
+        int shown = limit > 0 ? Math.Min(limit, buckets.Count) : buckets.Count;
+        for (int i = 0; i < shown; i++)
+        {
+            HistogramBucket bucket = buckets[i];
+            List<object> cells = [bucket.Key, bucket.Count];
+            if (hasValue)
+            {
+                double?[] numbers = [bucket.Sum, bucket.Min, bucket.Sum / bucket.Count, bucket.Max];
+                cells.AddRange(numbers.Select(n => people
+                    ? n?.ToString("0.###", CultureInfo.InvariantCulture) ?? ""
+                    : (object)(n ?? 0)));
+            }
+
+            if (people)
+            {
+                cells.Add(new string('#', (int)Math.Ceiling(40.0 * bucket.Count / most)));
+            }
+
+            rows.Add([.. cells]);
+        }
+
+        rows.AlignLeft(people ? [0, columns.Count - 1] : [0]);
+        rows.Finish();
+        if (shown < buckets.Count)
+        {
+            console.Say($"{buckets.Count - shown} more lines; --limit 0 prints all");
+        }
+    }
+}

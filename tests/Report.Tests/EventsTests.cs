@@ -1,0 +1,146 @@
+using Xunit;
+
+namespace KprobeTrace.Tests.Report;
+
+public sealed class EventsTests : IDisposable
+{
+    private readonly TraceFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Lines_look_like_those_of_ftrace()
+    {
+        string[] lines = Tool.Good("events", _folder.Small(), "--ns").TrimEnd('\n').Split('\n');
+
+        Assert.Equal(
+            [
+                "            init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x400)",
+                "            init-1       [000] ..... 0.000000250: fork_ret: (ksys_caller+0x10/0x100 <- kernel_clone)",
+                "              sh-42      [000] ..... 0.000000300: open: (do_sys_openat2+0x0/0x200) dfd=-100 name=\"/etc/passwd\"",
+                "              sh-42      [000] ..... 0.000000340: open: (do_sys_openat2+0x0/0x200) dfd=-100 name=\"a,\\\"b\\\"\\u000a<script>'x'\"",
+                "              sh-42      [000] ..... 0.000000380: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=3",
+                "              sh-42      [000] ..... 0.000000500: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=4",
+                "       e\"v,i'l\\n-42      [000] ..... 0.000000600: fork: (kernel_clone+0x0/0x400)",
+                "       e\"v,i'l\\n-42      [000] ..... 0.000000601: fork: (kernel_clone+0x0/0x400) fault vector=14 error=0x2 cr2=0x7fff0000 unhandled",
+                "              sh-42      [000] ..... 0.000000650: fork: (kernel_clone+0x0/0x400) post",
+            ],
+            lines);
+    }
+
+    [Theory]
+    [InlineData("--probe open", "3 4")]
+    [InlineData("--probe open*", "3 4 5 6")]
+    [InlineData("--probe kprobes/fork", "1 7 8 9")]
+    [InlineData("--symbol kernel_clone --kind pre", "1 7")]
+    [InlineData("--comm sh", "3 4 5 6 9")]
+    [InlineData("--pid 1", "1 2")]
+    [InlineData("--pid 1 --kind ret", "2")]
+    [InlineData("--kind fault --kind post", "8 9")]
+    [InlineData("--cpu 0 --limit 2", "1 2")]
+    [InlineData("--cpu 1", "")]
+    [InlineData("--from 340ns --to 0.0000005", "4 5 6")]
+    [InlineData("--from 5", "")]
+    [InlineData("--to 99ns", "")]
+    [InlineData("--where seq>7", "8 9")]
+    [InlineData("--probe open --where arg_name='/etc/passwd'", "3")]
+    [InlineData("--where caller='ksys_caller+0x10' --comm sh", "3 4 5 6")]
+    public void Filters_choose_events(string options, string expected)
+    {
+        string trace = _folder.Small();
+        string[] all = Tool.Good("events", trace).TrimEnd('\n').Split('\n');
+
+        string output = Tool.Good(["events", trace, .. options.Split(' ')]);
+
+        string[] wanted = [.. expected.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(n => all[int.Parse(n, null) - 1])];
+        Assert.Equal(string.Concat(wanted.Select(static l => l + "\n")), output);
+    }
+
+    [Theory]
+    [InlineData("--where", "foo = 1", "--where, column 1: no such column: foo")]
+    [InlineData("--where", "1) OR (1", "--where")]
+    [InlineData("--where", "1; DROP TABLE kt_run", "one expression")]
+    [InlineData("--probe", "nothing", "no probe matches nothing")]
+    [InlineData("--run", "7", "no run 7")]
+    public void Wrong_filters_are_one_line(string option, string value, string expected) =>
+        Assert.Contains(expected, Tool.Bad(1, "events", _folder.Small(), option, value), StringComparison.Ordinal);
+
+    [Fact]
+    public void Latency_counts_pairs()
+    {
+        Assert.Equal(
+            "run,name,symbol,between,count,min_ns,mean_ns,p50_ns,p95_ns,p99_ns,max_ns\r\n" +
+            "1,open_ret,do_sys_openat2,entry-ret,2,40,120,40,200,200,200\r\n",
+            Tool.Good("latency", _folder.Small(), "open*", "--format", "csv"));
+        Assert.Contains("fork,kernel_clone,pre-post,1,50", Tool.Good("latency", _folder.Small(), "--format", "csv"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Histograms_count_by_expression_and_by_powers_of_two()
+    {
+        string trace = _folder.Small();
+
+        Assert.Equal(
+            "key,count\r\ndo_sys_openat2,4\r\nkernel_clone,5\r\n".Split("\r\n").Order(),
+            Tool.Good("hist", trace, "--key", "symbol", "--format", "csv").Split("\r\n").Order());
+        Assert.Equal(
+            "key,count,sum,min,mean,max\r\n\"[32, 64)\",1,3,3,3,3\r\n\"[128, 256)\",2,46,4,23,42\r\n",
+            Tool.Good("hist", trace, "--key", "duration_ns", "--log2", "--value", "retval", "--format", "csv"));
+        Assert.Contains("no such column: nope", Tool.Bad(1, "hist", trace, "--key", "nope"), StringComparison.Ordinal);
+        _ = Tool.Bad(1, "hist", trace, "--key", "1; DELETE FROM kt_run");
+    }
+
+    [Fact]
+    public void Stacks_fall_back_to_callers()
+    {
+        Assert.Equal("sh;ksys_caller;do_sys_openat2 2\n", Tool.Good("stacks", _folder.Small(), "--folded", "--probe", "open"));
+        Assert.Contains("100.0 %", Tool.Good("stacks", _folder.Small()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Before_tells_what_led_to_a_fault()
+    {
+        string output = Tool.Good("before", _folder.Small(), "--fault", "1");
+
+        Assert.Contains("Event 8", output, StringComparison.Ordinal);
+        Assert.Contains("         6               sh-42", output, StringComparison.Ordinal);
+        Assert.Contains("there is no fault 2", Tool.Bad(1, "before", _folder.Small(), "--fault", "2"), StringComparison.Ordinal);
+        Assert.Contains("has no event 99", Tool.Bad(1, "before", _folder.Small(), "--seq", "99"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Who_finds_values_in_registers()
+    {
+        string trace = _folder.Small();
+
+        Assert.StartsWith("         1 di", Tool.Good("who", trace, "0x11"), StringComparison.Ordinal);
+        Assert.Equal(2, Tool.Good("who", trace, "17").Count(static c => c == '\n'));
+        Assert.Equal("", Tool.Good("who", trace, "17", "--register", "ax"));
+        Assert.Contains("is no register", Tool.Bad(1, "who", trace, "1", "--register", "eax"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Summary_names_what_a_reader_wants_first()
+    {
+        string output = Tool.Good(_folder.Small());
+
+        foreach (string part in (string[])["Run 1: vmlinuz-test", "Linux version 6.1.0-test", "poweroff", "complete", "Events: 9", "Never fired: 1 of 5", "never_called", "page fault", "open_ret"])
+        {
+            Assert.Contains(part, output, StringComparison.Ordinal);
+        }
+
+        Assert.DoesNotContain('\e', output);
+    }
+
+    [Fact]
+    public void Check_accepts_a_whole_trace_and_refuses_a_cut_one()
+    {
+        string trace = _folder.Small();
+        Assert.Contains("whole", Tool.Good("check", trace), StringComparison.Ordinal);
+        string cut = _folder["cut.mpk"];
+        File.WriteAllBytes(cut, File.ReadAllBytes(trace)[..^20]);
+
+        Assert.Contains("all the rest can be imported", Tool.Bad(1, "check", cut), StringComparison.Ordinal);
+        Assert.Contains("incomplete", Tool.Good(cut), StringComparison.Ordinal);
+    }
+}

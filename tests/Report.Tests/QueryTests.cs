@@ -1,0 +1,121 @@
+using System.Text.Json;
+using Xunit;
+
+namespace KprobeTrace.Tests.Report;
+
+public sealed class QueryTests : IDisposable
+{
+    private readonly TraceFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("DELETE FROM kt_run")]
+    [InlineData("INSERT INTO kt_run(run) VALUES(7)")]
+    [InlineData("UPDATE kt_event SET seq = 1")]
+    [InlineData("DROP TABLE kt_run")]
+    [InlineData("CREATE TABLE t(a)")]
+    [InlineData("CREATE TEMP TABLE t(a)")]
+    [InlineData("CREATE TEMP VIEW v AS SELECT 1")]
+    [InlineData("ATTACH '/dev/null' AS x")]
+    [InlineData("PRAGMA user_version = 7")]
+    [InlineData("PRAGMA writable_schema = 1")]
+    [InlineData("PRAGMA journal_mode = wal")]
+    [InlineData("SELECT load_extension('x')")]
+    [InlineData("VACUUM INTO '/tmp/x'")]
+    [InlineData("BEGIN")]
+    [InlineData("REINDEX")]
+    [InlineData("ANALYZE")]
+    public void A_query_cannot_write_attach_or_load(string sql)
+    {
+        string trace = _folder.Small();
+        _ = Tool.Good(trace);
+        byte[] before = File.ReadAllBytes(trace + ".db");
+
+        _ = Tool.Bad(1, "query", trace, sql);
+
+        Assert.Equal(before, File.ReadAllBytes(trace + ".db"));
+    }
+
+    [Theory]
+    [InlineData("SELEC 1", "line 1, column 1")]
+    [InlineData("SELECT\n  foo FROM events", "line 2, column 3: no such column: foo")]
+    [InlineData("SELECT * FROM nowhere", "no such table: nowhere")]
+    [InlineData("SELECT 1; SELECT 2", "one statement at a time")]
+    [InlineData("", "no statement")]
+    [InlineData("-- nothing", "no statement")]
+    [InlineData("SELECT ?1", "parameters")]
+    [InlineData("SELECT percentile(seq, 200) FROM events", "0 to 100")]
+    public void A_wrong_statement_is_one_line_with_its_position(string sql, string expected) =>
+        Assert.Contains(expected, Tool.Bad(1, "query", _folder.Small(), sql), StringComparison.Ordinal);
+
+    [Fact]
+    public void Every_format_carries_awkward_text_unharmed()
+    {
+        string trace = _folder.Small();
+        const string Sql = "SELECT comm, args FROM events WHERE seq = 7";
+        const string Comm = "e\"v,i'l\n";
+
+        Assert.Equal("comm,args\r\n\"e\"\"v,i'l\n\",{}\r\n", Tool.Good("query", trace, Sql, "--format", "csv"));
+        Assert.Equal(Comm, JsonDocument.Parse(Tool.Good("query", trace, Sql, "--format", "json")).RootElement[0].GetProperty("comm").GetString());
+        Assert.Equal(Comm, JsonDocument.Parse(Tool.Good("query", trace, Sql, "--format", "jsonl")).RootElement.GetProperty("comm").GetString());
+        Assert.Equal("comm       args\ne\"v,i'l\\n  {}\n", Tool.Good("query", trace, Sql));
+        Assert.Equal(3, Tool.Good("query", trace, Sql, "--format", "md").TrimEnd().Split('\n').Length);
+    }
+
+    [Fact]
+    public void Json_holds_arguments_as_objects_and_nulls_as_nulls()
+    {
+        string json = Tool.Good("query", _folder.Small(), "SELECT args, NULL AS n, x'00ff' AS b, 1.5 AS r FROM open LIMIT 1", "--format", "json");
+        JsonElement row = JsonDocument.Parse(json).RootElement[0];
+
+        Assert.Equal(-100, row.GetProperty("args").GetProperty("dfd").GetInt32());
+        Assert.Equal(JsonValueKind.Null, row.GetProperty("n").ValueKind);
+        Assert.Equal("00ff", row.GetProperty("b").GetString());
+        Assert.Equal(1.5, row.GetProperty("r").GetDouble());
+    }
+
+    [Fact]
+    public void Functions_name_addresses_and_rank_values()
+    {
+        string trace = _folder.Small();
+
+        Assert.Equal(["0xffffffff81200000,do_sys_openat2,do_sys_openat2+0x10,0x1"], Tool.Rows(
+            trace, "SELECT hex64(ip), sym(ip), sym(ip + 16, 1), sym(1) FROM regs WHERE seq = 3"));
+        Assert.Equal(["150,200,40,150"], Tool.Rows(
+            trace, "SELECT median(duration_ns), p99(duration_ns), percentile(duration_ns, 0), percentile(duration_ns, 50) FROM calls"));
+        Assert.Equal(["0,1,4,4,-8"], Tool.Rows(trace, "SELECT bucket(0), bucket(1), bucket(4), bucket(7), bucket(-9)"));
+        Assert.Equal(["3.0"], Tool.Rows(trace, "SELECT log2(8)"));
+    }
+
+    [Fact]
+    public void A_dash_reads_the_statement_from_stdin()
+    {
+        (int exit, string output, _) = Tool.RunWith("SELECT count(*) AS n FROM events", "query", _folder.Small(), "-", "--format", "csv");
+
+        Assert.Equal(0, exit);
+        Assert.Equal("n\r\n9\r\n", output);
+    }
+
+    [Fact]
+    public void Usage_errors_exit_with_two()
+    {
+        _ = Tool.Bad(2, "query", "x.mpk");
+        _ = Tool.Bad(2, "query", "x.mpk", "SELECT 1", "--format", "xml");
+        _ = Tool.Bad(2, "--bogus");
+        _ = Tool.Bad(2, "events", "x.mpk", "--from", "soon");
+        _ = Tool.Bad(2, "before", "x.mpk");
+        _ = Tool.Bad(2);
+    }
+
+    [Fact]
+    public void Every_verb_has_help_with_an_example()
+    {
+        foreach (string verb in (string[])["query", "events", "hist", "latency", "stacks", "before", "who", "add", "check", "diff", "export", "html"])
+        {
+            string help = Tool.Good(verb, "--help");
+            Assert.Contains("Examples:", help, StringComparison.Ordinal);
+            Assert.Contains("dotnet kprobe-report " + verb, help, StringComparison.Ordinal);
+        }
+    }
+}
