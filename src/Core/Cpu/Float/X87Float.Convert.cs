@@ -34,6 +34,26 @@ internal static partial class X87Float
         return Pack(new Rounded(negative, x.Exponent, x.High));
     }
 
+    /// <summary>
+    /// Widens a single- or double-precision operand of an arithmetic instruction. Nothing is raised and a signalling
+    /// NaN stays one: that is for the operation to judge.
+    /// </summary>
+    /// <typeparam name="TFormat">The format in memory.</typeparam>
+    /// <param name="a">The operand.</param>
+    /// <param name="denormal">Whether it is denormal in its own format.</param>
+    public static Float80 Widen<TFormat>(ulong a, out bool denormal)
+        where TFormat : struct, IFloatFormat
+    {
+        FloatStatus status = default;
+        Float80 wide = Load<TFormat>(a, ref status);
+        denormal = (status.Flags & FloatFlags.Denormal) != 0;
+        if ((status.Flags & FloatFlags.Invalid) != 0)
+        {
+            wide.Mantissa &= ~Float80.QuietBit;
+        }
+        return wide;
+    }
+
     /// <summary>Rounds to single or double precision (FST m32, m64).</summary>
     /// <typeparam name="TFormat">The format in memory.</typeparam>
     /// <remarks>With an unmasked invalid, overflow or underflow raised, nothing is to be stored.</remarks>
