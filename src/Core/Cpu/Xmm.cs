@@ -11,4 +11,13 @@ public struct Xmm
 
     /// <summary>Bits 64 to 127.</summary>
     public ulong High;
+
+    /// <summary>Makes a register value of its halves.</summary>
+    /// <param name="low">Bits 0 to 63.</param>
+    /// <param name="high">Bits 64 to 127.</param>
+    public Xmm(ulong low, ulong high)
+    {
+        Low = low;
+        High = high;
+    }
 }

@@ -96,7 +96,7 @@ internal static unsafe partial class FloatLanes
     /// <summary>Single to double precision in the lowest lane.</summary>
     public static void Cvtss2sd(Xmm* dst, Xmm* src, ref FloatStatus status)
     {
-        dst->Low = SseFloat<Binary64>.ConvertFrom<Binary32>((uint)src->Low, ref status);
+        dst->Low = SseFloat<Binary64>.ConvertFrom<Binary32>(*(uint*)src, ref status);
     }
 
     /// <summary>Double to single precision in the lowest lane.</summary>

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace KprobeTrace.Cpu.Simd;
 
 /// <summary>The text comparison of PCMPESTRI, PCMPESTRM, PCMPISTRI and PCMPISTRM (Intel SDM vol. 2 §4.1).</summary>
@@ -33,6 +35,29 @@ internal static unsafe class StringCompare
             3 => result ^ ((1U << lengthB) - 1),
             _ => result,
         };
+    }
+
+    /// <summary>ECX of PCMPESTRI and PCMPISTRI: the first or last set bit, or the count of elements without any.</summary>
+    public static int Index(uint result, int immediate) =>
+        result == 0 ? Count(immediate)
+        : (immediate & 0x40) != 0 ? BitOperations.Log2(result)
+        : BitOperations.TrailingZeroCount(result);
+
+    /// <summary>XMM0 of PCMPESTRM and PCMPISTRM: the bits, or each bit widened to an element.</summary>
+    public static Xmm Mask(uint result, int immediate)
+    {
+        if ((immediate & 0x40) == 0)
+        {
+            return new Xmm(result, 0);
+        }
+        Xmm mask = default;
+        int count = Count(immediate);
+        int size = 16 / count;
+        for (int i = 0; i < 16; i++)
+        {
+            ((byte*)&mask)[i] = (result >> (i / size) & 1) != 0 ? (byte)0xFF : (byte)0;
+        }
+        return mask;
     }
 
     /// <summary>Elements of an operand: 16 bytes or 8 words.</summary>
