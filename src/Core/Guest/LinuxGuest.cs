@@ -131,7 +131,11 @@ public sealed unsafe partial class LinuxGuest
     private bool Locate(int cpu, ref CpuSlots slots)
     {
         slots.Task = null;
-        slots.Offset = (ulong*)Aligned(_perCpuOffsets + ((ulong)cpu * 8));
+        if (slots.Offset is null)
+        {
+            slots.Offset = (ulong*)Aligned(_perCpuOffsets + ((ulong)cpu * 8));
+        }
+
         if (slots.Offset is null || *slots.Offset == _initialOffset)
         {
             return false;

@@ -72,6 +72,11 @@ internal sealed class XzDecoder
     private byte ReadStreamHeader()
     {
         ReadOnlySpan<byte> header = Take(StreamHeaderSize, "stream header");
+        if (!HasMagic(header))
+        {
+            throw Broken("it does not begin with the xz magic number");
+        }
+
         CheckCrc(header.Slice(6, 2), header[8..], "stream header");
         byte check = header[7];
         if (header[6] != 0 || CheckSize(check) < 0)
@@ -187,7 +192,13 @@ internal sealed class XzDecoder
             {
                 unpacked += ((control & 0x1F) << 16) + low;
                 int size = (ByteAt(at + 3) << 8) + ByteAt(at + 4) + 1;
-                at += 5 + (control >= 0xC0 ? 1 : 0) + size;
+                int data = at + 5 + (control >= 0xC0 ? 1 : 0);
+                if (ByteAt(data) != 0)
+                {
+                    throw Broken("a chunk's range coder does not start with 0");
+                }
+
+                at = data + size;
             }
 
             if (unpacked > _output.Length - _written)

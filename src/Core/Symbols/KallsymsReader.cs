@@ -105,7 +105,7 @@ public static class KallsymsReader
         for (int token = 1; token < TokenCount; token++)
         {
             bool right = token < '0'
-                ? index[token] > index[token - 1] && bytes[table + index[token] - 1] == 0
+                ? index[token] > index[token - 1] && index[token] < index['0'] && bytes[table + index[token] - 1] == 0
                 : table + index[token] == starts[token];
             if (!right)
             {

@@ -6,14 +6,15 @@ internal sealed class SymbolSet
     private readonly ulong[] _addresses;
     private readonly string[] _names;
     private readonly char[] _types;
+    private readonly (ulong Start, ulong End)[] _ranges;
     private Dictionary<string, int>? _first;
     private int[] _next = [];
 
-    public SymbolSet(string module, IReadOnlyCollection<Symbol> symbols, ulong start, ulong end)
+    public SymbolSet(
+        string module, IReadOnlyCollection<Symbol> symbols, IReadOnlyList<(ulong Start, ulong End)> ranges)
     {
         Module = module;
-        Start = start;
-        End = end;
+        _ranges = [.. ranges];
         Symbol[] sorted = [.. symbols];
         ulong[] keys = new ulong[sorted.Length];
         int[] order = new int[sorted.Length];
@@ -44,13 +45,10 @@ internal sealed class SymbolSet
 
     public string Module { get; }
 
-    /// <summary>Gets the first address that look-ups by address consider.</summary>
-    public ulong Start { get; }
-
-    /// <summary>Gets the address behind the last one that look-ups by address consider.</summary>
-    public ulong End { get; }
-
     public int Count => _addresses.Length;
+
+    /// <summary>Tells whether look-ups by address consider an address.</summary>
+    public bool Covers(ulong address) => EndOfRange(address) != 0;
 
     public Symbol At(int index)
     {
@@ -61,12 +59,9 @@ internal sealed class SymbolSet
             next++;
         }
 
-        ulong end = next < _addresses.Length ? _addresses[next] : Math.Max(End, address);
-        if (address < End && end > End)
-        {
-            end = End;
-        }
-
+        ulong following = next < _addresses.Length ? _addresses[next] : ulong.MaxValue;
+        ulong limit = EndOfRange(address);
+        ulong end = limit != 0 ? Math.Min(following, limit) : next < _addresses.Length ? following : address;
         return new Symbol(_names[index], address, end - address, _types[index], Module);
     }
 
@@ -105,6 +100,19 @@ internal sealed class SymbolSet
     {
         Index();
         return _next[index];
+    }
+
+    private ulong EndOfRange(ulong address)
+    {
+        foreach ((ulong start, ulong end) in _ranges)
+        {
+            if (address >= start && address < end)
+            {
+                return end;
+            }
+        }
+
+        return 0;
     }
 
     private Dictionary<string, int> Index()

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 namespace KprobeTrace.Symbols;
@@ -20,8 +19,7 @@ public sealed class SymbolTable
     public SymbolTable(IReadOnlyCollection<Symbol> symbols)
     {
         ArgumentNullException.ThrowIfNull(symbols);
-        (ulong start, ulong end) = BoundsOf(symbols);
-        _kernel = new SymbolSet("", symbols, start, end);
+        _kernel = new SymbolSet("", symbols, [BoundsOf(symbols)]);
     }
 
     /// <summary>Gets a table without symbols.</summary>
@@ -133,15 +131,16 @@ public sealed class SymbolTable
 
     /// <summary>Adds a module's symbols, replacing those of a module of the same name.</summary>
     /// <param name="module">Name of the module.</param>
-    /// <param name="start">First address of the module's memory.</param>
-    /// <param name="end">Address behind the module's memory.</param>
-    /// <param name="symbols">Its symbols; those outside the range are found by name only.</param>
-    public void AddModule(string module, ulong start, ulong end, IReadOnlyCollection<Symbol> symbols)
+    /// <param name="ranges">The module's memory: first address and address behind the last of each part.</param>
+    /// <param name="symbols">Its symbols; those outside its memory are found by name only.</param>
+    public void AddModule(
+        string module, IReadOnlyList<(ulong Start, ulong End)> ranges, IReadOnlyCollection<Symbol> symbols)
     {
         ArgumentException.ThrowIfNullOrEmpty(module);
+        ArgumentNullException.ThrowIfNull(ranges);
         ArgumentNullException.ThrowIfNull(symbols);
         RemoveModule(module);
-        _modules.Add(new SymbolSet(module, symbols, start, end));
+        _modules.Add(new SymbolSet(module, symbols, ranges));
         Version++;
     }
 
@@ -155,7 +154,6 @@ public sealed class SymbolTable
     }
 
     /// <summary>Writes an address as <c>name+0xOFFSET/0xSIZE</c>, with <c>[module]</c> behind, or as hexadecimal digits.</summary>
-    [SuppressMessage("Globalization", "CA1305", Justification = "The format is invariant by its specifiers.")]
     public string Format(ulong address)
     {
         if (!TryFind(address, out Symbol symbol, out ulong offset))
@@ -169,14 +167,14 @@ public sealed class SymbolTable
 
     private SymbolSet? SetOf(ulong address)
     {
-        if (address >= _kernel.Start && address < _kernel.End)
+        if (_kernel.Covers(address))
         {
             return _kernel;
         }
 
         foreach (SymbolSet module in _modules)
         {
-            if (address >= module.Start && address < module.End)
+            if (module.Covers(address))
             {
                 return module;
             }

@@ -1,0 +1,181 @@
+using System.Buffers.Binary;
+using KprobeTrace.Guest;
+using KprobeTrace.Loaders;
+using KprobeTrace.Symbols;
+using KprobeTrace.Tests.Symbols;
+using Xunit;
+
+namespace KprobeTrace.Tests.Guest;
+
+public sealed class OrcUnwinderTests
+{
+    private const ulong Text = GuestImage.Text;
+    private const ulong Stack = 0xFFFF_C900_0000_0000;
+    private const int BySp = 5;
+    private const int ByBp = 4;
+    private const int ByPreviousSp = 1;
+    private const int Registers = 1 << 8;
+    private const int InterruptFrame = 2 << 8;
+    private const int End = 1 << 10;
+
+    private readonly GuestRam _stack = new(Stack, 0x4000);
+    private readonly ulong[] _found = new ulong[16];
+
+    [Fact]
+    public void Follows_frames_of_fixed_size()
+    {
+        OrcUnwinder unwinder = Create((0x100, 8, 0, BySp), (0x200, 0x20, 0, BySp), (0x300, 8, 0, End));
+        _stack.Write(Stack, Text + 0x210).Write(Stack + 8 + 0x18, Text + 0x220).Write(Stack + 0x28 + 0x18, Text + 0x310);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found);
+
+        Assert.Equal([Text + 0x210, Text + 0x220, Text + 0x310], _found[..count]);
+    }
+
+    [Fact]
+    public void A_return_address_uses_the_rule_of_the_call_before_it()
+    {
+        OrcUnwinder unwinder = Create((0x100, 8, 0, BySp), (0x200, 0x20, 0, BySp), (0x210, 0x80, 0, BySp), (0x300, 8, 0, End));
+        _stack.Write(Stack, Text + 0x210).Write(Stack + 8 + 0x18, Text + 0x310);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found);
+
+        Assert.Equal([Text + 0x210, Text + 0x310], _found[..count]);
+    }
+
+    [Fact]
+    public void Follows_frames_by_BP_and_restores_BP()
+    {
+        OrcUnwinder unwinder = Create(
+            (0x100, 16, -16, BySp | (ByPreviousSp << 4)), (0x200, 16, -16, ByBp | (ByPreviousSp << 4)), (0x300, 8, 0, End));
+        ulong bp = Stack + 0x100;
+        _stack.Write(Stack, bp).Write(Stack + 8, Text + 0x210).Write(bp, 0x77).Write(bp + 8, Text + 0x310);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0xDEAD), _found);
+
+        Assert.Equal([Text + 0x210, Text + 0x310], _found[..count]);
+    }
+
+    [Fact]
+    public void Crosses_an_interrupt_to_the_exact_instruction()
+    {
+        OrcUnwinder unwinder = Create((0x100, 0, 0, BySp | Registers), (0x200, 8, 0, BySp), (0x300, 8, 0, End));
+        ulong task = Stack + 0x2000;
+        _stack.Write(Stack + 128, Text + 0x200).Write(Stack + 136, 0x10).Write(Stack + 152, task).Write(task, Text + 0x310);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found);
+
+        Assert.Equal([Text + 0x200, Text + 0x310], _found[..count]);
+    }
+
+    [Fact]
+    public void Stops_at_user_mode()
+    {
+        OrcUnwinder unwinder = Create((0x100, 0, 0, BySp | InterruptFrame), (0x200, 8, 0, BySp));
+        _stack.Write(Stack, Text + 0x200).Write(Stack + 8, 0x33).Write(Stack + 24, Stack + 0x100);
+
+        Assert.Equal(0, unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found));
+    }
+
+    [Fact]
+    public void Takes_the_layout_of_6_4_from_the_types()
+    {
+        BtfBuilder builder = new();
+        int number = builder.Int("unsigned int", 4);
+        builder.Struct(
+            "orc_entry", 6, ("sp_offset", number, 0, 0), ("bp_offset", number, 16, 0), ("sp_reg", number, 32, 4),
+            ("bp_reg", number, 36, 4), ("type", number, 40, 3), ("signal", number, 43, 1));
+        OrcUnwinder unwinder = Create(
+            Btf.Parse("kernel", builder.Build()), (0x100, 8, 0, BySp | (2 << 8)), (0x200, 8, 0, BySp | (2 << 8)), (0x300, 0, 0, 1 << 8));
+        _stack.Write(Stack, Text + 0x210).Write(Stack + 8, Text + 0x310);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found);
+
+        Assert.Equal([Text + 0x210, Text + 0x310], _found[..count]);
+    }
+
+    [Theory]
+    [InlineData(0x1234ul)]
+    [InlineData(Stack + 4)]
+    [InlineData(0ul)]
+    [InlineData(ulong.MaxValue - 7)]
+    public void A_stack_that_cannot_be_read_ends_the_walk(ulong sp)
+    {
+        OrcUnwinder unwinder = Create((0x100, 8, 0, BySp));
+
+        Assert.Equal(0, unwinder.Walk(new UnwindRegisters(Text + 0x100, sp, 0), _found));
+    }
+
+    [Fact]
+    public void Frames_that_do_not_rise_end_the_walk()
+    {
+        OrcUnwinder unwinder = Create((0x100, 8, 0, BySp), (0x200, 0, 0, BySp));
+        _stack.Write(Stack, Text + 0x210).Write(Stack + 8 - 8, Text + 0x210);
+
+        Assert.Equal(1, unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found));
+    }
+
+    [Fact]
+    public void Without_tables_frame_pointers_are_followed()
+    {
+        LoadedImage image = GuestImage.Load(static _ => { });
+        OrcUnwinder unwinder = new(image, SymbolTable.Empty, null, _stack);
+        ulong first = Stack + 0x100;
+        ulong second = Stack + 0x200;
+        _stack.Write(Stack, Text + 0x50).Write(first, second).Write(first + 8, Text + 0x60).Write(second, 0)
+            .Write(second + 8, Text + 0x70);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x10, Stack, first), _found);
+
+        Assert.False(unwinder.HasOrc);
+        Assert.Equal([Text + 0x50, Text + 0x60, Text + 0x70], _found[..count]);
+    }
+
+    [Fact]
+    public void A_modules_tables_hold_while_it_is_added()
+    {
+        const ulong Module = Stack + 0x10_0000;
+        OrcUnwinder unwinder = Create((0x200, 8, 0, End));
+        ulong ips = Stack + 0x1000;
+        ulong entries = Stack + 0x1100;
+        _stack.Write(ips, (uint)(Module - ips), 4).Write(entries, 8, 2).Write(entries + 4, BySp, 2)
+            .Write(Stack, Text + 0x210);
+        GuestModule module = new(
+            "m", 1, 0, new GuestRange(Module, Module + 0x1000), default, new GuestRange(Module, Module + 0x1000), default, [],
+            new GuestOrcTable(ips, entries, 1));
+        UnwindRegisters start = new(Module + 4, Stack, 0);
+
+        Assert.Equal(0, unwinder.Walk(start, _found));
+        unwinder.AddModule(module);
+        int count = unwinder.Walk(start, _found);
+        unwinder.RemoveModule("m");
+
+        Assert.Equal([Text + 0x210], _found[..count]);
+        Assert.Equal(0, unwinder.Walk(start, _found));
+    }
+
+    private OrcUnwinder Create(params (int Ip, short Sp, short Bp, int Bits)[] rules) => Create(null, rules);
+
+    private OrcUnwinder Create(Btf? types, params (int Ip, short Sp, short Bp, int Bits)[] rules)
+    {
+        const int Ips = 0x1000;
+        const int Entries = 0x2000;
+        LoadedImage image = GuestImage.Load(bytes =>
+        {
+            for (int i = 0; i < rules.Length; i++)
+            {
+                int at = Ips + (i * 4);
+                BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(at), rules[i].Ip - at);
+                Span<byte> entry = bytes.AsSpan(Entries + (i * 6));
+                BinaryPrimitives.WriteInt16LittleEndian(entry, rules[i].Sp);
+                BinaryPrimitives.WriteInt16LittleEndian(entry[2..], rules[i].Bp);
+                BinaryPrimitives.WriteUInt16LittleEndian(entry[4..], (ushort)rules[i].Bits);
+            }
+        });
+        SymbolTable symbols = GuestImage.Symbols(
+            ("_stext", Text), ("_etext", Text + 0x1000),
+            ("__start_orc_unwind_ip", Text + Ips), ("__stop_orc_unwind_ip", Text + Ips + ((ulong)rules.Length * 4)),
+            ("__start_orc_unwind", Text + Entries), ("__stop_orc_unwind", Text + Entries + ((ulong)rules.Length * 6)));
+        return new OrcUnwinder(image, symbols, types, _stack);
+    }
+}

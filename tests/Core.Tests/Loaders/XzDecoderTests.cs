@@ -1,0 +1,73 @@
+using KprobeTrace.Loaders;
+using Xunit;
+
+namespace KprobeTrace.Tests.Loaders;
+
+public sealed class XzDecoderTests
+{
+    [Theory]
+    [InlineData("branch.xz")]
+    [InlineData("branch-offset.xz")]
+    [InlineData("crc64.xz")]
+    [InlineData("sha256-blocks.xz")]
+    [InlineData("none.xz")]
+    [InlineData("sizes.xz")]
+    public void Unpacks_what_the_xz_tool_packed(string file)
+    {
+        byte[] unpacked = XzDecoder.Decode("kernel", XzSample.Read(file), XzSample.Plain.Length);
+
+        Assert.Equal(XzSample.Plain, unpacked);
+    }
+
+    [Fact]
+    public void Refuses_filters_other_than_x86_and_LZMA2()
+    {
+        KprobeTraceException error = Assert.Throws<KprobeTraceException>(
+            () => XzDecoder.Decode("kernel", XzSample.Read("delta.xz"), XzSample.Plain.Length));
+
+        Assert.Contains("filter 3", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("branch.xz")]
+    [InlineData("sha256-blocks.xz")]
+    public void Every_truncation_is_one_clear_error(string file)
+    {
+        byte[] whole = XzSample.Read(file);
+
+        for (int length = 6; length < whole.Length; length += length < 64 || length > whole.Length - 80 ? 1 : 997)
+        {
+            KprobeTraceException error = Assert.Throws<KprobeTraceException>(
+                () => XzDecoder.Decode("kernel", whole.AsMemory(0, length), XzSample.Plain.Length));
+            Assert.StartsWith("kernel: ", error.Message, StringComparison.Ordinal);
+            Assert.DoesNotContain('\n', error.Message);
+        }
+    }
+
+    [Theory]
+    [InlineData("branch.xz")]
+    [InlineData("crc64.xz")]
+    [InlineData("sha256-blocks.xz")]
+    public void Every_flipped_bit_is_noticed(string file)
+    {
+        byte[] whole = XzSample.Read(file);
+
+        for (int at = 0; at < whole.Length; at += at < 64 || at > whole.Length - 80 ? 1 : 101)
+        {
+            byte[] damaged = [.. whole];
+            damaged[at] ^= 0x10;
+            Exception? error = Record.Exception(() => XzDecoder.Decode("kernel", damaged, XzSample.Plain.Length));
+            Assert.True(error is KprobeTraceException, $"byte {at}: {error}");
+        }
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(1)]
+    public void A_wrong_length_is_an_error(int difference)
+    {
+        byte[] file = XzSample.Read("branch.xz");
+
+        Assert.Throws<KprobeTraceException>(() => XzDecoder.Decode("kernel", file, XzSample.Plain.Length + difference));
+    }
+}

@@ -1,0 +1,41 @@
+using KprobeTrace.Symbols;
+using Xunit;
+
+namespace KprobeTrace.Tests.Symbols;
+
+public sealed class SystemMapReaderTests
+{
+    [Fact]
+    public void Reads_addresses_letters_names_and_modules()
+    {
+        using StringReader text = new("0000000000000000 A fixed_percpu_data\nffffffff81000000 T _text\r\n\nffffffffc0001000 t f\t[loop]\n");
+
+        IReadOnlyList<Symbol> symbols = SystemMapReader.Read("System.map", text);
+
+        Assert.Equal(
+            [
+                new Symbol("fixed_percpu_data", 0, 0, 'A', ""),
+                new Symbol("_text", 0xFFFF_FFFF_8100_0000, 0, 'T', ""),
+                new Symbol("f", 0xFFFF_FFFF_C000_1000, 0, 't', "loop"),
+            ],
+            symbols);
+    }
+
+    [Theory]
+    [InlineData("ffffffff81000000 T _text\nnonsense\n", "System.map:2: ")]
+    [InlineData("zz T _text\n", "System.map:1: ")]
+    [InlineData("ffffffff81000000 TT _text\n", "System.map:1: ")]
+    [InlineData("ffffffff81000000 T \n", "System.map:1: ")]
+    [InlineData("ffffffff81000000 T a b\n", "System.map:1: ")]
+    [InlineData("fffffffffff81000000 T a\n", "System.map:1: ")]
+    [InlineData("", "no symbol addresses")]
+    [InlineData("0000000000000000 T a\n0000000000000000 T b\n", "no symbol addresses")]
+    public void Anything_else_is_an_error_that_names_the_line(string content, string expected)
+    {
+        using StringReader text = new(content);
+
+        KprobeTraceException error = Assert.Throws<KprobeTraceException>(() => SystemMapReader.Read("System.map", text));
+
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+}
