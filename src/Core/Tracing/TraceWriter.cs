@@ -27,7 +27,7 @@ public sealed class TraceWriter : IDisposable
     private readonly RowBuffer _notes = new(TraceChunkKind.Notes);
     private ulong _eventsInChunks;
     private ulong _chunks;
-    private ulong _period;
+    private ulong _nextFlush;
     private bool _closed;
 
     /// <summary>Writes to a stream; <paramref name="name"/> stands for the file in error messages.</summary>
@@ -39,6 +39,8 @@ public sealed class TraceWriter : IDisposable
         _options = options ?? new TraceWriterOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.EventsPerChunk, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(_options.EventsPerChunk, TraceFormat.MaxEventsPerChunk);
+        ArgumentOutOfRangeException.ThrowIfZero(_options.InstructionsPerFlush);
+        _nextFlush = _options.InstructionsPerFlush;
         _frames = new FrameWriter(stream, name);
         _events = new EventEncoder(_options.EventsPerChunk, _options.ResolveSymbol is null ? null : NameAddress);
         MessagePackWriter writer = new(_payload);
@@ -206,10 +208,9 @@ public sealed class TraceWriter : IDisposable
     /// </summary>
     public void Advance(ulong instructions)
     {
-        if (_options.InstructionsPerFlush != 0 && instructions / _options.InstructionsPerFlush > _period)
+        if (instructions >= _nextFlush)
         {
-            Flush();
-            _period = instructions / _options.InstructionsPerFlush;
+            FlushPeriod(instructions);
         }
     }
 
@@ -302,6 +303,15 @@ public sealed class TraceWriter : IDisposable
         {
             FlushRows(rows);
         }
+    }
+
+    private void FlushPeriod(ulong instructions)
+    {
+        Flush();
+        ulong period = instructions / _options.InstructionsPerFlush;
+        _nextFlush = period == ulong.MaxValue / _options.InstructionsPerFlush
+            ? ulong.MaxValue
+            : (period + 1) * _options.InstructionsPerFlush;
     }
 
     private void Flush()

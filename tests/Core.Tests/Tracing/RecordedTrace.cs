@@ -77,7 +77,7 @@ internal sealed class RecordedTrace
             trace.Events.Add((e, arguments[random.Next(arguments.Length)], stack));
         }
 
-        trace.Write(new TraceWriterOptions { EventsPerChunk = eventsPerChunk, InstructionsPerFlush = 0 });
+        trace.Write(new TraceWriterOptions { EventsPerChunk = eventsPerChunk, InstructionsPerFlush = ulong.MaxValue });
         return trace;
     }
 
