@@ -1,0 +1,195 @@
+using KprobeTrace.Cpu;
+using KprobeTrace.Kprobes;
+using Xunit;
+
+namespace KprobeTrace.Tests.Kprobes;
+
+/// <summary>CHECKLIST rows R: breakpoints that are not ours.</summary>
+public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
+{
+    [Fact]
+    public void R01_guests_own_int3_goes_to_the_guest()
+    {
+        Register(Logged("p", "leaf"));
+
+        Assert.Equal(5UL, Guest.Call("foreign"));
+
+        Assert.Equal(1UL, Guest.Counter(3));
+        Assert.Equal(Guest["foreign"] + 2, Guest.LastIp(3));
+        Assert.Empty(Log);
+    }
+
+    [Fact]
+    public void R01_guests_int3_under_a_probe_works_and_completes_before_post()
+    {
+        List<ulong> ips = [];
+        Kprobe probe = Logged("p", "foreign", 1);
+        probe.PostHandler = (_, ref registers, _) => ips.Add(registers.Ip);
+        Register(probe);
+
+        Assert.Equal(5UL, Guest.Call("foreign"));
+
+        Assert.Equal(["p.pre"], Log);
+        Assert.Equal(1UL, Guest.Counter(3));
+        Assert.Equal(Guest["foreign"] + 2, Guest.LastIp(3));
+        Assert.Equal([SyntheticGuest.LinkBase + 0x10_00C0], ips);
+    }
+
+    [Fact]
+    public void R01_guest_that_puts_its_own_int3_on_a_probed_address_gets_both()
+    {
+        Register(Logged("p", "opt", 4, post: false));
+        Guest.Write(Guest["opt"] + 4, 0xCC);
+
+        Assert.Equal(9UL, Guest.Call("opt", 9));
+
+        Assert.Equal(["p.pre"], Log);
+        Assert.Equal(1UL, Guest.Counter(3));
+    }
+
+    [Fact]
+    public void R02_user_mode_int3_is_the_users()
+    {
+        Register(Logged("p", "leaf"));
+        EnterUser(0xCC);
+
+        Assert.Equal(1UL, Guest.Counter(3));
+        Assert.Equal(SyntheticGuest.UserBase + 1, Guest.LastIp(3));
+        Assert.Empty(Log);
+    }
+
+    [Fact]
+    public void R03_probe_at_a_users_address_is_not_seen_by_user_mode()
+    {
+        // The text is mapped for users as well, at its physical address.
+        Register(Logged("p", "leaf"));
+        Guest.View.Arm(SyntheticGuest.UserBase, 0);
+        EnterUser(0x90, 0xCC);
+
+        Assert.Equal(1UL, Guest.Counter(3));
+        Assert.Equal(SyntheticGuest.UserBase + 2, Guest.LastIp(3));
+        Assert.Empty(Log);
+    }
+
+    [Fact]
+    public void R03_handler_declines_frames_of_user_mode()
+    {
+        Register(Logged("p", "leaf"));
+        PtRegs frame = new() { Cs = SyntheticGuest.UserCode, Ip = Guest["leaf"] + 1 };
+
+        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, &frame);
+
+        Assert.Equal(BreakpointAction.Deliver, action);
+        Assert.Empty(Log);
+        Assert.Equal(BreakpointAction.Deliver, Int3Handler.OnGuestInt3());
+    }
+
+    [Fact]
+    public void R06_code_that_has_run_before_hits_as_soon_as_it_is_armed()
+    {
+        Guest.Call("leaf", 1);
+        Guest.Call("callrel", 1);
+
+        Register(Logged("p", "leaf"));
+        Guest.Call("callrel", 1);
+
+        Assert.Equal(["p.pre", "p.post"], Log);
+    }
+
+    [Fact]
+    public void R06_probe_armed_by_a_handler_hits_behind_it()
+    {
+        Kprobe late = Logged("late", "frame", 4, post: false);
+        Kprobe probe = On("frame");
+        probe.PreHandler = (_, ref _) =>
+        {
+            Register(late);
+            return 0;
+        };
+        Register(probe);
+
+        Assert.Equal(2UL, Guest.Call("frame", 1));
+
+        Assert.Equal(["late.pre"], Log);
+    }
+
+    [Fact]
+    public void R07_breakpoint_taken_out_between_fetch_and_dispatch_runs_the_real_instruction()
+    {
+        Kprobe probe = Register(Logged("p", "leaf"));
+        Kprobes.UnregisterKprobe(probe);
+        PtRegs frame = new() { Cs = SyntheticGuest.KernelCode, Ip = Guest["leaf"] + 1 };
+
+        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, &frame);
+
+        Assert.Equal(BreakpointAction.Step, action);
+        Assert.Equal(Guest["leaf"], frame.Ip);
+        Assert.Empty(Log);
+    }
+
+    [Fact]
+    public void R07_probe_unregistered_by_another_ones_handler_is_silent_at_once()
+    {
+        Kprobe second = Register(Logged("second", "frame", 1));
+        Kprobe first = On("frame");
+        first.PreHandler = (_, ref _) =>
+        {
+            Kprobes.UnregisterKprobe(second);
+            return 0;
+        };
+        Register(first);
+
+        Assert.Equal(2UL, Guest.Call("frame", 1));
+
+        Assert.Empty(Log);
+    }
+
+    [Fact]
+    public void R07_text_the_guest_rewrites_is_what_runs_and_what_the_probe_shows()
+    {
+        Kprobe probe = Register(Logged("p", "leaf", post: false));
+        Guest.Write(Guest["leaf"], 0x8D, 0x47, 0x05);
+        Kprobes.Handler.OnTextWritten(Guest["leaf"], 3);
+
+        Assert.Equal(6UL, Guest.Call("leaf", 1));
+
+        Kprobes.SettleText();
+        Assert.Equal([0x8D, 0x47, 0x05], probe.CopiedInstruction.ToArray());
+        Assert.Equal(["p.pre"], Log);
+    }
+
+    [Fact]
+    public void R07_probe_moved_off_a_boundary_is_silent_and_says_so()
+    {
+        List<(Kprobe Probe, bool Off)> changes = [];
+        Kprobes.BoundaryChanged += (p, off) => changes.Add((p, off));
+        Kprobe probe = Register(Logged("p", "opt", 5));
+
+        // Two one-byte nops become one of two bytes.
+        Guest.Write(Guest["opt"] + 4, 0x66, 0x90);
+        Kprobes.Handler.OnTextWritten(Guest["opt"] + 4, 2);
+        Assert.Equal(9UL, Guest.Call("opt", 9));
+        Kprobes.SettleText();
+
+        Assert.Empty(Log);
+        Assert.True(probe.IsOffBoundary);
+        Assert.Equal([(probe, true)], changes);
+
+        Guest.Write(Guest["opt"] + 4, 0x90, 0x90);
+        Kprobes.Handler.OnTextWritten(Guest["opt"] + 4, 2);
+        Kprobes.SettleText();
+        Guest.Call("opt", 9);
+
+        Assert.False(probe.IsOffBoundary);
+        Assert.Equal(["p.pre", "p.post"], Log);
+    }
+
+    private void EnterUser(params byte[] code)
+    {
+        // Behind the code: a load from kernel memory, whose fault ends the run in its handler.
+        Guest.Write(SyntheticGuest.UserBase, [.. code, 0xF4]);
+        Guest.Prepare();
+        Guest.EnterUserMode(SyntheticGuest.UserBase);
+        Guest.RunToHalt();
+    }
+}
