@@ -1,1 +1,3 @@
-return 2;
+using KprobeTrace.Record;
+
+return RecordTool.Run(args);

@@ -31,6 +31,9 @@ public sealed unsafe partial class Processor
     /// <summary>Breakpoints that lie over guest code, or null.</summary>
     public IFetchOverlay? FetchOverlay { get; set; }
 
+    /// <summary>Which instructions the engine itself counts, or null; set it before the guest runs.</summary>
+    public IExecutionCounts? ExecutionCounts { get; set; }
+
     /// <summary>Who is told of the overlay's breakpoints.</summary>
     public IBreakpointHandler? BreakpointHandler { get; set; }
 

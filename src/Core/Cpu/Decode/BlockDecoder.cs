@@ -10,8 +10,8 @@ internal sealed unsafe class BlockDecoder
     /// <summary>Instructions a block holds at most.</summary>
     public const int MaxInstructions = 64;
 
-    /// <summary>Bytes a decoded block takes at most: its header, its operations, and one that ends it.</summary>
-    public static readonly int MaxBytes = sizeof(Block) + ((MaxInstructions + 2) * sizeof(Op));
+    /// <summary>Bytes a decoded block takes at most: its header, two operations an instruction, and one that ends it.</summary>
+    public static readonly int MaxBytes = sizeof(Block) + (((2 * MaxInstructions) + 2) * sizeof(Op));
 
     private const int MaxInstructionLength = 15;
 
@@ -199,11 +199,13 @@ internal sealed unsafe class BlockDecoder
     {
         Op* op = Block.First(into);
         BindResult result = BindResult.Continue;
+        IExecutionCounts? counts = (mode & BlockMode.User) == 0 ? _cpu.ExecutionCounts : null;
         for (int n = 0; n < count; n++)
         {
+            op = Count(counts, op, into, n, count);
             Start(op, into, n, count);
             ref Instruction i = ref _instructions[n];
-            if (n + 2 == count && OpBinder.TryFuse(i, _instructions[n + 1], op, mode))
+            if (counts == null && n + 2 == count && OpBinder.TryFuse(i, _instructions[n + 1], op, mode))
             {
                 op++;
                 n++;
@@ -230,6 +232,22 @@ internal sealed unsafe class BlockDecoder
 
         into->Count = count;
         into->Operations = (int)(op - Block.First(into));
+    }
+
+    /// <summary>Emits the operation that counts executions of instruction <paramref name="n"/>, where that is wanted.</summary>
+    private Op* Count(IExecutionCounts? counts, Op* op, Block* block, int n, int count)
+    {
+        ulong offset = _instructions[n].IP - block->Ip;
+        long* counter = counts == null ? null : counts.Find(block->Physical + offset, block->Ip + offset);
+        if (counter == null)
+        {
+            return op;
+        }
+
+        Start(op, block, n, count);
+        op->Link = (Op*)counter;
+        op->Handler = &Breakpoints.Count;
+        return op + 1;
     }
 
     private void Start(Op* op, Block* block, int n, int count)

@@ -1,0 +1,252 @@
+using System.Runtime.CompilerServices;
+using KprobeTrace.Cpu;
+using KprobeTrace.Guest;
+using KprobeTrace.Kprobes;
+using KprobeTrace.Machine;
+using KprobeTrace.Probes;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Recording;
+
+/// <summary>Turns the hits of one definition into trace events: fetches, filters, writes.</summary>
+internal sealed unsafe class EventRecorder
+{
+    private const int MaxStack = 64;
+
+    private readonly Recorder _recorder;
+    private readonly GuestMachine _machine;
+    private readonly FetchEnvironment _environment;
+    private readonly FetchProgram _program;
+    private readonly FetchBuffer _values;
+    private readonly ProbeEvent _event;
+    private readonly bool _wantsStack;
+    private readonly bool _atEntry;
+    private readonly ulong[] _stack = new ulong[MaxStack];
+    private bool _passed;
+    private ulong _lastPre;
+    private TraceEvent _scratch;
+
+    public EventRecorder(Recorder recorder, GuestSession session, ProbeEvent probeEvent, ProbeDefinition definition, int id, bool atEntry)
+    {
+        _recorder = recorder;
+        _machine = session.Machine;
+        _environment = session.Environment;
+        _event = probeEvent;
+        _program = definition.CompileArguments();
+        _values = _program.CreateBuffer();
+        _wantsStack = definition.WantsStack;
+        _atEntry = atEntry;
+        Id = id;
+        Definition = definition;
+    }
+
+    /// <summary>The number that events name the probe by.</summary>
+    public int Id { get; }
+
+    /// <summary>What the user wrote.</summary>
+    public ProbeDefinition Definition { get; }
+
+    /// <summary>The probe, for <c>p</c> definitions.</summary>
+    public Kprobe? Probe { get; private set; }
+
+    /// <summary>The return probe, for <c>r</c> definitions.</summary>
+    public Kretprobe? ReturnProbe { get; private set; }
+
+    /// <summary>Hits so far, recorded or filtered out.</summary>
+    public ulong Hits => ReturnProbe?.Returns ?? Probe?.Hits ?? 0;
+
+    /// <summary>Makes the kprobe that feeds this recorder, with only the handlers that its event kinds need.</summary>
+    public Kprobe CreateKprobe(EventKinds kinds)
+    {
+        ProbePlace place = Definition.Place;
+        Probe = new Kprobe
+        {
+            SymbolName = place.QualifiedSymbol,
+            Addr = place.Symbol is null ? place.Address : 0,
+            Offset = place.Offset,
+            PreHandler = OnPre,
+            Tag = this,
+        };
+        if ((kinds & EventKinds.Post) != 0)
+        {
+            Probe.PostHandler = OnPost;
+        }
+
+        if ((kinds & EventKinds.Fault) != 0)
+        {
+            Probe.FaultObserver = OnFault;
+        }
+
+        return Probe;
+    }
+
+    /// <summary>Makes the return probe that feeds this recorder.</summary>
+    public Kretprobe CreateKretprobe()
+    {
+        ProbePlace place = Definition.Place;
+        ReturnProbe = new Kretprobe
+        {
+            MaxActive = Definition.MaxActive,
+            EntryHandler = OnEntry,
+            Handler = OnReturn,
+        };
+        ReturnProbe.Kp.SymbolName = place.QualifiedSymbol;
+        ReturnProbe.Kp.Addr = place.Symbol is null ? place.Address : 0;
+        ReturnProbe.Kp.Tag = this;
+        return ReturnProbe;
+    }
+
+    private int OnPre(Kprobe probe, ref PtRegs registers)
+    {
+        fixed (PtRegs* frame = &registers)
+        {
+            _program.Execute(frame, _environment, _values);
+            _passed = _event.Filter is null || _event.Filter.Matches(_values, probe.Addr, 0, _environment);
+            _lastPre = 0;
+            if (_passed && (_recorder.Kinds & EventKinds.Pre) != 0)
+            {
+                Begin(TraceEventKind.Pre, probe.Addr, frame);
+                _scratch.Caller = _atEntry ? ReadCaller(frame->Sp) : 0;
+                _lastPre = Write(frame, withArguments: true);
+            }
+        }
+
+        return 0;
+    }
+
+    private void OnPost(Kprobe probe, ref PtRegs registers, ulong flags)
+    {
+        if (!_passed)
+        {
+            return;
+        }
+
+        fixed (PtRegs* frame = &registers)
+        {
+            Begin(TraceEventKind.Post, probe.Addr, frame);
+            _scratch.EntrySeq = _lastPre;
+            Write(frame, withArguments: false);
+        }
+    }
+
+    private void OnFault(Kprobe probe, ref PtRegs registers, in KprobeFault fault)
+    {
+        if (!_passed)
+        {
+            return;
+        }
+
+        fixed (PtRegs* frame = &registers)
+        {
+            Begin(TraceEventKind.Fault, probe.Addr, frame);
+            _scratch.EntrySeq = _lastPre;
+            _scratch.Vector = (byte)fault.Vector;
+            _scratch.ErrorCode = fault.ErrorCode;
+            _scratch.Cr2 = fault.Cr2;
+            _scratch.Parts |= fault.Handled ? TraceEventParts.Handled : TraceEventParts.None;
+            Write(frame, withArguments: false);
+        }
+    }
+
+    private int OnEntry(KretprobeInstance instance, ref PtRegs registers)
+    {
+        instance.Token = (ulong)_machine.Now;
+        return 0;
+    }
+
+    private int OnReturn(KretprobeInstance instance, ref PtRegs registers)
+    {
+        fixed (PtRegs* frame = &registers)
+        {
+            _program.Execute(frame, _environment, _values);
+            ulong function = instance.Probe.Kp.Addr;
+            if (_event.Filter is null || _event.Filter.Matches(_values, function, instance.RetAddr, _environment))
+            {
+                Begin(TraceEventKind.Return, function, frame);
+                _scratch.Caller = instance.RetAddr;
+                _scratch.EntryTimeNs = instance.Token;
+                Write(frame, withArguments: true);
+            }
+        }
+
+        return 0;
+    }
+
+    private void Begin(TraceEventKind kind, ulong address, PtRegs* frame)
+    {
+        ref TraceEvent e = ref _scratch;
+        long retired = _machine.Retired;
+        e.Instructions = (ulong)retired;
+        e.TimeNs = (ulong)(retired + _machine.Processor.State->IdleTime);
+        e.Address = address;
+        e.Caller = 0;
+        e.EntrySeq = 0;
+        e.EntryTimeNs = 0;
+        e.Cr2 = 0;
+        e.Vector = 0;
+        e.ErrorCode = 0;
+        e.ProbeId = Id;
+        e.Kind = kind;
+        e.Parts = TraceEventParts.Registers;
+        CopyRegisters(ref e.Registers, frame);
+        e.Registers.Cr3 = _machine.Processor.State->Cr3;
+        CurrentTask task = _environment.Current();
+        if (task.Address != 0)
+        {
+            e.Parts |= TraceEventParts.Task;
+            e.Pid = task.Pid;
+            SetComm(ref e.Comm, task.CommLow, task.CommHigh);
+        }
+    }
+
+    private ulong Write(PtRegs* frame, bool withArguments)
+    {
+        int depth = _wantsStack && withArguments ? _environment.WalkStack(frame, _stack) : 0;
+        ReadOnlySpan<byte> arguments = withArguments ? _recorder.Arguments.Encode(_values) : default;
+        return _recorder.Write(in _scratch, arguments, _stack.AsSpan(0, depth));
+    }
+
+    private ulong ReadCaller(ulong sp)
+    {
+        ulong caller;
+        return _environment.TryReadKernel(sp, new Span<byte>(&caller, sizeof(ulong))) ? caller : 0;
+    }
+
+    private static void SetComm(ref TraceComm comm, ulong low, ulong high)
+    {
+        // SAFETY: the name is sixteen bytes; what follows its first NUL is the kernel's business and is cleared.
+        ref ulong first = ref Unsafe.As<TraceComm, ulong>(ref comm);
+        ulong end = FirstZero(low);
+        first = low & end;
+        Unsafe.Add(ref first, 1) = end == ulong.MaxValue ? high & FirstZero(high) : 0;
+    }
+
+    /// <summary>A mask of the bytes before the first zero byte.</summary>
+    private static ulong FirstZero(ulong bytes)
+    {
+        ulong zeros = (bytes - 0x0101010101010101) & ~bytes & 0x8080808080808080;
+        return zeros == 0 ? ulong.MaxValue : (1UL << (System.Numerics.BitOperations.TrailingZeroCount(zeros) - 7)) - 1;
+    }
+
+    private static void CopyRegisters(ref TraceRegisters to, PtRegs* from)
+    {
+        to.Ax = from->Ax;
+        to.Bx = from->Bx;
+        to.Cx = from->Cx;
+        to.Dx = from->Dx;
+        to.Si = from->Si;
+        to.Di = from->Di;
+        to.Bp = from->Bp;
+        to.Sp = from->Sp;
+        to.R8 = from->R8;
+        to.R9 = from->R9;
+        to.R10 = from->R10;
+        to.R11 = from->R11;
+        to.R12 = from->R12;
+        to.R13 = from->R13;
+        to.R14 = from->R14;
+        to.R15 = from->R15;
+        to.Ip = from->Ip;
+        to.Flags = from->Flags;
+    }
+}

@@ -1,0 +1,81 @@
+using System.Text;
+using KprobeTrace.Cpu;
+using KprobeTrace.Guest;
+using KprobeTrace.Kprobes;
+using KprobeTrace.Probes;
+
+namespace KprobeTrace.Recording;
+
+/// <summary>The guest at the moment of a hit, as fetch arguments and filters read it.</summary>
+internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProcessor probed) : IFetchEnvironment
+{
+    private const ulong UserEnd = 1UL << 47;
+    private const ulong PageSize = 0x1000;
+
+    public int CpuIndex => 0;
+
+    public int CurrentPid => Current().Pid;
+
+    public ulong RetiredInstructions => (ulong)session.Machine.Retired;
+
+    /// <summary>Who runs; all zero where nothing is known.</summary>
+    public CurrentTask Current()
+    {
+        CurrentTask task = default;
+        session.Linux?.ReadCurrent(0, out task);
+        return task;
+    }
+
+    public bool TryReadKernel(ulong address, Span<byte> destination) => probed.TryReadKernel(address, destination);
+
+    public bool TryReadUser(ulong address, Span<byte> destination)
+    {
+        if (address >= UserEnd || (ulong)destination.Length > UserEnd - address)
+        {
+            return false;
+        }
+
+        Processor cpu = session.Machine.Processor;
+        while (!destination.IsEmpty)
+        {
+            int part = (int)Math.Min(PageSize - (address & (PageSize - 1)), (ulong)destination.Length);
+            if (!cpu.TryPeek(address, cpu.State->Cr3, out ulong physical) || !cpu.Memory.TryRead(physical, destination[..part]))
+            {
+                return false;
+            }
+
+            destination = destination[part..];
+            address += (ulong)part;
+        }
+
+        return true;
+    }
+
+    public int ReadComm(Span<byte> destination)
+    {
+        Span<byte> name = stackalloc byte[CurrentTask.CommLength];
+        int length = Current().CopyComm(name);
+        name[..length].CopyTo(destination);
+        return length;
+    }
+
+    public int FormatSymbol(ulong address, Span<byte> destination)
+    {
+        string text = session.Symbols.Format(address);
+        int length = Math.Min(Encoding.UTF8.GetByteCount(text), destination.Length);
+        Encoding.UTF8.GetBytes(text.AsSpan(0, Math.Min(text.Length, length)), destination);
+        return length;
+    }
+
+    public int WalkStack(PtRegs* registers, Span<ulong> destination)
+    {
+        if (session.Unwinder is null)
+        {
+            return 0;
+        }
+
+        UnwindRegisters start = new(
+            registers->Ip, registers->Sp, registers->Bp, registers->Dx, registers->Di, registers->R10, registers->R13);
+        return session.Unwinder.Walk(in start, destination);
+    }
+}

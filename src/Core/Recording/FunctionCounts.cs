@@ -1,0 +1,52 @@
+using System.Runtime.InteropServices;
+using KprobeTrace.Cpu;
+using KprobeTrace.Symbols;
+
+namespace KprobeTrace.Recording;
+
+/// <summary>Counts how often functions begin, in the engine and without kprobes; what probes count is held against it.</summary>
+public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
+{
+    private readonly Dictionary<ulong, int> _byPhysical = [];
+    private readonly Dictionary<ulong, int> _byLinear = [];
+    private readonly List<Symbol> _functions = [];
+    private readonly long* _counters;
+
+    /// <summary>Counts the given functions from the guest's first instruction on.</summary>
+    public FunctionCounts(GuestSession session, IEnumerable<Symbol> functions)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(functions);
+        foreach (Symbol function in functions)
+        {
+            bool inImage = session.Image.TryLinkToPhysical(function.Address, out ulong physical);
+            if (inImage ? _byPhysical.TryAdd(physical, _functions.Count) : _byLinear.TryAdd(function.Address, _functions.Count))
+            {
+                _functions.Add(function);
+            }
+        }
+
+        _counters = (long*)NativeMemory.AllocZeroed((nuint)Math.Max(1, _functions.Count), sizeof(long));
+        session.Machine.Processor.ExecutionCounts = this;
+    }
+
+    /// <summary>Frees the counters of an object that was never disposed.</summary>
+    ~FunctionCounts() => NativeMemory.Free(_counters);
+
+    /// <summary>The functions with their counts so far, by address.</summary>
+    public IEnumerable<(Symbol Function, long Count)> Counts() =>
+        _functions.Select((function, i) => (function, CountOf(i))).OrderBy(f => f.function.Address);
+
+    /// <inheritdoc/>
+    public long* Find(ulong physical, ulong linear) =>
+        _byPhysical.TryGetValue(physical, out int i) || _byLinear.TryGetValue(linear, out i) ? _counters + i : null;
+
+    /// <summary>Frees the counters; the machine must not run any more.</summary>
+    public void Dispose()
+    {
+        NativeMemory.Free(_counters);
+        GC.SuppressFinalize(this);
+    }
+
+    private long CountOf(int index) => _counters[index];
+}

@@ -1,0 +1,85 @@
+using KprobeTrace.Guest;
+using KprobeTrace.Kprobes;
+using KprobeTrace.Loaders;
+using KprobeTrace.Machine;
+using KprobeTrace.Probes;
+using KprobeTrace.Symbols;
+
+namespace KprobeTrace.Recording;
+
+/// <summary>A guest before its first instruction, with everything known of it: symbols, types, tables, and its kprobes.</summary>
+public sealed unsafe class GuestSession : IDisposable
+{
+    private GuestSession(LoadedImage image, string? symbolFile, Action<byte> console)
+    {
+        Image = image;
+        Symbols = ImageSymbols.Load(image, symbolFile);
+        Types = image.IsLinux ? Btf.Load(image, Symbols) : null;
+        Machine = MachineBuilder.Build(image, console);
+        GuestTables tables = new(image, Symbols, Types);
+        Text = new ImageText(image, Symbols, tables);
+        if (image.IsLinux)
+        {
+            KernelMemory = new KernelMemory(Machine.Memory.Base, Machine.Memory.Size, image, Symbols);
+            Linux = new LinuxGuest(image, Symbols, Types, KernelMemory);
+            Unwinder = new OrcUnwinder(image, Symbols, Types, KernelMemory);
+        }
+
+        ProbedProcessor probed = new(Machine.Processor, Linux, KernelMemory);
+        Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image));
+        _ = new ProcessorBreakpoints(Machine.Processor, Kprobes.Handler);
+        Environment = new FetchEnvironment(this, probed);
+        Events = new ProbeEventSet(new ImageProbeTarget(Symbols, Types));
+    }
+
+    /// <summary>The image.</summary>
+    public LoadedImage Image { get; }
+
+    /// <summary>Its symbols.</summary>
+    public SymbolTable Symbols { get; }
+
+    /// <summary>Its types, null when it has none.</summary>
+    public Btf? Types { get; }
+
+    /// <summary>The machine it runs on.</summary>
+    public GuestMachine Machine { get; }
+
+    /// <summary>What its tables say of its text.</summary>
+    public ImageText Text { get; }
+
+    /// <summary>Kernel memory through the kernel's own page tables; null unless the guest is Linux.</summary>
+    public KernelMemory? KernelMemory { get; }
+
+    /// <summary>Tasks and modules; null unless the guest is Linux.</summary>
+    public LinuxGuest? Linux { get; }
+
+    /// <summary>Walks kernel stacks; null unless the guest is Linux.</summary>
+    public OrcUnwinder? Unwinder { get; }
+
+    /// <summary>The kprobes of the machine.</summary>
+    public KprobeSubsystem Kprobes { get; }
+
+    /// <summary>The probe events defined so far.</summary>
+    public ProbeEventSet Events { get; }
+
+    /// <summary>What fetch arguments and filters read of a hit.</summary>
+    internal FetchEnvironment Environment { get; }
+
+    /// <summary>Loads an image and builds the machine around it.</summary>
+    /// <param name="options">What to run.</param>
+    /// <param name="console">Receives every byte of the guest's serial port.</param>
+    /// <exception cref="KprobeTraceException">The image, its symbols or the options are not usable.</exception>
+    public static GuestSession Open(RecordingOptions options, Action<byte> console)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        LoadedImage image = options.ImageBytes is ReadOnlyMemory<byte> bytes
+            ? ImageLoader.Load(options.Image, bytes, options.Load)
+            : ImageLoader.Load(options.Image, options.Load);
+        GuestSession session = new(image, options.SymbolFile, console);
+        session.Kprobes.AllowBlacklisted = options.AllowBlacklisted;
+        return session;
+    }
+
+    /// <summary>Returns the guest's memory to the host.</summary>
+    public void Dispose() => Machine.Dispose();
+}

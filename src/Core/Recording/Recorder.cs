@@ -1,0 +1,311 @@
+using KprobeTrace.Kprobes;
+using KprobeTrace.Machine;
+using KprobeTrace.Probes;
+using KprobeTrace.Symbols;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Recording;
+
+/// <summary>Runs a guest with probes on it and writes what they see to a trace.</summary>
+public sealed class Recorder : IDisposable
+{
+    /// <summary>Instructions between two looks at the outside world; a fixed grid, so that it leaves no mark in the trace.</summary>
+    private const long Slice = 1L << 26;
+
+    private static readonly string[] _kindNames = ["pre", "post", "fault", "ret"];
+
+    private readonly RecordingOptions _options;
+    private readonly ConsoleLines _console;
+    private readonly List<EventRecorder> _recorders = [];
+    private readonly List<TextPoke> _pokesBeforeRun = [];
+    private readonly long[] _eventsByKind = new long[4];
+    private TraceWriter? _writer;
+    private long _eventsLeft;
+    private volatile StopCause _cause;
+
+    private Recorder(RecordingOptions options, Stream? console)
+    {
+        _options = options;
+        _console = new ConsoleLines(console);
+        _eventsLeft = options.MaxEvents > 0 ? options.MaxEvents : long.MaxValue;
+        Session = GuestSession.Open(options, _console.Take);
+        Session.Kprobes.TextPoked += Poked;
+    }
+
+    /// <summary>The guest.</summary>
+    public GuestSession Session { get; }
+
+    /// <summary>Events written so far.</summary>
+    public ulong EventCount => _writer?.EventCount ?? 0;
+
+    /// <summary>The definitions in force, whether the user's or the default ones.</summary>
+    public IReadOnlyList<string> Definitions { get; private set; } = [];
+
+    /// <summary>Kinds of events that are written.</summary>
+    internal EventKinds Kinds => _options.Kinds;
+
+    /// <summary>Encodes arguments; shared, because hits never overlap.</summary>
+    internal ArgumentEncoder Arguments { get; } = new();
+
+    /// <summary>Loads the image, checks the definitions and registers the probes; nothing runs and no file is made yet.</summary>
+    /// <param name="options">What to record.</param>
+    /// <param name="console">Receives the guest's serial output; null for nowhere.</param>
+    /// <exception cref="ProbeSyntaxException">A definition or a filter is wrong.</exception>
+    /// <exception cref="KprobeTraceException">The image or the options are not usable.</exception>
+    public static Recorder Open(RecordingOptions options, Stream? console)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Recorder recorder = new(options, console);
+        try
+        {
+            recorder.Define();
+            return recorder;
+        }
+        catch
+        {
+            recorder.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs the guest to its end or to a limit and completes the trace.</summary>
+    /// <param name="progress">Called now and then between instructions, for a display.</param>
+    /// <exception cref="KprobeTraceException">The trace could not be written.</exception>
+    public RunEnd Run(Action? progress = null)
+    {
+        GuestMachine machine = Session.Machine;
+        using TraceWriter writer = TraceWriter.Create(_options.Output, Header(), new TraceWriterOptions { ResolveSymbol = Resolve });
+        _writer = writer;
+        _console.Writer = writer;
+        _console.Machine = machine;
+        WriteProbes(writer);
+        long limit = _options.MaxInstructions > 0 ? _options.MaxInstructions : long.MaxValue;
+        PowerState state;
+        do
+        {
+            long next = Math.Min(limit, (machine.Retired / Slice * Slice) + Slice);
+            state = machine.Run(next);
+            writer.Advance((ulong)machine.Retired);
+            progress?.Invoke();
+        }
+        while (state == PowerState.Stopped && _cause == StopCause.None && machine.Retired < limit);
+
+        if (state == PowerState.Stopped && _cause == StopCause.None)
+        {
+            _cause = StopCause.MaxInstructions;
+        }
+
+        _console.Finish();
+        TraceFooter footer = Footer(state);
+        writer.Complete(footer);
+        return new RunEnd
+        {
+            Power = state,
+            Crashed = state == PowerState.TripleFault || (state == PowerState.Reset && _console.SawPanic),
+            Footer = footer,
+            Bytes = writer.BytesWritten,
+            EventsByKind = _eventsByKind,
+            NeverFired = [.. _recorders.Where(r => r.Hits == 0).Select(r => r.Definition.Event)],
+        };
+    }
+
+    /// <summary>Ends the run before the next instruction; may be called from any thread.</summary>
+    public void Stop(StopCause cause)
+    {
+        _cause = cause;
+        Session.Machine.Stop();
+    }
+
+    /// <summary>Returns the guest's memory to the host.</summary>
+    public void Dispose() => Session.Dispose();
+
+    /// <summary>Writes one event and counts it.</summary>
+    internal ulong Write(in TraceEvent e, ReadOnlySpan<byte> arguments, ReadOnlySpan<ulong> stack)
+    {
+        if (_eventsLeft == 0)
+        {
+            return 0;
+        }
+
+        _eventsByKind[(int)e.Kind]++;
+        ulong seq = _writer!.WriteEvent(in e, arguments, stack);
+        if (--_eventsLeft == 0)
+        {
+            Stop(StopCause.MaxEvents);
+        }
+
+        return seq;
+    }
+
+    private void Define()
+    {
+        Definitions = _options.Probes.Count > 0 ? _options.Probes : DefaultProbes.For(Session);
+        foreach (string line in Definitions)
+        {
+            if (!Session.Events.Apply(line, out _, out ProbeError? error))
+            {
+                throw new ProbeSyntaxException(error);
+            }
+        }
+
+        foreach (string filter in _options.Filters)
+        {
+            int colon = filter.IndexOf(':', StringComparison.Ordinal);
+            string name = colon < 0 ? filter : filter[..colon].Trim();
+            ProbeEvent target = (colon < 0 ? null : Session.Events.Find(name))
+                ?? throw new KprobeTraceException($"--filter '{filter}': no probe is named '{name}'; write NAME: EXPRESSION with the name of a probe");
+            target.SetFilter(filter[(colon + 1)..].Trim());
+        }
+
+        foreach (ProbeEvent probeEvent in Session.Events.Events)
+        {
+            foreach (ProbeDefinition definition in probeEvent.Probes)
+            {
+                Register(probeEvent, definition);
+            }
+        }
+    }
+
+    private void Register(ProbeEvent probeEvent, ProbeDefinition definition)
+    {
+        ProbePlace place = definition.Place;
+        bool atEntry = place.Offset == 0
+            && (place.Symbol is not null || (Session.Symbols.TryFind(place.Address, out _, out ulong offset) && offset == 0));
+        EventRecorder recorder = new(this, Session, probeEvent, definition, _recorders.Count, atEntry);
+        _recorders.Add(recorder);
+        KprobeResult result = definition.IsReturn
+            ? Session.Kprobes.RegisterKretprobe(recorder.CreateKretprobe())
+            : Session.Kprobes.RegisterKprobe(recorder.CreateKprobe(Kinds));
+        if (!result.IsSuccess)
+        {
+            throw new ProbeSyntaxException(ProbeError.OfRegistration(definition, result.Errno, result.Reason));
+        }
+    }
+
+    private TraceHeader Header() => new()
+    {
+        ImageName = Session.Image.BaseName,
+        ImageSha256 = Session.Image.Sha256,
+        Kernel = Session.Image.KernelRelease,
+        CommandLine = Session.Image.CommandLine,
+        MemoryBytes = Session.Image.MemorySize,
+        Producer = _options.Producer,
+        Options = HeaderOptions(),
+    };
+
+    private Dictionary<string, string> HeaderOptions()
+    {
+        Dictionary<string, string> options = [];
+        if (_options.Kinds != EventKinds.All)
+        {
+            options["kinds"] = string.Join(',', _kindNames.Where((_, i) => ((int)_options.Kinds & (1 << i)) != 0));
+        }
+
+        if (_options.MaxEvents > 0)
+        {
+            options["max-events"] = FormattableString.Invariant($"{_options.MaxEvents}");
+        }
+
+        if (_options.MaxInstructions > 0)
+        {
+            options["max-instructions"] = FormattableString.Invariant($"{_options.MaxInstructions}");
+        }
+
+        return options;
+    }
+
+    private void WriteProbes(TraceWriter writer)
+    {
+        foreach (EventRecorder recorder in _recorders)
+        {
+            writer.WriteProbe(Describe(recorder));
+        }
+
+        foreach (TextPoke poke in _pokesBeforeRun)
+        {
+            WritePoke(poke);
+        }
+    }
+
+    private void Poked(TextPoke poke)
+    {
+        if (_writer is null)
+        {
+            _pokesBeforeRun.Add(poke);
+        }
+        else
+        {
+            WritePoke(poke);
+        }
+    }
+
+    private void WritePoke(TextPoke poke) =>
+        _writer!.WriteTextPoke((ulong)Session.Machine.Now, (ulong)Session.Machine.Retired, poke.Address, [poke.Old], [poke.New], poke.Reason);
+
+    private TraceProbe Describe(EventRecorder recorder)
+    {
+        ProbeDefinition definition = recorder.Definition;
+        ulong address = recorder.Probe?.Addr ?? recorder.ReturnProbe?.Kp.Addr ?? 0;
+        bool named = Session.Symbols.TryFind(address, out Symbol symbol, out ulong offset);
+        return new TraceProbe
+        {
+            Id = recorder.Id,
+            Type = definition.IsReturn ? 'r' : 'p',
+            Group = definition.Group,
+            Name = definition.Event,
+            Symbol = definition.Place.Symbol ?? (named ? symbol.Name : ""),
+            Offset = definition.Place.Symbol is not null ? definition.Place.Offset : named ? offset : 0,
+            Address = address,
+            Module = definition.Place.Module ?? (named ? symbol.Module : ""),
+            Definition = definition.Command,
+            Filter = Session.Events.Find(definition.Group, definition.Event)?.Filter?.Text ?? "",
+            Arguments = [.. definition.Arguments.Select(a => new TraceArgument(a.Name, TypeName(a)))],
+        };
+    }
+
+    private static string TypeName(ProbeArgument argument) =>
+        argument.Count > 0 ? FormattableString.Invariant($"{argument.Type.Name}[{argument.Count}]") : argument.Type.Name;
+
+    private TraceSymbol? Resolve(ulong address) =>
+        Session.Symbols.TryFind(address, out Symbol symbol, out _)
+            ? new TraceSymbol(symbol.Address, symbol.Size, symbol.Name, symbol.Module, symbol.Type)
+            : null;
+
+    private TraceFooter Footer(PowerState state) => new()
+    {
+        Ended = state switch
+        {
+            PowerState.PoweredOff => "poweroff",
+            PowerState.Halted => "halt",
+            PowerState.Reset => "reset",
+            PowerState.TripleFault => "triple-fault",
+            PowerState.Exited => "exit",
+            _ => _cause switch
+            {
+                StopCause.MaxInstructions => "max-instructions",
+                StopCause.MaxEvents => "max-events",
+                StopCause.Timeout => "timeout",
+                _ => "interrupted",
+            },
+        },
+        TimeNs = (ulong)Session.Machine.Now,
+        Instructions = (ulong)Session.Machine.Retired,
+        ExitCode = (int)Session.Machine.ExitValue,
+        Probes = [.. _recorders.Select(r => new TraceProbeCount(r.Id, r.Hits, Missed(r), State(r)))],
+    };
+
+    private static ulong Missed(EventRecorder recorder) => recorder.ReturnProbe?.NMissed ?? recorder.Probe?.NMissed ?? 0;
+
+    private static string State(EventRecorder recorder)
+    {
+        Kprobe? probe = recorder.ReturnProbe?.Kp ?? recorder.Probe;
+        return probe switch
+        {
+            null => "refused",
+            { IsOffBoundary: true } => "off-boundary",
+            _ when (probe.Flags & KprobeStatus.Gone) != 0 => "gone",
+            _ when (probe.Flags & KprobeStatus.Disabled) != 0 => "disabled",
+            _ => "armed",
+        };
+    }
+}

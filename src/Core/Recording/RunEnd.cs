@@ -1,0 +1,26 @@
+using KprobeTrace.Machine;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Recording;
+
+/// <summary>What a finished recording came to.</summary>
+public sealed record RunEnd
+{
+    /// <summary>How the machine ended.</summary>
+    public required PowerState Power { get; init; }
+
+    /// <summary>Whether the kernel crashed: a triple fault, or a reset after a panic.</summary>
+    public required bool Crashed { get; init; }
+
+    /// <summary>The trace's footer.</summary>
+    public required TraceFooter Footer { get; init; }
+
+    /// <summary>Bytes of the trace file.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>Events written, by kind in the order pre, post, fault, return.</summary>
+    public required IReadOnlyList<long> EventsByKind { get; init; }
+
+    /// <summary>Names of the probes that never fired.</summary>
+    public required IReadOnlyList<string> NeverFired { get; init; }
+}

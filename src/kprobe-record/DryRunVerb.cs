@@ -1,0 +1,32 @@
+using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Kprobes;
+using KprobeTrace.Recording;
+
+namespace KprobeTrace.Record;
+
+/// <summary>Checks image and probes and prints where each lands.</summary>
+internal static class DryRunVerb
+{
+    public static int Run(RecordingOptions options)
+    {
+        using Recorder recorder = Recorder.Open(options, console: null);
+        using StreamWriter output = new(Console.OpenStandardOutput());
+        GuestSession session = recorder.Session;
+        InstructionLengthDecoder decoder = new();
+        output.WriteLine($"image    {session.Image.BaseName} ({session.Image.Kind}), sha256 {session.Image.Sha256}");
+        if (session.Image.KernelRelease.Length > 0)
+        {
+            output.WriteLine($"kernel   {session.Image.KernelRelease}");
+        }
+
+        output.WriteLine($"entry    0x{session.Image.EntryLink:x}, {session.Symbols.Count} symbols");
+        foreach (Kprobe probe in session.Kprobes.Probes())
+        {
+            bool isReturn = probe.ReturnProbe is not null;
+            output.WriteLine(
+                $"{(isReturn ? 'r' : 'p')}  {probe.Addr:x16}  {session.Symbols.Format(probe.Addr)}  {decoder.Format(probe.Addr, probe.CopiedInstruction.Span)}");
+        }
+
+        return (int)ExitCode.Success;
+    }
+}

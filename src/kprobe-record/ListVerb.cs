@@ -1,0 +1,39 @@
+using System.IO.Enumeration;
+using KprobeTrace.Kprobes;
+using KprobeTrace.Recording;
+using KprobeTrace.Symbols;
+
+namespace KprobeTrace.Record;
+
+/// <summary>Prints what can be probed: address, symbol, size, module, and why not where it cannot.</summary>
+internal static class ListVerb
+{
+    public static int Run(RecordingOptions options, string glob)
+    {
+        using GuestSession session = GuestSession.Open(options, _ => { });
+        using StreamWriter output = new(Console.OpenStandardOutput(), bufferSize: 1 << 16);
+        int matches = 0;
+        foreach (Symbol symbol in session.Symbols.All())
+        {
+            if (!symbol.IsText || !FileSystemName.MatchesSimpleExpression(glob, symbol.Name, ignoreCase: false))
+            {
+                continue;
+            }
+
+            matches++;
+            KprobeResult result = session.Kprobes.CanProbe(symbol.Address);
+            string module = symbol.Module.Length == 0 ? "-" : symbol.Module;
+            output.Write($"{symbol.Address:x16}  {symbol.Name}  {symbol.Size}  {module}");
+            output.WriteLine(result.IsSuccess ? "" : $"  refused: {result.Reason}");
+        }
+
+        if (matches == 0)
+        {
+            throw new KprobeTraceException(session.Symbols.Count == 0
+                ? $"{session.Image.BaseName} has no symbols; name a System.map or an ELF with --symbols"
+                : $"no function of {session.Image.BaseName} matches '{glob}'");
+        }
+
+        return (int)ExitCode.Success;
+    }
+}

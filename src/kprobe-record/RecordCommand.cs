@@ -1,0 +1,280 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using KprobeTrace.Loaders;
+using KprobeTrace.Recording;
+
+namespace KprobeTrace.Record;
+
+/// <summary>The options of kprobe-record and what they say together.</summary>
+internal sealed class RecordCommand
+{
+    private const string LinuxCommandLine = "console=ttyS0 panic=-1";
+
+    private readonly Argument<string?> _image = new("IMAGE")
+    {
+        Description = "Kernel image: bzImage, vmlinux or other ELF, or a flat binary. Without it the embedded demo kernel runs.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string[]> _probes = Repeatable("--probe", "-p", "DEF", "Probe definition as in kprobe_events: 'p:NAME SYM[+OFF] ARGS' or 'r:NAME SYM ARGS'. Repeatable.");
+    private readonly Option<string[]> _probeFiles = Repeatable("--probe-file", null, "FILE", "File with one definition a line; '#' starts a comment. Repeatable.");
+    private readonly Option<string[]> _filters = Repeatable("--filter", null, "NAME: EXPR", "Record only the hits of NAME for which EXPR holds. Repeatable.");
+    private readonly Option<string> _kinds = Text("--kinds", "LIST", "Which events to write: pre, post, fault, ret (all).");
+    private readonly Option<string> _output = Text("--output", "FILE", "Trace file (trace.mpk); an existing one becomes FILE.old.", "-o");
+    private readonly Option<string> _append = Text("--append", "TEXT", $"Kernel command line ('{LinuxCommandLine}' for Linux).");
+    private readonly Option<string> _initrd = Text("--initrd", "FILE", "Initramfs handed to the kernel.");
+    private readonly Option<ulong> _memory = new("--memory", "-m")
+    {
+        Description = "Guest RAM, such as 512M or 2G (512M).",
+        HelpName = "SIZE",
+        DefaultValueFactory = _ => 512UL << 20,
+        CustomParser = ParseSize,
+    };
+
+    private readonly Option<string> _symbols = Text("--symbols", "FILE", "System.map or ELF whose symbols are added to those of the image.");
+    private readonly Option<ulong?> _load = Address("--load", "Load address of a flat image (0x100000).");
+    private readonly Option<ulong?> _entry = Address("--entry", "Entry address of a flat image (its load address).");
+    private readonly Option<int> _mode = new("--mode") { Description = "Mode a flat image is entered in: 16, 32 or 64 (64).", HelpName = "BITS", DefaultValueFactory = _ => 64 };
+    private readonly Option<string> _engine = Text("--engine", "NAME", "Execution engine: interpreter or auto (auto).");
+    private readonly Option<long> _maxInstructions = Limit("--max-instructions", "Stop after N retired instructions.");
+    private readonly Option<long> _maxEvents = Limit("--max-events", "Stop after N recorded events.");
+    private readonly Option<double> _timeout = new("--timeout") { Description = "Stop after so many seconds of the host's time.", HelpName = "SECONDS" };
+    private readonly Option<string> _console = Text("--console", "FILE|none", "Where the guest's serial output goes (stdout).");
+    private readonly Option<bool> _allowBlacklisted = Flag("--allow-blacklisted", "Probe what Linux refuses.");
+    private readonly Option<string?> _list = new("--list")
+    {
+        Description = "Print what can be probed, with the reason where it cannot, and exit; GLOB narrows it to matching names.",
+        HelpName = "GLOB",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string> _countOnly = Text("--count-only", "GLOB", "Count how often matching functions begin, by the engine itself and without probes; print the counts, write no trace.");
+    private readonly Option<bool> _dryRun = Flag("--dry-run", "Check image and probes, print where each lands, and exit.");
+    private readonly Option<bool> _json = Flag("--json", "Print the closing summary as one JSON object on stdout; the guest's console then goes nowhere unless named.");
+    private readonly Option<bool> _quiet = Flag("--quiet", "Print errors only.", "-q");
+    private readonly Option<bool> _verbose = Flag("--verbose", "Say more: undefined instructions, definitions in force.", "-v");
+
+    public RecordCommand()
+    {
+        Root = new RootCommand(
+            "Runs a kernel image in an emulator with Linux-style kprobes on it and records every hit in a MessagePack trace.\n\n"
+            + "Example: kprobe-record vmlinuz --initrd initramfs.cpio.gz -p 'p:open do_sys_openat2 name=+0(%si):ustring' -o boot.mpk");
+        Root.Add(_image);
+        Option[] options =
+        [
+            _probes, _probeFiles, _filters, _kinds, _output, _append, _initrd, _memory, _symbols, _load, _entry, _mode, _engine,
+            _maxInstructions, _maxEvents, _timeout, _console, _allowBlacklisted, _list, _countOnly, _dryRun, _json, _quiet, _verbose,
+        ];
+        foreach (Option option in options)
+        {
+            Root.Add(option);
+        }
+
+        Root.SetAction(Execute);
+    }
+
+    public RootCommand Root { get; }
+
+    private static Option<string[]> Repeatable(string name, string? alias, string help, string description)
+    {
+        Option<string[]> option = new(name) { Description = description, HelpName = help, AllowMultipleArgumentsPerToken = false };
+        if (alias is not null)
+        {
+            option.Aliases.Add(alias);
+        }
+
+        return option;
+    }
+
+    private static Option<string> Text(string name, string help, string description, string? alias = null)
+    {
+        Option<string> option = new(name) { Description = description, HelpName = help };
+        if (alias is not null)
+        {
+            option.Aliases.Add(alias);
+        }
+
+        return option;
+    }
+
+    private static Option<bool> Flag(string name, string description, string? alias = null)
+    {
+        Option<bool> option = new(name) { Description = description };
+        if (alias is not null)
+        {
+            option.Aliases.Add(alias);
+        }
+
+        return option;
+    }
+
+    private static Option<long> Limit(string name, string description)
+    {
+        Option<long> option = new(name) { Description = description, HelpName = "N" };
+        option.Validators.Add(r =>
+        {
+            if (r.Tokens.Count == 1 && (!long.TryParse(r.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out long value) || value < 1))
+            {
+                r.AddError($"{name} wants a number of at least 1, not '{r.Tokens[0].Value}'.");
+            }
+        });
+        return option;
+    }
+
+    private static Option<ulong?> Address(string name, string description) =>
+        new(name) { Description = description, HelpName = "ADDR", CustomParser = ParseAddress };
+
+    private static ulong? ParseAddress(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        bool hex = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        if (ulong.TryParse(hex ? text[2..] : text, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong value))
+        {
+            return value;
+        }
+
+        result.AddError($"'{text}' is no address; write it as 0x100000 or in decimal.");
+        return null;
+    }
+
+    private static ulong ParseSize(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        int shift = char.ToUpperInvariant(text.Length > 0 ? text[^1] : ' ') switch { 'K' => 10, 'M' => 20, 'G' => 30, _ => 0 };
+        string number = shift == 0 ? text : text[..^1];
+        if (ulong.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value > 0 && value <= (1UL << 40) >> shift)
+        {
+            return value << shift;
+        }
+
+        result.AddError($"'{text}' is no size; write it as 512M or 2G.");
+        return 0;
+    }
+
+    private int Execute(ParseResult result)
+    {
+        RecordingOptions options = Options(result);
+        ConsoleChoice console = new(result.GetValue(_console), result.GetValue(_json));
+        if (result.GetResult(_list) is not null)
+        {
+            return ListVerb.Run(options, result.GetValue(_list) ?? "*");
+        }
+
+        if (result.GetValue(_dryRun))
+        {
+            return DryRunVerb.Run(options);
+        }
+
+        if (result.GetValue(_countOnly) is string glob)
+        {
+            return CountVerb.Run(options, glob, console, Timeout(result));
+        }
+
+        return RecordVerb.Run(options, console, new RecordVerb.Settings
+        {
+            Json = result.GetValue(_json),
+            Quiet = result.GetValue(_quiet),
+            Verbose = result.GetValue(_verbose),
+            UserProbes = options.Probes.Count > 0,
+            Timeout = Timeout(result),
+        });
+    }
+
+    private TimeSpan? Timeout(ParseResult result) =>
+        result.GetValue(_timeout) is > 0 and double seconds ? TimeSpan.FromSeconds(Math.Min(seconds, 1e6)) : null;
+
+    private RecordingOptions Options(ParseResult result)
+    {
+        string? image = result.GetValue(_image);
+        string engine = result.GetValue(_engine) ?? "auto";
+        if (engine is not ("auto" or "interpreter"))
+        {
+            throw new KprobeTraceException($"--engine '{engine}': there is no such engine; use interpreter or auto");
+        }
+
+        int mode = result.GetValue(_mode);
+        if (!Enum.IsDefined((EntryMode)mode))
+        {
+            throw new KprobeTraceException($"--mode {mode}: a flat image is entered in mode 16, 32 or 64");
+        }
+
+        bool flat = result.GetResult(_load) is { Implicit: false } || result.GetResult(_entry) is { Implicit: false }
+            || result.GetResult(_mode) is { Implicit: false };
+        ImageLoadOptions load = new()
+        {
+            MemorySize = result.GetValue(_memory),
+            CommandLine = result.GetValue(_append) ?? LinuxCommandLine,
+            InitrdPath = result.GetValue(_initrd),
+            ForceFlat = flat,
+            LoadAddress = result.GetValue(_load),
+            EntryAddress = result.GetValue(_entry),
+            Mode = flat ? (EntryMode)mode : null,
+        };
+        return new RecordingOptions
+        {
+            Image = image ?? EmbeddedDemo.Name,
+            ImageBytes = image is null ? EmbeddedDemo.Read() : null,
+            Load = load,
+            SymbolFile = result.GetValue(_symbols),
+            Probes = [.. result.GetValue(_probes) ?? [], .. ReadProbeFiles(result.GetValue(_probeFiles) ?? [])],
+            Filters = result.GetValue(_filters) ?? [],
+            Kinds = ParseKinds(result.GetValue(_kinds)),
+            Output = result.GetValue(_output) ?? "trace.mpk",
+            MaxInstructions = result.GetValue(_maxInstructions),
+            MaxEvents = result.GetValue(_maxEvents),
+            AllowBlacklisted = result.GetValue(_allowBlacklisted),
+            Producer = "kprobe-record " + ToolVersion.Short,
+        };
+    }
+
+    private static IEnumerable<string> ReadProbeFiles(string[] files)
+    {
+        foreach (string file in files)
+        {
+            string[] lines;
+            try
+            {
+                lines = File.ReadAllLines(file);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new KprobeTraceException($"--probe-file {file}: {e.Message}", e);
+            }
+
+            foreach (string line in lines)
+            {
+                int comment = line.IndexOf('#', StringComparison.Ordinal);
+                string definition = (comment < 0 ? line : line[..comment]).Trim();
+                if (definition.Length > 0)
+                {
+                    yield return definition;
+                }
+            }
+        }
+    }
+
+    private static EventKinds ParseKinds(string? list)
+    {
+        if (list is null)
+        {
+            return EventKinds.All;
+        }
+
+        EventKinds kinds = EventKinds.None;
+        foreach (string word in list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            kinds |= word switch
+            {
+                "pre" => EventKinds.Pre,
+                "post" => EventKinds.Post,
+                "fault" => EventKinds.Fault,
+                "ret" => EventKinds.Return,
+                "all" => EventKinds.All,
+                _ => throw new KprobeTraceException($"--kinds '{list}': '{word}' is no kind of event; use pre, post, fault, ret"),
+            };
+        }
+
+        return kinds;
+    }
+}

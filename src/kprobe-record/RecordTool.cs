@@ -1,0 +1,54 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using KprobeTrace.Probes;
+
+namespace KprobeTrace.Record;
+
+/// <summary>The command line of kprobe-record: parses it, runs it, and turns every expected error into one line.</summary>
+internal static class RecordTool
+{
+    /// <summary>Runs one command line and returns the exit status.</summary>
+    internal static int Run(string[] args)
+    {
+        RecordCommand command = new();
+        ParseResult result = command.Root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (result.Errors.Count > 0)
+        {
+            foreach (ParseError error in result.Errors)
+            {
+                Say(error.Message);
+            }
+
+            Say("see 'kprobe-record --help'");
+            return (int)ExitCode.Usage;
+        }
+
+        try
+        {
+            return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (ProbeSyntaxException e)
+        {
+            // The definition, a caret under the offending column, and ftrace's message take three lines.
+            foreach (string line in e.Message.Split('\n'))
+            {
+                Say(line);
+            }
+
+            return (int)ExitCode.Failure;
+        }
+        catch (KprobeTraceException e)
+        {
+            Say(e.Message);
+            return (int)ExitCode.Failure;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Say(e.Message);
+            return (int)ExitCode.Failure;
+        }
+    }
+
+    /// <summary>Prints one line on stderr.</summary>
+    internal static void Say(string message) => Console.Error.WriteLine("kprobe-record: " + message);
+}

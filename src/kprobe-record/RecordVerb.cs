@@ -1,0 +1,161 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using KprobeTrace.Machine;
+using KprobeTrace.Recording;
+using KprobeTrace.Tracing;
+
+namespace KprobeTrace.Record;
+
+/// <summary>Records: runs the guest, shows progress, says how it went.</summary>
+internal static class RecordVerb
+{
+    private static readonly string[] _kindNames = ["pre", "post", "fault", "ret"];
+
+    /// <summary>How a recording talks.</summary>
+    internal sealed record Settings
+    {
+        /// <summary>Print the summary as JSON on stdout.</summary>
+        public bool Json { get; init; }
+
+        /// <summary>Print errors only.</summary>
+        public bool Quiet { get; init; }
+
+        /// <summary>Say more.</summary>
+        public bool Verbose { get; init; }
+
+        /// <summary>The user named probes, so that there are no default ones to show.</summary>
+        public bool UserProbes { get; init; }
+
+        /// <summary>When to stop, in the host's time.</summary>
+        public TimeSpan? Timeout { get; init; }
+    }
+
+    public static int Run(RecordingOptions options, ConsoleChoice console, Settings settings)
+    {
+        using Stream? sink = console.Open();
+        using Recorder recorder = Recorder.Open(options, sink);
+        if (!settings.Quiet && (!settings.UserProbes || settings.Verbose))
+        {
+            Console.Error.WriteLine(settings.UserProbes ? "kprobe-record: probes:" : "kprobe-record: no probes given; using these:");
+            foreach (string definition in recorder.Definitions.Take(settings.Verbose ? int.MaxValue : 12))
+            {
+                Console.Error.WriteLine("  " + definition);
+            }
+
+            if (!settings.Verbose && recorder.Definitions.Count > 12)
+            {
+                Console.Error.WriteLine($"  … and {recorder.Definitions.Count - 12} more (-v lists all)");
+            }
+        }
+
+        if (settings.Verbose)
+        {
+            recorder.Session.Machine.Processor.UndefinedInstruction = (ip, bytes) =>
+                RecordTool.Say($"undefined instruction at 0x{ip:x}: {Convert.ToHexString(bytes)}");
+        }
+
+        using IDisposable stops = StopSignals(recorder, settings.Timeout);
+        Stopwatch clock = Stopwatch.StartNew();
+        RecordProgress progress = new(recorder, clock, enabled: !settings.Quiet && !Console.IsErrorRedirected);
+        RunEnd end = recorder.Run(progress.Update);
+        progress.Clear();
+        if (settings.Json)
+        {
+            Console.Out.WriteLine(ToJson(options, end, clock.Elapsed));
+        }
+        else if (!settings.Quiet)
+        {
+            Console.Error.WriteLine("kprobe-record: " + ToText(options, end, clock.Elapsed));
+        }
+
+        return (int)(end.Crashed ? ExitCode.GuestCrashed : ExitCode.Success);
+    }
+
+    /// <summary>Makes Ctrl-C, SIGTERM and the time limit end the run in good order.</summary>
+    internal static IDisposable StopSignals(Recorder recorder, TimeSpan? timeout)
+    {
+        void Interrupt(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            recorder.Stop(StopCause.Interrupted);
+        }
+
+        List<IDisposable> parts =
+        [
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt),
+        ];
+        if (timeout is TimeSpan limit)
+        {
+            parts.Add(new Timer(_ => recorder.Stop(StopCause.Timeout), null, limit, Timeout.InfiniteTimeSpan));
+        }
+
+        return new Parts(parts);
+    }
+
+    private static string ToText(RecordingOptions options, RunEnd end, TimeSpan elapsed)
+    {
+        TraceFooter footer = end.Footer;
+        string kinds = string.Join(", ", _kindNames.Select((name, i) => (name, Count: end.EventsByKind[i]))
+            .Where(k => k.Count > 0)
+            .Select(k => string.Create(CultureInfo.InvariantCulture, $"{k.Count:N0} {k.name}")));
+        string never = end.NeverFired.Count == 0 ? ""
+            : end.NeverFired.Count <= 5 ? $"; never fired: {string.Join(", ", end.NeverFired)}"
+            : $"; {end.NeverFired.Count} probes never fired";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{options.Output}: {end.Bytes:N0} bytes, {(kinds.Length == 0 ? "no events" : kinds)}{never}; {Describe(end)} after {footer.Instructions:N0} instructions, {footer.TimeNs / 1e9:F3} s of its time, {elapsed.TotalSeconds:F1} s of ours");
+    }
+
+    private static string Describe(RunEnd end) => end.Footer.Ended switch
+    {
+        "poweroff" => "the guest powered off",
+        "halt" => "the guest halted for good",
+        "reset" => end.Crashed ? "the guest panicked and reset" : "the guest reset",
+        "triple-fault" => "the guest crashed with a triple fault",
+        "exit" => $"the guest exited with {end.Footer.ExitCode}",
+        "interrupted" => "interrupted",
+        string limit => $"stopped by --{limit}",
+    };
+
+    private static string ToJson(RecordingOptions options, RunEnd end, TimeSpan elapsed)
+    {
+        using MemoryStream buffer = new();
+        using (Utf8JsonWriter json = new(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("trace", options.Output);
+            json.WriteNumber("bytes", end.Bytes);
+            json.WriteStartObject("events");
+            for (int i = 0; i < _kindNames.Length; i++)
+            {
+                json.WriteNumber(_kindNames[i], end.EventsByKind[i]);
+            }
+
+            json.WriteEndObject();
+            json.WriteStartArray("never_fired");
+            foreach (string name in end.NeverFired)
+            {
+                json.WriteStringValue(name);
+            }
+
+            json.WriteEndArray();
+            json.WriteString("ended", end.Footer.Ended);
+            json.WriteBoolean("crashed", end.Crashed);
+            json.WriteNumber("exit_value", end.Footer.ExitCode);
+            json.WriteNumber("instructions", end.Footer.Instructions);
+            json.WriteNumber("time_ns", end.Footer.TimeNs);
+            json.WriteNumber("host_seconds", Math.Round(elapsed.TotalSeconds, 3));
+            json.WriteEndObject();
+        }
+
+        return System.Text.Encoding.UTF8.GetString(buffer.ToArray());
+    }
+
+    private sealed class Parts(List<IDisposable> parts) : IDisposable
+    {
+        public void Dispose() => parts.ForEach(p => p.Dispose());
+    }
+}

@@ -1,0 +1,18 @@
+using System.Reflection;
+
+namespace KprobeTrace.Record;
+
+/// <summary>The tool's version, without the commit, which would make traces of equal runs differ between builds.</summary>
+internal static class ToolVersion
+{
+    /// <summary>Version number alone.</summary>
+    public static string Short
+    {
+        get
+        {
+            string full = typeof(ToolVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+            int plus = full.IndexOf('+', StringComparison.Ordinal);
+            return plus < 0 ? full : full[..plus];
+        }
+    }
+}
