@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using KprobeTrace.Machine;
 using KprobeTrace.Recording;
 using KprobeTrace.Tracing;
 
