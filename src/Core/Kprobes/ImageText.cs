@@ -40,9 +40,7 @@ public sealed class ImageText : IKernelText
         ArgumentNullException.ThrowIfNull(module);
         _modules.RemoveAll(m => m.Name == module.Name);
         _modules.Add(module);
-        ulong start = Math.Min(module.Core.Start, module.Init.End > module.Init.Start ? module.Init.Start : ulong.MaxValue);
-        ulong end = Math.Max(module.Core.End, module.Init.End);
-        _symbols.AddModule(module.Name, start, end, [.. module.Symbols]);
+        _symbols.AddModule(module.Name, module.Ranges, module.Symbols);
     }
 
     /// <summary>Forgets a module and its symbols.</summary>

@@ -144,14 +144,6 @@ public sealed class SymbolTable
         Version++;
     }
 
-    /// <summary>Adds the symbols of a module whose memory is one range, replacing those of a module of the same name.</summary>
-    /// <param name="module">Name of the module.</param>
-    /// <param name="start">First address of the module's memory.</param>
-    /// <param name="end">Address behind the module's memory.</param>
-    /// <param name="symbols">Its symbols; those outside its memory are found by name only.</param>
-    public void AddModule(string module, ulong start, ulong end, IReadOnlyCollection<Symbol> symbols) =>
-        AddModule(module, [(start, end)], symbols);
-
     /// <summary>Removes a module's symbols; does nothing when it has none here.</summary>
     public void RemoveModule(string module)
     {
