@@ -176,8 +176,12 @@ internal sealed partial class CaseGenerator
             address = _state.Gpr[register] + offset;
         }
 
-        PlaceData(segment + Narrowed(address, narrow), memory.MemorySize);
+        address = Narrowed(address, narrow);
+        _unspecified |= segment != 0 && IsCanonical(address) != IsCanonical(segment + address);
+        PlaceData(segment + address, memory.MemorySize);
     }
+
+    private static bool IsCanonical(ulong address) => (long)address >> 47 is 0 or -1;
 
     private ulong IndexValue(UsedMemory memory)
     {

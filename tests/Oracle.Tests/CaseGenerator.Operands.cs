@@ -224,6 +224,13 @@ internal sealed partial class CaseGenerator
     /// <summary>A place to branch to: an int3 mostly, else a page that is no code, none at all, or no address.</summary>
     private ulong BranchTarget(bool reach32)
     {
+        ulong start = OracleLayout.CodeBase + _codeOffset;
+        ulong target = AnyBranchTarget(reach32);
+        return target - start < 16 ? start + 16 : target;
+    }
+
+    private ulong AnyBranchTarget(bool reach32)
+    {
         int choice = _random.Below(reach32 ? 94 : 100);
         return choice switch
         {

@@ -5,10 +5,12 @@ namespace KprobeTrace.Tests.Oracle;
 /// <content>Values that some instructions need so that more than their error paths run.</content>
 internal sealed partial class CaseGenerator
 {
+    // No null selector but 0: a return from an interrupt clears the others' low bits in DS, ES, FS and GS, at any moment.
+    // No selector of Linux's per-CPU entry 0x78: its limit tells which CPU the process is on.
     private static readonly ushort[] _selectors =
     [
-        0, 1, 2, 3, 0x08, 0x0b, 0x10, 0x13, 0x18, 0x1b, 0x20, 0x23, 0x28, 0x2b, 0x30, 0x33, 0x38, 0x3b, 0x40, 0x48, 0x4b,
-        0x04, 0x07, 0x0c, 0x50, 0x53, 0x5b, 0x60, 0x63, 0x68, 0x6b, 0x73, 0x78, 0x80, 0x83, 0x87, 0xff, 0x100, 0xfffb, 0xfff8,
+        0, 0x08, 0x0b, 0x10, 0x13, 0x18, 0x1b, 0x20, 0x23, 0x28, 0x2b, 0x30, 0x33, 0x38, 0x3b, 0x40, 0x48, 0x4b,
+        0x04, 0x07, 0x0c, 0x50, 0x53, 0x5b, 0x60, 0x63, 0x68, 0x6b, 0x73, 0x80, 0x83, 0x87, 0xff, 0x100, 0xfffb, 0xfff8,
     ];
 
     private void Specialise(ref Instruction instruction)
@@ -70,7 +72,7 @@ internal sealed partial class CaseGenerator
             default:
                 if (_form.OpCode.CanUseRepPrefix)
                 {
-                    SpecialiseString();
+                    SpecialiseString(instruction);
                 }
                 else if (CountsByCl() && !_pinned[GprIndex.Rcx])
                 {
@@ -84,7 +86,8 @@ internal sealed partial class CaseGenerator
     private bool CountsByCl() =>
         _form.OpCode.OpCount > 0 && _form.OpCode.GetOpKind(_form.OpCode.OpCount - 1) == OpCodeOperandKind.cl;
 
-    private ushort Selector() => _random.Chance(5) ? (ushort)_random.Next() : _random.Pick<ushort>(_selectors);
+    private ushort Selector() =>
+        _random.Chance(5) ? (ushort)(_random.Next() | 0x100) : _random.Pick<ushort>(_selectors);
 
     /// <summary>Most random dividends overflow; this one mostly does not, or only just.</summary>
     private void SpecialiseDivide(in Instruction instruction)
@@ -176,7 +179,7 @@ internal sealed partial class CaseGenerator
     }
 
     private ushort FarSelector() =>
-        _random.Chance(70) ? _random.Pick<ushort>([OracleLayout.UserCode, 0x23]) : Selector();
+        _random.Chance(70) ? _random.Pick<ushort>([OracleLayout.UserCode, OracleLayout.CompatibilityCode]) : Selector();
 
     /// <summary>Offset, code selector and, as popped from a stack, flags, stack pointer and stack selector.</summary>
     private void SpecialiseFarStack(string name, string prefix, bool flags)
@@ -188,8 +191,17 @@ internal sealed partial class CaseGenerator
             _ => 8,
         };
         ulong at = _state.Gpr[GprIndex.Rsp];
-        Patch(at, BranchTarget(reach32: false), size);
-        Patch(at + (ulong)size, FarSelector() | (_random.Next() << 16), size);
+        ulong target = BranchTarget(reach32: false);
+        Patch(at, target, size);
+
+        // The manuals leave open whether a bad target or a bad selector is found first: only one of them is bad.
+        bool mayRefuse = target <= uint.MaxValue || size < 8;
+        ulong selector = mayRefuse ? FarSelector() : OracleLayout.UserCode;
+
+        // Nor is said whether a far return looks at the stack of an outer level before it refuses the selector.
+        selector |= flags ? 0 : 3ul;
+        _unspecified |= !flags && at - OracleLayout.ReadOnlyBase < OracleLayout.PageSize;
+        Patch(at + (ulong)size, selector | (_random.Next() << 16), size);
         if (!flags)
         {
             return;
@@ -199,7 +211,7 @@ internal sealed partial class CaseGenerator
         ulong popped = _random.Chance(50) ? _state.Rflags : _random.Next() & Settable;
         Patch(at + (ulong)(size * 2), popped, size);
         Patch(at + (ulong)(size * 3), _random.Chance(70) ? PlaceForStack(8) : _random.Next(), size);
-        Patch(at + (ulong)(size * 4), _random.Chance(80) ? OracleLayout.UserData : Selector(), size);
+        Patch(at + (ulong)(size * 4), !mayRefuse || _random.Chance(80) ? OracleLayout.UserData : Selector(), size);
     }
 
     /// <summary>INT 80h would enter the host's kernel.</summary>
@@ -243,7 +255,7 @@ internal sealed partial class CaseGenerator
     }
 
     /// <summary>Few repetitions mostly; many run into a page border.</summary>
-    private void SpecialiseString()
+    private void SpecialiseString(in Instruction instruction)
     {
         if (_random.Chance(90))
         {
@@ -256,6 +268,22 @@ internal sealed partial class CaseGenerator
             // Source and destination that overlap, or are the same and so compare equal.
             _state.Gpr[GprIndex.Rsi] = _state.Gpr[GprIndex.Rdi] + (ulong)(long)(_random.Below(3) == 0 ? 0 : _random.Below(41) - 20);
         }
+
+        if (_form.Mnemonic is Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq)
+        {
+            LeaveOneOperandSafe(instruction);
+        }
+    }
+
+    /// <summary>The manuals do not say which operand of CMPS is read first, so only one of them may fault.</summary>
+    private void LeaveOneOperandSafe(in Instruction instruction)
+    {
+        const ulong Middle = OracleLayout.DataBase + OracleLayout.PageSize;
+        bool based = instruction.SegmentPrefix is Register.FS or Register.GS;
+        int safe = !based && _random.Chance(50) ? GprIndex.Rsi : GprIndex.Rdi;
+        _state.Gpr[GprIndex.Rcx] = (ulong)_random.Below(40);
+        ulong aligned = (_state.Rflags & AlignmentCheck) != 0 ? ~7ul : ~0ul;
+        _state.Gpr[safe] = (Middle + (ulong)_random.Below(1024) - 512) & aligned;
     }
 
     /// <summary>Strings over a small alphabet with terminators, and lengths around their limits.</summary>

@@ -19,6 +19,12 @@ internal sealed partial class CaseGenerator(ulong seed)
     private ProcessorState _state = new();
     private uint _codeOffset;
 
+    /// <summary>
+    /// Set when an offset is no canonical address but with its segment's base is, or the other way round: some processors
+    /// check the one, some the other.
+    /// </summary>
+    private bool _unspecified;
+
     /// <summary>Case <paramref name="index"/> of a form.</summary>
     public TestCase Create(InstructionForm form, int index)
     {
@@ -41,13 +47,14 @@ internal sealed partial class CaseGenerator(ulong seed)
         _form = form;
         _state = InitialState();
         _patches.Clear();
+        _unspecified = false;
         Array.Clear(_pinned);
         _codeOffset = CodeOffset();
         Instruction instruction = BuildInstruction();
         PlanMemory(ref instruction);
         Specialise(ref instruction);
         byte[]? bytes = Encode(instruction);
-        if (bytes is null)
+        if (bytes is null || _unspecified)
         {
             return null;
         }
@@ -109,7 +116,9 @@ internal sealed partial class CaseGenerator(ulong seed)
 
     private uint CodeOffset()
     {
-        int choice = _random.Below(100);
+        // Whether UD0 and UD1 have the ModRM byte that Iced sees is up to the processor, and so is the fetch of its rest.
+        bool lengthOpen = _form.Mnemonic is Mnemonic.Ud0 or Mnemonic.Ud1;
+        int choice = lengthOpen ? 99 : _random.Below(100);
         return choice switch
         {
             < 6 => (uint)OracleLayout.PageSize - 1 - (uint)_random.Below(10),
@@ -139,12 +148,15 @@ internal sealed partial class CaseGenerator(ulong seed)
             return [either && _random.Chance(50) ? (byte)0xf2 : (byte)0xf3, .. bytes];
         }
 
-        if (_random.Chance(info.CanUseLockPrefix ? 20 : 1))
+        // AMD executes VERR and VERW with LOCK.
+        bool mayRefuse = _form.Mnemonic is not Mnemonic.Verr and not Mnemonic.Verw;
+        if (_random.Chance(info.CanUseLockPrefix ? 20 : mayRefuse ? 1 : 0))
         {
             return [0xf0, .. bytes];
         }
 
-        if (_random.Chance(92) || bytes.Length >= 15)
+        // Before near branches 66h means different things to AMD and Intel, and REP turns AMD's LOOPE and LOOPNE around.
+        if (_random.Chance(92) || bytes.Length >= 15 || _form.Code.FlowControl() != FlowControl.Next)
         {
             return bytes;
         }

@@ -32,8 +32,9 @@ internal static class OracleLayout
     public const int DiffsOffset = PatchesOffset + PatchArenaSize;
     public const int FileSize = DiffsOffset + (MaxDiffs * 16);
 
-    /// <summary>Selectors that a 64-bit Linux process runs with.</summary>
+    /// <summary>Selectors that a 64-bit Linux process runs with, and that of 32-bit code.</summary>
     public const ushort UserCode = 0x33;
+    public const ushort CompatibilityCode = 0x23;
     public const ushort UserData = 0x2b;
 
     /// <summary>The offset into the writable memory of a linear address, or null when the range is not all writable.</summary>

@@ -31,12 +31,19 @@ internal static class OutcomeComparer
         }
         else
         {
-            CompareFaults(differences, processor.Fault, interpreter.Fault);
+            CompareFaults(differences, one, processor.Fault, interpreter.Fault);
         }
 
         CompareGeneral(differences, one, processor.State, interpreter.State, undefined);
         CompareSegments(differences, processor.State, interpreter.State, segmentBases);
         CompareFloating(differences, one, processor, interpreter, undefined);
+        bool partial = processor.Kind == OutcomeKind.Fault && one.Instruction.IsCallFarIndirect;
+        if (partial)
+        {
+            // A far call may have pushed the selector before the push of the offset faults: AMD's processors do so.
+            return differences;
+        }
+
         if (!undefined.Operand0 || one.Instruction.Op0Kind == OpKind.Register)
         {
             CompareMemory(differences, one, processor.Memory, interpreter.Memory);
@@ -58,16 +65,25 @@ internal static class OutcomeComparer
         _ => $"vector {fault.Vector}({fault.Error:x})",
     };
 
-    private static void CompareFaults(List<string> differences, Fault processor, Fault interpreter)
+    private static void CompareFaults(List<string> differences, TestCase one, Fault processor, Fault interpreter)
     {
         // Linux reports every fault in its own half as one of a present page.
         bool hidden = processor.Vector == 14 && processor.Address >> 47 != 0;
-        ulong ignored = hidden ? 1ul : 0;
-        if (processor with { Error = processor.Error & ~ignored } != interpreter with { Error = interpreter.Error & ~ignored })
+        ulong error = hidden ? ~1ul : ~0ul;
+        ulong address = HasOpenAccessOrder(one.Instruction.Mnemonic) ? ~0xffful : ~0ul;
+        if (processor.Vector != interpreter.Vector || ((processor.Error ^ interpreter.Error) & error) != 0
+            || ((processor.Address ^ interpreter.Address) & address) != 0)
         {
             differences.Add($"exception: processor {Describe(processor)}, interpreter {Describe(interpreter)}");
         }
     }
+
+    /// <summary>
+    /// The manuals do not say in which order the parts of a far return frame are read: AMD reads the last one first. Which
+    /// of them faults is seen only by the page.
+    /// </summary>
+    private static bool HasOpenAccessOrder(Mnemonic mnemonic) =>
+        mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq;
 
     private static void CompareGeneral(
         List<string> differences, TestCase one, ProcessorState processor, ProcessorState interpreter, UndefinedFields undefined)
@@ -75,9 +91,12 @@ internal static class OutcomeComparer
         int skipped = undefined.Operand0 && one.Instruction.Op0Kind == OpKind.Register ? one.Instruction.Op0Register.GetNumber() : -1;
         for (int i = 0; i < 16; i++)
         {
+            // The exception that ends a case in compatibility mode has a stack pointer of 32 bits to save.
+            bool half = i == GprIndex.Rsp && processor.Segments[1] == OracleLayout.CompatibilityCode;
+            ulong mask = half ? uint.MaxValue : ulong.MaxValue;
             if (i != skipped)
             {
-                Add(differences, _gprNames[i], processor.Gpr[i], interpreter.Gpr[i]);
+                Add(differences, _gprNames[i], processor.Gpr[i] & mask, interpreter.Gpr[i] & mask);
             }
         }
 
@@ -105,7 +124,7 @@ internal static class OutcomeComparer
     {
         for (int i = 0; i < 6; i++)
         {
-            Add(differences, _segmentNames[i], processor.Segments[i], interpreter.Segments[i]);
+            Add(differences, _segmentNames[i], Selector(processor, i), Selector(interpreter, i));
         }
 
         if (segmentBases)
@@ -114,6 +133,10 @@ internal static class OutcomeComparer
             Add(differences, "GS base", processor.GsBase, interpreter.GsBase);
         }
     }
+
+    /// <summary>A return from an interrupt may have cleared the low bits of a null selector in ES, DS, FS or GS.</summary>
+    private static ushort Selector(ProcessorState state, int i) =>
+        (state.Segments[i] & ~3) == 0 && i is not 1 and not 2 ? (ushort)0 : state.Segments[i];
 
     private static void CompareFloating(
         List<string> differences, TestCase one, Outcome processor, Outcome interpreter, UndefinedFields undefined)

@@ -71,7 +71,7 @@ public unsafe struct CpuState
     /// <summary>Set when a #BP came from the fetch overlay and not from a byte in guest memory.</summary>
     public byte FaultFromOverlay;
 
-    /// <summary>Set when the pending exception was raised by INT n, INT3, INTO or INT1 and so is a completed instruction.</summary>
+    /// <summary>Set when the pending exception, of any vector, was raised by INT n, INT3, INTO or INT1 and so is a completed instruction.</summary>
     public byte FaultIsSoftware;
 
     /// <summary>Set when a repeated instruction was executed part-way by a host pause.</summary>

@@ -41,14 +41,15 @@ public sealed unsafe partial class Processor
 
             ulong secondAddress = s->FaultAddress;
             ClearFault();
-            if (vector == Vector.DoubleFault)
+            if (vector == Vector.DoubleFault && !software)
             {
                 ShutDown = true;
                 s->ExitRequest = 1;
                 return;
             }
 
-            bool serial = !IsDouble(vector, second);
+            // An interrupt by software is no contributory event, whatever its vector.
+            bool serial = software || !IsDouble(vector, second);
             vector = serial ? second : Vector.DoubleFault;
             error = serial ? secondError : 0;
             address = secondAddress;

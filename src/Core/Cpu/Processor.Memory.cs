@@ -14,6 +14,12 @@ public sealed unsafe partial class Processor
     /// <summary>A host pointer for reading, after filling the TLB or the bounce buffer; null with a fault pending.</summary>
     internal byte* LoadPointer(Op* op, ulong address, int size)
     {
+        if (!IsAligned(address, size))
+        {
+            StopOnFault(op);
+            return null;
+        }
+
         if (IsWithinPage(address, size))
         {
             if (!TryTranslate(op, address, _dataAccess, fill: true, out ulong physical))
@@ -34,6 +40,12 @@ public sealed unsafe partial class Processor
     internal byte* ModifyPointer(Op* op, ulong address, int size)
     {
         PageAccess access = _dataAccess | PageAccess.Write;
+        if (!IsAligned(address, size))
+        {
+            StopOnFault(op);
+            return null;
+        }
+
         if (IsWithinPage(address, size))
         {
             if (!TryTranslate(op, address, access, fill: true, out ulong physical))
@@ -64,8 +76,13 @@ public sealed unsafe partial class Processor
     internal bool StoreBytes(Op* op, ulong address, byte* from, int size)
     {
         PageAccess access = _dataAccess | PageAccess.Write;
+        if (!IsAligned(address, size))
+        {
+            return StopOnFault(op);
+        }
+
         int head = BytesInPage(address, size);
-        if (!TryTranslate(op, address, access, fill: true, out ulong physical))
+        if (!EndsInSpace(op, address, size) || !TryTranslate(op, address, access, fill: true, out ulong physical))
         {
             return false;
         }
@@ -90,16 +107,35 @@ public sealed unsafe partial class Processor
     internal bool Probe(Op* op, ulong address, bool write) =>
         TryTranslate(op, address, write ? _dataAccess | PageAccess.Write : _dataAccess, fill: true, out _);
 
+    /// <summary>Whether an operand could be stored now; a fault is pending when not, and nothing is written either way.</summary>
+    internal bool ProbeStore(Op* op, ulong address, int size)
+    {
+        PageAccess access = _dataAccess | PageAccess.Write;
+        if (!IsAligned(address, size))
+        {
+            return StopOnFault(op);
+        }
+
+        int head = BytesInPage(address, size);
+        return EndsInSpace(op, address, size) && TryTranslate(op, address, access, fill: true, out _)
+            && (head == size || TryTranslate(op, Wrap(address + (ulong)head), access, fill: true, out _));
+    }
+
     /// <summary>Reads system data (descriptor tables, TSS, stacks of a new privilege level) with supervisor rights.</summary>
     /// <remarks>On a fault only the fault fields of the state are set.</remarks>
-    internal bool TryReadSystem(ulong address, void* into, int size)
+    internal bool TryReadSystem(ulong address, void* into, int size) => TryReadAs(_walkBits, address, into, size);
+
+    /// <summary>Writes system data with supervisor rights; on a fault only the fault fields are set.</summary>
+    internal bool TryWriteSystem(ulong address, void* from, int size) => TryWriteAs(_walkBits, address, from, size);
+
+    private bool TryReadAs(PageAccess access, ulong address, void* into, int size)
     {
         byte* to = (byte*)into;
         for (int done = 0; done < size;)
         {
             ulong at = Wrap(address + (ulong)done);
             int part = BytesInPage(at, size - done);
-            if (!TryTranslate(null, at, _walkBits, fill: false, out ulong physical))
+            if (!TryTranslate(null, at, access, fill: false, out ulong physical))
             {
                 return false;
             }
@@ -111,15 +147,14 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    /// <summary>Writes system data with supervisor rights; on a fault only the fault fields are set.</summary>
-    internal bool TryWriteSystem(ulong address, void* from, int size)
+    private bool TryWriteAs(PageAccess access, ulong address, void* from, int size)
     {
         byte* source = (byte*)from;
         for (int done = 0; done < size;)
         {
             ulong at = Wrap(address + (ulong)done);
             int part = BytesInPage(at, size - done);
-            if (!TryTranslate(null, at, _walkBits | PageAccess.Write, fill: false, out ulong physical))
+            if (!TryTranslate(null, at, access | PageAccess.Write, fill: false, out ulong physical))
             {
                 return false;
             }
@@ -234,13 +269,45 @@ public sealed unsafe partial class Processor
 
     private static int BytesInPage(ulong address, int size) => (int)Math.Min((ulong)size, PhysicalMemory.PageSize - (address & 0xFFF));
 
+    /// <summary>
+    /// Whether an operand may lie where it does; #AC is pending when not. Only user mode with EFLAGS.AC and CR0.AM set asks
+    /// (Intel SDM vol. 3A §6.15, interrupt 17). An address that is not canonical is another, earlier matter.
+    /// </summary>
+    private bool IsAligned(ulong address, int size)
+    {
+        if (State->AccessMode != Tlb.UserAligned || (address & (ulong)(Alignment(size) - 1)) == 0
+            || (State->InLongMode && !PageWalker.IsCanonical(address)))
+        {
+            return true;
+        }
+
+        State->FaultVector = Vector.AlignmentCheck;
+        State->FaultErrorCode = 0;
+        return false;
+    }
+
+    /// <summary>Whether an operand that begins at a canonical address ends at one; a fault is pending when not.</summary>
+    private bool EndsInSpace(Op* op, ulong address, int size)
+    {
+        ulong last = address + (ulong)size - 1;
+        return !State->InLongMode || PageWalker.IsCanonical(last) || !PageWalker.IsCanonical(address)
+            || TryTranslate(op, last, _dataAccess, fill: false, out _);
+    }
+
+    private static int Alignment(int size) => size switch
+    {
+        1 or 2 or 4 or 8 or 16 => size,
+        10 => 8,
+        _ => 1,
+    };
+
     private ulong Wrap(ulong address) => State->InLongMode ? address : (uint)address;
 
     private bool Gather(Op* op, ulong address, int size, PageAccess access)
     {
         byte* bounce = (byte*)State->Bounce;
         int head = BytesInPage(address, size);
-        if (!TryTranslate(op, address, access, fill: true, out ulong physical))
+        if (!EndsInSpace(op, address, size) || !TryTranslate(op, address, access, fill: true, out ulong physical))
         {
             return false;
         }
@@ -320,7 +387,7 @@ public sealed unsafe partial class Processor
     private void FillTlb(ulong address, in PageWalk walk)
     {
         ulong page = walk.Physical & ~0xFFFUL;
-        if (!_memory.Contains(page, PhysicalMemory.PageSize))
+        if (!_memory.Contains(page, PhysicalMemory.PageSize) || State->AccessMode == Tlb.UserAligned)
         {
             return;
         }

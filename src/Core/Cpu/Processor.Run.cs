@@ -218,13 +218,13 @@ public sealed unsafe partial class Processor
                 HandleBreakpoint();
             }
 
-            if (s->FaultVector != Vector.None)
+            if (s->FaultVector != Vector.None || s->FaultIsSoftware != 0)
             {
                 DeliverFault();
                 return;
             }
         }
-        while (s->ExitRequest == 0);
+        while (s->ExitRequest == 0 && s->Left > 0);
     }
 
     private void Dispatch(Op* op)
@@ -346,7 +346,7 @@ public sealed unsafe partial class Processor
 
         if (notify)
         {
-            if (s->FaultVector != Vector.None)
+            if (s->FaultVector != Vector.None || s->FaultIsSoftware != 0)
             {
                 // A trap is the instruction's completion: deliver it, so that post sees the handler's entry.
                 DeliverFault();

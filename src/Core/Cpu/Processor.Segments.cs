@@ -318,23 +318,25 @@ public sealed unsafe partial class Processor
             return false;
         }
 
-        ulong* frame = stackalloc ulong[2];
-        frame[0] = returnIp;
-        frame[1] = s->Segments.Cs.Selector;
-        byte* image = stackalloc byte[16];
-        for (int i = 0; i < 2; i++)
+        // The frame goes to the stack as the new code sees it, the selector first.
+        Segment from = s->Segments.Cs;
+        ulong oldSp = s->R[Registers.Rsp];
+        ulong selectorSlot = oldSp - (ulong)size;
+        ulong sp = selectorSlot - (ulong)size;
+        ulong oldSelector = from.Selector;
+        s->Segments.Cs = code;
+        selectorSlot = Interpret.Stack.Linear(s, selectorSlot);
+        ulong ipSlot = Interpret.Stack.Linear(s, sp);
+        bool written = ProbeStore(null, selectorSlot, size) && ProbeStore(null, ipSlot, size)
+            && TryWriteAs(_dataAccess, selectorSlot, &oldSelector, size) && TryWriteAs(_dataAccess, ipSlot, &returnIp, size);
+        if (!written)
         {
-            Buffer.MemoryCopy(frame + i, image + (i * size), size, size);
-        }
-
-        ulong sp = s->R[Registers.Rsp] - (ulong)(2 * size);
-        if (!TryWriteSystem(Interpret.Stack.Linear(s, sp), image, 2 * size))
-        {
+            s->Segments.Cs = from;
+            Interpret.Stack.Fault(s);
             return false;
         }
 
         Interpret.Stack.SetPointer(s, sp);
-        s->Segments.Cs = code;
         s->Rip = offset;
         UpdateMode();
         return true;
@@ -349,9 +351,8 @@ public sealed unsafe partial class Processor
             return Refuse(Vector.GeneralProtection, 0);
         }
 
-        // AMD processors leave base and limit of a segment register that is loaded with a null selector.
-        s->Segments[index].Selector = selector;
-        s->Segments[index].Attributes = 0;
+        // Base and limit go too, as on Intel's processors and on AMD's since Zen 2.
+        s->Segments[index] = new Segment { Selector = selector };
         return true;
     }
 
@@ -509,19 +510,10 @@ public sealed unsafe partial class Processor
         for (int i = 0; i < count; i++)
         {
             ulong address = Interpret.Stack.Linear(s, s->R[Registers.Rsp] + (ulong)(skip + (i * size)));
-            if (!TryTranslate(null, address, _dataAccess, fill: false, out ulong physical))
-            {
-                s->FaultVector = s->FaultVector == Vector.GeneralProtection ? Vector.StackFault : s->FaultVector;
-                return false;
-            }
-
             into[i] = 0;
-            if (IsWithinPage(address, size))
+            if (!IsAligned(address, size) || !TryReadAs(_dataAccess, address, into + i, size))
             {
-                ReadPhysical(null, physical, (byte*)(into + i), size);
-            }
-            else if (!TryReadSystem(address, into + i, size))
-            {
+                Interpret.Stack.Fault(s);
                 return false;
             }
         }

@@ -81,7 +81,8 @@ public sealed unsafe partial class Processor : IDisposable
         bool user = s->Cpl == 3;
         bool smap = (s->Cr4 & Cpu.Cr4.SMAP) != 0;
         bool lifted = smap && (s->SystemFlags & Rflags.AC) != 0;
-        s->AccessMode = user ? Tlb.User : lifted ? Tlb.SupervisorAc : Tlb.Supervisor;
+        bool aligned = (s->SystemFlags & Rflags.AC) != 0 && (s->Cr0 & Cpu.Cr0.AM) != 0;
+        s->AccessMode = user ? (aligned ? Tlb.UserAligned : Tlb.User) : lifted ? Tlb.SupervisorAc : Tlb.Supervisor;
         s->Tlb = _tlb.Table(s->AccessMode);
         s->JumpCache = _jumpCache.Table(user);
         _walkBits = ((s->Cr0 & Cpu.Cr0.WP) != 0 ? PageAccess.WriteProtect : 0)

@@ -8,8 +8,8 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Entries in one table.</summary>
     public const int Entries = 1024;
 
-    /// <summary>Access modes: user, supervisor, supervisor with EFLAGS.AC lifting SMAP.</summary>
-    public const int Modes = 3;
+    /// <summary>Access modes: user, supervisor, supervisor with EFLAGS.AC lifting SMAP, user with alignment checks.</summary>
+    public const int Modes = 4;
 
     /// <summary>Table of user-mode accesses.</summary>
     public const int User = 0;
@@ -19,6 +19,11 @@ public sealed unsafe class Tlb : IDisposable
 
     /// <summary>Table of supervisor accesses while AC lifts SMAP (Intel SDM vol. 3A §4.6.1).</summary>
     public const int SupervisorAc = 2;
+
+    /// <summary>
+    /// Table of user-mode accesses while every operand must be aligned: it stays empty, so that the slow path sees them all.
+    /// </summary>
+    public const int UserAligned = 3;
 
     private TlbEntry* _entries;
 

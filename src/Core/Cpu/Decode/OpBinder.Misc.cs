@@ -190,7 +190,12 @@ internal static unsafe partial class OpBinder
         bool memory = SetSource(i, 1, op, mode);
         if (i.OpCount == 3)
         {
-            op->Immediate = (long)i.GetImmediate(2);
+            op->Immediate = size switch
+            {
+                2 => (short)i.GetImmediate(2),
+                4 => (int)i.GetImmediate(2),
+                _ => (long)i.GetImmediate(2),
+            };
             op->Handler = memory ? Narrow<MemorySource<AnyAddress>, Yes>(size) : Narrow<RegisterSource, Yes>(size);
         }
         else

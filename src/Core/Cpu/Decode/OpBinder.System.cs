@@ -46,8 +46,7 @@ internal static unsafe partial class OpBinder
                 op->Immediate = Vector.Breakpoint;
                 return Ending(op, &ControlTransfer.SoftwareInterrupt);
             case Mnemonic.Int1:
-                op->Immediate = Vector.Debug;
-                return Ending(op, &ControlTransfer.SoftwareInterrupt);
+                return Ending(op, &ControlTransfer.DebugInterrupt);
             case Mnemonic.Into:
                 op->Immediate = Vector.Overflow;
                 op->Handler = &ControlTransfer.SoftwareInterrupt;

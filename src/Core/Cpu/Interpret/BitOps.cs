@@ -152,8 +152,7 @@ internal static unsafe class BitOps
         }
         else
         {
-            // The destination is written in either case, which matters for the upper half of a 32-bit register.
-            Registers.Write<T>(s, op->Destination, old);
+            // Unlike one in memory, a register destination is not written then: the upper half of a 32-bit one stays.
             Registers.Write<T>(s, 0, old);
         }
 

@@ -180,12 +180,12 @@ internal static unsafe class Branches
         }
 
         ulong target = *(ulong*)from;
+        ulong sp = s->R[Registers.Rsp] - 8;
         if (!PageWalker.IsCanonical(target))
         {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
+            return RefuseCall64(s, op, sp);
         }
 
-        ulong sp = s->R[Registers.Rsp] - 8;
         byte* p = MemoryAccess.TryStore<ulong>(s, sp);
         if (p == null)
         {
@@ -205,7 +205,7 @@ internal static unsafe class Branches
         byte* p = MemoryAccess.Load<ulong>(s, op, sp);
         if (p == null)
         {
-            return null;
+            return Stack.Fault(s);
         }
 
         ulong target = *(ulong*)p;
@@ -249,7 +249,7 @@ internal static unsafe class Branches
         byte* p = MemoryAccess.Load<T>(s, op, Stack.Linear(s, s->R[Registers.Rsp]));
         if (p == null)
         {
-            return null;
+            return Stack.Fault(s);
         }
 
         ulong target = MemoryAccess.Get<T>(p);
@@ -257,12 +257,17 @@ internal static unsafe class Branches
         return Flow.Leave(s, target);
     }
 
+    /// <summary>A call to an address that is not canonical: the stack is looked at first.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Op* RefuseCall64(CpuState* s, Op* op, ulong sp) =>
+        Processor.Of(s).ProbeStore(op, sp, 8) ? Flow.Fault(s, op, Vector.GeneralProtection) : Stack.Fault(s);
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Op* SlowCall64(CpuState* s, Op* op, ulong sp, ulong target)
     {
         if (!MemoryAccess.SlowStore(s, op, sp, Op.NextIpOf(op), 8))
         {
-            return null;
+            return Stack.Fault(s);
         }
 
         s->R[Registers.Rsp] = sp;

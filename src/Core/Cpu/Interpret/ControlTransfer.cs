@@ -22,7 +22,7 @@ internal static unsafe class ControlTransfer
             : Finish(s, op, Processor.Of(s).Sysret(op->Immediate != 0));
     }
 
-    /// <summary>INT n, INT3, INTO, INT1: the vector is the immediate. The instruction completes; delivery happens in the run loop.</summary>
+    /// <summary>INT n, INT3, INTO: the vector is the immediate. The instruction completes; delivery happens in the run loop.</summary>
     public static Op* SoftwareInterrupt(CpuState* s, Op* op)
     {
         if (op->Immediate == Vector.Overflow && op->Length == 1 && !LazyFlags.Overflow(s))
@@ -39,6 +39,16 @@ internal static unsafe class ControlTransfer
         return null;
     }
 
+    /// <summary>INT1: a debug exception that the instruction completes with; the gate's privilege does not matter.</summary>
+    public static Op* DebugInterrupt(CpuState* s, Op* op)
+    {
+        s->FaultVector = Vector.Debug;
+        s->FaultErrorCode = 0;
+        s->Rip = Op.NextIpOf(op);
+        s->Left += op->Remaining - 1;
+        return null;
+    }
+
     /// <summary>IRET, IRETD, IRETQ: the operand size in bytes is the immediate.</summary>
     public static Op* InterruptReturn(CpuState* s, Op* op) =>
         Finish(s, op, Processor.Of(s).InterruptReturn((int)op->Immediate));
@@ -50,7 +60,7 @@ internal static unsafe class ControlTransfer
     /// <summary>Far JMP through memory; the offset's size in bytes is in Source.</summary>
     public static Op* FarJump(CpuState* s, Op* op)
     {
-        if (!TryReadFarPointer(s, op, out ushort selector, out ulong offset))
+        if (!TryReadFarPointer(s, op, op->Source, out ushort selector, out ulong offset))
         {
             return null;
         }
@@ -61,7 +71,7 @@ internal static unsafe class ControlTransfer
     /// <summary>Far CALL through memory; the offset's size in bytes is in Source.</summary>
     public static Op* FarCall(CpuState* s, Op* op)
     {
-        if (!TryReadFarPointer(s, op, out ushort selector, out ulong offset))
+        if (!TryReadFarPointer(s, op, op->Source, out ushort selector, out ulong offset))
         {
             return null;
         }
@@ -118,14 +128,12 @@ internal static unsafe class ControlTransfer
     public static Op* LoadFarPointer<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        byte* p = MemoryAccess.SlowLoad(s, op, AnyAddress.Of(s, op), sizeof(T) + 2);
-        if (p == null)
+        if (!TryReadFarPointer(s, op, sizeof(T), out ushort selector, out ulong offset))
         {
             return null;
         }
 
-        ulong offset = MemoryAccess.Get<T>(p);
-        if (!Processor.Of(s).TryLoadSegment((int)op->Immediate, *(ushort*)(p + sizeof(T))))
+        if (!Processor.Of(s).TryLoadSegment((int)op->Immediate, selector))
         {
             return Flow.StopBefore(s, op);
         }
@@ -160,12 +168,20 @@ internal static unsafe class ControlTransfer
         return op + 1;
     }
 
-    private static bool TryReadFarPointer(CpuState* s, Op* op, out ushort selector, out ulong offset)
+    /// <summary>Reads a pointer of an offset, <paramref name="size"/> bytes, and a selector: two operands, each with its own alignment.</summary>
+    private static bool TryReadFarPointer(CpuState* s, Op* op, int size, out ushort selector, out ulong offset)
     {
-        int size = op->Source;
-        byte* p = MemoryAccess.SlowLoad(s, op, AnyAddress.Of(s, op), size + 2);
-        selector = p == null ? (ushort)0 : *(ushort*)(p + size);
+        selector = 0;
+        ulong address = AnyAddress.Of(s, op);
+        byte* p = MemoryAccess.SlowLoad(s, op, address, size);
         offset = p == null ? 0 : size switch { 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
+        if (p == null)
+        {
+            return false;
+        }
+
+        p = MemoryAccess.SlowLoad(s, op, address + (ulong)size, 2);
+        selector = p == null ? (ushort)0 : *(ushort*)p;
         return p != null;
     }
 

@@ -33,7 +33,7 @@ internal static unsafe class Stack
         byte* p = MemoryAccess.Load<ulong>(s, op, sp);
         if (p == null)
         {
-            return null;
+            return Fault(s);
         }
 
         // POP RSP ends with the value read, so the pointer moves first.
@@ -165,7 +165,7 @@ internal static unsafe class Stack
         byte* p = MemoryAccess.Load<T>(s, op, Linear(s, frame));
         if (p == null)
         {
-            return null;
+            return Fault(s);
         }
 
         SetPointer(s, frame);
@@ -197,7 +197,7 @@ internal static unsafe class Stack
                 if (p == null)
                 {
                     s->R[Registers.Rsp] = oldSp;
-                    return null;
+                    return Fault(s);
                 }
 
                 value = MemoryAccess.Get<T>(p);
@@ -213,10 +213,10 @@ internal static unsafe class Stack
         Move(s, -op->Immediate);
 
         // The manual's last check: the new top of stack must be writable.
-        if (!Processor.Of(s).Probe(op, Linear(s, s->R[Registers.Rsp]), write: true))
+        if (!Processor.Of(s).ProbeStore(op, Linear(s, s->R[Registers.Rsp]), sizeof(T)))
         {
             s->R[Registers.Rsp] = oldSp;
-            return null;
+            return Fault(s);
         }
 
         Registers.Write<T>(s, Registers.Rbp * 8, frame);
@@ -253,6 +253,7 @@ internal static unsafe class Stack
         ulong sp = s->R[Registers.Rsp] - (ulong)sizeof(T);
         if (!MemoryAccess.SlowStore(s, op, Linear(s, sp), value, sizeof(T)))
         {
+            Fault(s);
             return false;
         }
 
@@ -265,8 +266,30 @@ internal static unsafe class Stack
         where T : unmanaged
     {
         byte* p = MemoryAccess.Load<T>(s, op, Linear(s, s->R[Registers.Rsp] + (ulong)distance));
-        value = p == null ? 0 : MemoryAccess.Get<T>(p);
-        return p != null;
+        if (p == null)
+        {
+            value = 0;
+            Fault(s);
+            return false;
+        }
+
+        value = MemoryAccess.Get<T>(p);
+        return true;
+    }
+
+    /// <summary>
+    /// Ends an operation whose access to the stack faulted: an address that is not canonical is #SS there, not #GP
+    /// (Intel SDM vol. 3A §6.15, interrupt 12).
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Op* Fault(CpuState* s)
+    {
+        if (s->FaultVector == Vector.GeneralProtection)
+        {
+            s->FaultVector = Vector.StackFault;
+        }
+
+        return null;
     }
 
     /// <summary>Moves the stack pointer by a number of bytes.</summary>
@@ -287,7 +310,7 @@ internal static unsafe class Stack
     {
         if (!MemoryAccess.SlowStore(s, op, sp, value, 8))
         {
-            return null;
+            return Fault(s);
         }
 
         s->R[Registers.Rsp] = sp;
