@@ -214,7 +214,7 @@ internal sealed class RecordCommand
         return new RecordingOptions
         {
             Image = image ?? EmbeddedDemo.Name,
-            ImageBytes = image is null ? EmbeddedDemo.Read() : null,
+            ImageBytes = image is null ? EmbeddedDemo.Read() : default(ReadOnlyMemory<byte>?),
             Load = load,
             SymbolFile = result.GetValue(_symbols),
             Probes = [.. result.GetValue(_probes) ?? [], .. ReadProbeFiles(result.GetValue(_probeFiles) ?? [])],

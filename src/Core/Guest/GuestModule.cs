@@ -16,7 +16,7 @@ public sealed record GuestModule(
     string Name, ulong Address, uint State, GuestRange Core, GuestRange Init, GuestRange CoreText, GuestRange InitText,
     IReadOnlyList<Symbol> Symbols, GuestOrcTable Orc)
 {
-    /// <summary>Gets the parts of its memory that exist, as <see cref="SymbolTable.AddModule"/> wants them.</summary>
+    /// <summary>Gets the parts of its memory that exist, as <c>SymbolTable.AddModule</c> wants them.</summary>
     public IReadOnlyList<(ulong Start, ulong End)> Ranges =>
         Init.End == 0 ? [(Core.Start, Core.End)] : [(Core.Start, Core.End), (Init.Start, Init.End)];
 }
