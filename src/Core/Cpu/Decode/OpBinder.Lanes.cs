@@ -222,6 +222,9 @@ internal static unsafe partial class OpBinder
     }
 
     /// <summary>What kind of source a lane operation has.</summary>
+    private static readonly int _mmxOffset = OffsetOfRegisters(mmx: true);
+    private static readonly int _xmmOffset = OffsetOfRegisters(mmx: false);
+
     private enum LaneSource
     {
         MmxRegister,
@@ -255,11 +258,13 @@ internal static unsafe partial class OpBinder
     }
 
     /// <summary>Byte offset in <see cref="CpuState"/> of an XMM or MMX register.</summary>
-    private static ushort VectorOffset(Register register)
+    private static ushort VectorOffset(Register register) => (ushort)(register.IsMM()
+        ? _mmxOffset + ((register - Register.MM0) * 16)
+        : _xmmOffset + ((register - Register.XMM0) * 16));
+
+    private static int OffsetOfRegisters(bool mmx)
     {
-        CpuState* origin = null;
-        return register.IsMM()
-            ? (ushort)((ulong)origin->FpuRegisters + (ulong)((register - Register.MM0) * 16))
-            : (ushort)((ulong)origin->XmmRegisters + (ulong)((register - Register.XMM0) * 16));
+        CpuState state;
+        return (int)((mmx ? (byte*)state.FpuRegisters : (byte*)state.XmmRegisters) - (byte*)&state);
     }
 }
