@@ -77,7 +77,8 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Fld: return BindMemory(i, op, mode, PickFloat(size, &X87.LoadSingle, &X87.LoadDouble, &X87.LoadExtended), 0);
             case Mnemonic.Fst when size == 0: return BindStack(i, op, &X87.StoreRegister, 0);
             case Mnemonic.Fst: return BindMemory(i, op, mode, PickFloat(size, &X87.StoreSingle, &X87.StoreDouble, null), 0);
-            case Mnemonic.Fstp or Mnemonic.Fstpnce when size == 0: return BindStack(i, op, &X87.StoreRegister, 1);
+            case Mnemonic.Fstpnce: return BindStack(i, op, &X87.StoreRegisterQuietly, 1);
+            case Mnemonic.Fstp when size == 0: return BindStack(i, op, &X87.StoreRegister, 1);
             case Mnemonic.Fstp: return BindMemory(i, op, mode, PickFloat(size, &X87.StoreSingle, &X87.StoreDouble, &X87.StoreExtended), 1);
             case Mnemonic.Fild:
                 return BindMemory(i, op, mode, PickInteger(size, &X87.LoadInteger<ushort>, &X87.LoadInteger<uint>, &X87.LoadInteger<ulong>), 0);

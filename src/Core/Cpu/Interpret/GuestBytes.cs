@@ -2,20 +2,15 @@ using KprobeTrace.Cpu.Decode;
 
 namespace KprobeTrace.Cpu.Interpret;
 
-/// <summary>Operands longer than 16 bytes: all pages are checked before the first byte moves.</summary>
+/// <summary>Reads operands that are longer than the bounce buffer.</summary>
 internal static unsafe class GuestBytes
 {
-    internal const int Piece = 8;
+    /// <summary>Bytes read at once; less than the bounce buffer, and of no size that has an alignment.</summary>
+    internal const int Piece = 48;
 
-    /// <summary>Reads bytes; false with a fault pending.</summary>
+    /// <summary>Reads bytes, from the lowest up; false with a fault pending.</summary>
     public static bool Read(CpuState* s, Op* op, ulong address, byte* into, int size)
     {
-        Processor cpu = Processor.Of(s);
-        if (!cpu.Probe(op, address, write: false) || !cpu.Probe(op, address + (ulong)(size - 1), write: false))
-        {
-            return false;
-        }
-
         for (int done = 0; done < size; done += Piece)
         {
             int part = Math.Min(Piece, size - done);
@@ -26,26 +21,6 @@ internal static unsafe class GuestBytes
             }
 
             Buffer.MemoryCopy(p, into + done, part, part);
-        }
-
-        return true;
-    }
-
-    /// <summary>Writes bytes; false with a fault pending and nothing written.</summary>
-    public static bool Write(CpuState* s, Op* op, ulong address, byte* from, int size)
-    {
-        Processor cpu = Processor.Of(s);
-        if (!cpu.Probe(op, address, write: true) || !cpu.Probe(op, address + (ulong)(size - 1), write: true))
-        {
-            return false;
-        }
-
-        for (int done = 0; done < size; done += Piece)
-        {
-            if (!MemoryAccess.SlowStoreBytes(s, op, address + (ulong)done, from + done, Math.Min(Piece, size - done)))
-            {
-                return false;
-            }
         }
 
         return true;

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Cpu.Float;
 using KprobeTrace.Cpu.Simd;
+using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -11,6 +12,7 @@ internal static unsafe class SimdState
     /// <summary>The bits of MXCSR that exist; setting another raises #GP.</summary>
     public const uint MxcsrMask = 0xFFFF;
 
+    internal const int ImageSize = 512;
     internal const int XmmAt = 160;
     internal const int RegistersAt = 32;
 
@@ -68,18 +70,31 @@ internal static unsafe class SimdState
         return RestoreImage(s, op) ? Flow.Next(s, op) : null;
     }
 
+    /// <summary>An image must lie on a 16-byte boundary: #GP, or #AC where user code has asked for
+    /// alignment checks and not even 4 bytes are aligned, as AMD has it.</summary>
+    private static bool IsAligned(CpuState* s, Op* op, ulong address)
+    {
+        if ((address & 15) == 0)
+        {
+            return true;
+        }
+
+        bool checks = s->AccessMode == Tlb.UserAligned && (address & 3) != 0;
+        Flow.Fault(s, op, checks ? Vector.AlignmentCheck : Vector.GeneralProtection);
+        return false;
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool SaveImage(CpuState* s, Op* op)
     {
         ulong address = AnyAddress.Of(s, op);
-        if ((address & 15) != 0)
+        if (!IsAligned(s, op, address) || !Processor.Of(s).Probe(op, address + (ImageSize - 1), write: true))
         {
-            Flow.Fault(s, op, Vector.GeneralProtection);
             return false;
         }
 
-        byte* image = stackalloc byte[512];
-        Unsafe.InitBlock(image, 0, 512);
+        byte* image = stackalloc byte[ImageSize];
+        Unsafe.InitBlock(image, 0, ImageSize);
         *(ushort*)image = s->FpuControl;
         *(ushort*)(image + 2) = FpuStack.StatusWord(s);
         image[4] = s->FpuTags;
@@ -109,21 +124,16 @@ internal static unsafe class SimdState
             size += registers * sizeof(Xmm);
         }
 
-        return GuestBytes.Write(s, op, address, image, size);
+        return MemoryAccess.SlowStoreBytes(s, op, address, image, size);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool RestoreImage(CpuState* s, Op* op)
     {
         ulong address = AnyAddress.Of(s, op);
-        if ((address & 15) != 0)
-        {
-            Flow.Fault(s, op, Vector.GeneralProtection);
-            return false;
-        }
-
-        byte* image = stackalloc byte[512];
-        if (!GuestBytes.Read(s, op, address, image, 512))
+        byte* image = stackalloc byte[ImageSize];
+        if (!IsAligned(s, op, address) || !Processor.Of(s).Probe(op, address + (ImageSize - 1), write: false)
+            || !GuestBytes.Read(s, op, address, image, ImageSize))
         {
             return false;
         }

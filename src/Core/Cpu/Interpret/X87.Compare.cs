@@ -89,7 +89,7 @@ internal static unsafe partial class X87
         }
     }
 
-    /// <summary>FCOMI and FUCOMI: the outcome goes to ZF, PF and CF.</summary>
+    /// <summary>FCOMI and FUCOMI: the outcome goes to ZF, PF and CF, and C1 stays but for a stack fault, as AMD has it.</summary>
     public static bool CompareFlags<TSignals>(CpuState* s, Op* op)
         where TSignals : struct, IFlag
     {
@@ -104,12 +104,14 @@ internal static unsafe partial class X87
             FloatStatus status = FpuStack.Status(s);
             relation = X87Float.Compare(
                 FpuStack.Get(s, 0), FpuStack.Get(s, op->Source), TSignals.Value, ref status);
+            int c1 = s->FpuStatus & FpuStatus.C1;
             written = FpuStack.Report(s, status);
+            FpuStack.SetConditions(s, FpuStatus.C1, c1);
         }
 
+        LazyFlags.SetStatus(s, FlagsOf(relation));
         if (written)
         {
-            LazyFlags.SetStatus(s, FlagsOf(relation));
             PopTimes(s, op);
         }
 

@@ -170,7 +170,10 @@ internal static unsafe partial class X87
             }
         }
 
-        if (!GuestBytes.Write(s, op, AnyAddress.Of(s, op), image, size))
+        ulong address = AnyAddress.Of(s, op);
+        if (!Processor.Of(s).ProbeStore(op, address, sizeof(T))
+            || !Processor.Of(s).Probe(op, address + (ulong)(size - 1), write: true)
+            || !MemoryAccess.SlowStoreBytes(s, op, address, image, size))
         {
             return false;
         }
@@ -193,7 +196,11 @@ internal static unsafe partial class X87
     {
         byte* image = stackalloc byte[108];
         int header = sizeof(T) * 7;
-        if (!GuestBytes.Read(s, op, AnyAddress.Of(s, op), image, registers ? header + 80 : header))
+        ulong address = AnyAddress.Of(s, op);
+        int size = registers ? header + 80 : header;
+        if (MemoryAccess.SlowLoad(s, op, address, sizeof(T)) == null
+            || !Processor.Of(s).Probe(op, address + (ulong)(size - 1), write: false)
+            || !GuestBytes.Read(s, op, address, image, size))
         {
             return false;
         }

@@ -56,15 +56,16 @@ internal static unsafe partial class X87
     }
 
     /// <summary>FPREM, or FPREM1 where the quotient is rounded to nearest.</summary>
+    /// <remarks>Invalid operands and NaNs leave C0 and C3 alone.</remarks>
     public static bool Remainder<TNearest>(CpuState* s, Op* op)
         where TNearest : struct, IFlag
     {
         Float80 result = Float80.DefaultNaN;
-        ulong quotient = 0;
-        bool partial = false;
         if (FpuStack.IsEmpty(s, 0) || FpuStack.IsEmpty(s, 1))
         {
-            if (!FpuStack.Fault(s, overflow: false))
+            bool masked = FpuStack.Fault(s, overflow: false);
+            FpuStack.SetConditions(s, FpuStatus.C2, 0);
+            if (!masked)
             {
                 return true;
             }
@@ -73,19 +74,26 @@ internal static unsafe partial class X87
         {
             FloatStatus status = FpuStack.Status(s);
             result = X87Float.Remainder(
-                FpuStack.Get(s, 0), FpuStack.Get(s, 1), TNearest.Value, out quotient, out partial, ref status);
+                FpuStack.Get(s, 0), FpuStack.Get(s, 1), TNearest.Value,
+                out ulong quotient, out bool partial, ref status);
             status.RoundedUp = false;
-            if (!FpuStack.Report(s, status))
+            bool written = FpuStack.Report(s, status);
+            FpuStack.SetConditions(s, FpuStatus.C2, partial && written ? FpuStatus.C2 : 0);
+            if (!written)
             {
                 return true;
             }
+
+            if (!result.IsNaN)
+            {
+                FpuStack.SetConditions(
+                    s,
+                    FpuStatus.C0 | FpuStatus.C1 | FpuStatus.C3,
+                    ((quotient & 1) != 0 ? FpuStatus.C1 : 0) | ((quotient & 2) != 0 ? FpuStatus.C3 : 0)
+                    | ((quotient & 4) != 0 ? FpuStatus.C0 : 0));
+            }
         }
 
-        int conditions = partial ? FpuStatus.C2
-            : ((quotient & 1) != 0 ? FpuStatus.C1 : 0)
-            | ((quotient & 2) != 0 ? FpuStatus.C3 : 0)
-            | ((quotient & 4) != 0 ? FpuStatus.C0 : 0);
-        FpuStack.SetConditions(s, FpuStatus.Conditions, conditions);
         FpuStack.Set(s, 0, result);
         return true;
     }
@@ -110,7 +118,9 @@ internal static unsafe partial class X87
         Float80 second = Float80.DefaultNaN;
         if (FpuStack.IsEmpty(s, 0) || overflow)
         {
-            if (!FpuStack.Fault(s, overflow && !FpuStack.IsEmpty(s, 0)))
+            bool masked = FpuStack.Fault(s, overflow && !FpuStack.IsEmpty(s, 0));
+            FpuStack.SetConditions(s, FpuStatus.C2, 0);
+            if (!masked)
             {
                 return true;
             }

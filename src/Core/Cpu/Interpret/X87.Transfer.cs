@@ -169,6 +169,19 @@ internal static unsafe partial class X87
         return true;
     }
 
+    /// <summary>FSTPNCE: FSTP to ST(i) which takes an empty ST(0) for granted.</summary>
+    public static bool StoreRegisterQuietly(CpuState* s, Op* op)
+    {
+        if (!FpuStack.IsEmpty(s, 0))
+        {
+            return StoreRegister(s, op);
+        }
+
+        FpuStack.SetConditions(s, FpuStatus.C1, 0);
+        PopTimes(s, op);
+        return true;
+    }
+
     /// <summary>FST and FSTP m32fp.</summary>
     public static bool StoreSingle(CpuState* s, Op* op)
     {
@@ -232,7 +245,10 @@ internal static unsafe partial class X87
         return FinishStore(s, op, *(T*)&value, status);
     }
 
-    /// <summary>Writes a converted ST(0) unless an unmasked exception forbids it, then reports and pops.</summary>
+    /// <summary>
+    /// Writes a converted ST(0) unless an unmasked exception forbids it, then reports and pops. The operand's faults come
+    /// first either way.
+    /// </summary>
     private static bool FinishStore<T>(CpuState* s, Op* op, T value, in FloatStatus status)
         where T : unmanaged
     {
@@ -241,7 +257,7 @@ internal static unsafe partial class X87
         bool stored = empty
             ? status.Masked(FloatFlags.Invalid)
             : status.Masked(status.Flags & forbidding);
-        if (stored && !Write(s, op, value))
+        if (stored ? !Write(s, op, value) : !Processor.Of(s).ProbeStore(op, AnyAddress.Of(s, op), sizeof(T)))
         {
             return false;
         }
@@ -332,7 +348,6 @@ internal static unsafe partial class X87
             FpuStack.Set(s, 0, FpuStack.Get(s, op->Source));
         }
 
-        FpuStack.SetConditions(s, FpuStatus.C1, 0);
         return true;
     }
 }
