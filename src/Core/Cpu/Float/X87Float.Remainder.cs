@@ -83,13 +83,13 @@ internal static partial class X87Float
                 quotient++;
             }
         }
-        if (rest == 0)
-        {
-            return Float80.Zero(a.Negative);
-        }
         if (partial)
         {
             quotient = 0;
+        }
+        if (rest == 0)
+        {
+            return Float80.Zero(a.Negative);
         }
         // The remainder is less than the divisor, hence of at most 64 bits.
         Unrounded result = ExactArithmetic.Normalize(new Unrounded(negative, exponent, (ulong)rest));
