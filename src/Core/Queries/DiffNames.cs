@@ -1,0 +1,52 @@
+using System.Text;
+
+namespace KprobeTrace.Queries;
+
+/// <summary>Numbers for what two runs have in common: events of a probe, groups of tasks.</summary>
+internal sealed class DiffNames
+{
+    private readonly Dictionary<(string Key, int Kind), int> _tokens = [];
+    private readonly Dictionary<string, int> _groups = [];
+
+    /// <summary>Number of groups of tasks.</summary>
+    internal int GroupCount => _groups.Count;
+
+    /// <summary>The number of an event of a probe.</summary>
+    internal int Token(string key, int kind)
+    {
+        if (!_tokens.TryGetValue((key, kind), out int token))
+        {
+            _tokens.Add((key, kind), token = _tokens.Count);
+        }
+
+        return token;
+    }
+
+    /// <summary>
+    /// The group a task belongs to by its name. Digits do not count: which of many kernel workers does a piece of work
+    /// is chance between two kernels.
+    /// </summary>
+    internal int Group(string comm)
+    {
+        StringBuilder name = new();
+        foreach (char c in comm)
+        {
+            if (!char.IsAsciiDigit(c))
+            {
+                _ = name.Append(c);
+            }
+            else if (name.Length == 0 || name[^1] != '#')
+            {
+                _ = name.Append('#');
+            }
+        }
+
+        string key = name.ToString();
+        if (!_groups.TryGetValue(key, out int group))
+        {
+            _groups.Add(key, group = _groups.Count);
+        }
+
+        return group;
+    }
+}
