@@ -1,0 +1,5 @@
+namespace KprobeTrace.Export;
+
+/// <summary>A probe, for exports.</summary>
+internal sealed record ExportProbe(
+    long Id, string Name, string Symbol, string Type, long Address, string Group, IReadOnlyList<ExportArgument> Arguments);

@@ -1,0 +1,245 @@
+using System.Globalization;
+using KprobeTrace.Queries;
+using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
+using Parquet;
+using Parquet.Schema;
+
+namespace KprobeTrace.Export;
+
+/// <summary>Writes Parquet files partitioned as <c>run=…/name=…</c>, so that an engine reads them as one data set.</summary>
+/// <remarks>
+/// Each file holds the events of one name in one run: the columns of <c>events</c> but run and name (the folders say
+/// them), the registers, and one column for each argument with the prefix <c>arg_</c>.
+/// </remarks>
+public static class ParquetExport
+{
+    private const int RowsPerGroup = 1 << 16;
+
+    private static readonly string[] _registers =
+    [
+        "ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "ip",
+        "flags", "cr3",
+    ];
+
+    /// <summary>Writes all runs, or the one that is named.</summary>
+    /// <exception cref="KprobeTraceException">The folder exists already or cannot be written.</exception>
+    public static void Write(TraceHistory history, string path, ExportOptions options) =>
+        ExportTarget.Folder(path, folder =>
+        {
+            SqliteDatabase database = history.Database;
+            IReadOnlyList<long> runs = EventSelection.Runs(database, options.Run);
+            long all = runs.Sum(r => database.ScalarInt64($"SELECT events FROM kt_run WHERE run = {r}"));
+            long done = 0;
+            foreach (long run in runs)
+            {
+                ExportRun info = new(history, run);
+                foreach (IGrouping<string, ExportProbe> group in info.Probes.Values.GroupBy(static p => p.Name))
+                {
+                    done += WriteName(database, info, [.. group], folder, options);
+                    options.Progress?.Invoke((double)done / Math.Max(1, all));
+                }
+            }
+        });
+
+    private static long WriteName(
+        SqliteDatabase database, ExportRun run, List<ExportProbe> probes, string folder, ExportOptions options)
+    {
+        string ids = string.Join(',', probes.Select(static p => p.Id));
+        string registers = string.Join(", ", _registers.Select(static r => "r." + r));
+        using SqliteStatement rows = database.Prepare(string.Create(CultureInfo.InvariantCulture, $"""
+            SELECT e.seq, e.time_ns, e.insn, e.cpu, e.kind & 3, e.probe, e.address, e.pid, e.comm, e.args, l.symbol,
+                   {registers}
+            FROM kt_event e
+            LEFT JOIN kt_reg r ON r.run = e.run AND r.seq = e.seq
+            LEFT JOIN kt_place l ON l.place = e.caller
+            WHERE e.run = {run.Run} AND e.probe IN ({ids})
+            """));
+        if (!rows.Step())
+        {
+            return 0;
+        }
+
+        string target = Path.Combine(
+            folder, string.Create(CultureInfo.InvariantCulture, $"run={run.Run}"), "name=" + Escape(probes[0].Name));
+        _ = Directory.CreateDirectory(target);
+        using FileStream stream = new(Path.Combine(target, "part-0.parquet"), FileMode.CreateNew, FileAccess.ReadWrite);
+        Columns columns = new(probes);
+        return columns.WriteAsync(rows, run, stream, options.Cancellation).GetAwaiter().GetResult();
+    }
+
+    /// <summary>A folder name as Hive writes it: everything but letters, digits, <c>_</c>, <c>-</c> and <c>.</c> in hexadecimal.</summary>
+    private static string Escape(string name)
+    {
+        System.Text.StringBuilder text = new();
+        foreach (byte value in System.Text.Encoding.UTF8.GetBytes(name))
+        {
+            char c = (char)value;
+            _ = char.IsAsciiLetterOrDigit(c) || c is '_' or '-' || (c == '.' && text.Length > 0)
+                ? text.Append(c)
+                : text.Append(CultureInfo.InvariantCulture, $"%{value:X2}");
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>One row group in memory, column by column.</summary>
+    private sealed class Columns
+    {
+        private readonly List<ExportArgument> _arguments;
+        private readonly Dictionary<long, int[]> _positions = [];
+        private readonly List<(DataField Field, long?[] Values)> _numbers = [];
+        private readonly List<(DataField Field, string?[] Values)> _texts = [];
+        private readonly List<DataField> _order = [];
+        private readonly ArgumentValues _values = new();
+
+        internal Columns(List<ExportProbe> probes)
+        {
+            _arguments = [.. probes.SelectMany(static p => p.Arguments).DistinctBy(static a => a.Name)];
+            foreach (ExportProbe probe in probes)
+            {
+                _positions.Add(probe.Id, [.. _arguments.Select(a => IndexOf(probe.Arguments, a.Name))]);
+            }
+
+            string[] numbers = ["seq", "time_ns", "insn", "cpu", "probe", "address", "pid"];
+            foreach (string name in numbers)
+            {
+                AddNumber(name);
+            }
+
+            AddText("kind");
+            AddText("symbol");
+            AddText("comm");
+            AddText("caller");
+            foreach (string name in _registers)
+            {
+                AddNumber(name);
+            }
+
+            foreach (ExportArgument argument in _arguments)
+            {
+                if (argument.IsText)
+                {
+                    AddText("arg_" + argument.Name);
+                }
+                else
+                {
+                    AddNumber("arg_" + argument.Name);
+                }
+            }
+        }
+
+        internal async Task<long> WriteAsync(
+            SqliteStatement rows, ExportRun run, Stream stream, CancellationToken cancellation)
+        {
+            ParquetWriter writer = await ParquetWriter.CreateAsync(
+                new ParquetSchema(_order.ToArray<Field>()), stream, cancellationToken: cancellation).ConfigureAwait(false);
+            await using (writer.ConfigureAwait(false))
+            {
+                long all = 0;
+                int used = 0;
+                bool more = true;
+                while (more)
+                {
+                    Take(rows, run, used++);
+                    more = rows.Step();
+                    if (used == RowsPerGroup || !more)
+                    {
+                        await WriteGroupAsync(writer, used, cancellation).ConfigureAwait(false);
+                        all += used;
+                        used = 0;
+                    }
+                }
+
+                return all;
+            }
+        }
+
+        private static int IndexOf(IReadOnlyList<ExportArgument> arguments, string name)
+        {
+            for (int i = 0; i < arguments.Count; i++)
+            {
+                if (arguments[i].Name == name)
+                {
+                    return i;
+                }
+            }
+
+            return -1;
+        }
+
+        private async Task WriteGroupAsync(ParquetWriter writer, int count, CancellationToken cancellation)
+        {
+            using ParquetRowGroupWriter group = writer.CreateRowGroup();
+            Dictionary<DataField, long?[]> numbers = _numbers.ToDictionary(static n => n.Field, static n => n.Values);
+            Dictionary<DataField, string?[]> texts = _texts.ToDictionary(static n => n.Field, static n => n.Values);
+            foreach (DataField field in _order)
+            {
+                if (numbers.TryGetValue(field, out long?[]? values))
+                {
+                    await group.WriteAsync<long>(field, values.AsMemory(0, count), cancellationToken: cancellation)
+                        .ConfigureAwait(false);
+                }
+                else
+                {
+                    await group.WriteAsync(field, new ArraySegment<string?>(texts[field], 0, count)!)
+                        .ConfigureAwait(false);
+                }
+            }
+        }
+
+        private void Take(SqliteStatement row, ExportRun run, int index)
+        {
+            ExportProbe probe = run.Probes[row.Int64(5)];
+            long?[] numbers =
+            [
+                row.Int64(0), row.Int64(1), row.Int64(2), row.Int64(3), row.Int64(5),
+                row.IsNull(6) ? probe.Address : row.Int64(6), row.IsNull(7) ? null : row.Int64(7),
+            ];
+            for (int i = 0; i < numbers.Length; i++)
+            {
+                _numbers[i].Values[index] = numbers[i];
+            }
+
+            _texts[0].Values[index] = Schema.Kinds[row.Int32(4)];
+            _texts[1].Values[index] = probe.Symbol;
+            _texts[2].Values[index] = row.IsNull(8) ? null : System.Text.Encoding.UTF8.GetString(run.Comm(row.Int64(8)));
+            _texts[3].Values[index] = row.TextOrNull(10);
+            for (int i = 0; i < _registers.Length; i++)
+            {
+                _numbers[numbers.Length + i].Values[index] = row.IsNull(11 + i) ? null : row.Int64(11 + i);
+            }
+
+            _values.Read(row.Utf8(9));
+            int number = numbers.Length + _registers.Length;
+            int text = 4;
+            int[] positions = _positions[probe.Id];
+            for (int i = 0; i < _arguments.Count; i++)
+            {
+                int position = positions[i];
+                if (_arguments[i].IsText)
+                {
+                    _texts[text++].Values[index] = position < 0 ? null : _values.Text(position);
+                }
+                else
+                {
+                    _numbers[number++].Values[index] = position < 0 ? null : _values.Number(position);
+                }
+            }
+        }
+
+        private void AddNumber(string name)
+        {
+            DataField<long?> field = new(name);
+            _numbers.Add((field, new long?[RowsPerGroup]));
+            _order.Add(field);
+        }
+
+        private void AddText(string name)
+        {
+            DataField<string> field = new(name);
+            _texts.Add((field, new string?[RowsPerGroup]));
+            _order.Add(field);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using System.Globalization;
+using KprobeTrace.Queries;
+using KprobeTrace.Store;
+
+namespace KprobeTrace.Export;
+
+/// <summary>Writes a view as CSV or as JSON lines.</summary>
+public static class RowExport
+{
+    /// <summary>Writes CSV (RFC 4180) with a header line.</summary>
+    public static void WriteCsv(TraceHistory history, string path, ExportOptions options) =>
+        Write(history, path, options, static output => new CsvRows(output));
+
+    /// <summary>Writes one JSON object a line.</summary>
+    public static void WriteJsonLines(TraceHistory history, string path, ExportOptions options) =>
+        Write(history, path, options, static output => new JsonRows(output, lines: true));
+
+    private static void Write(
+        TraceHistory history, string path, ExportOptions options, Func<Utf8Output, IRowSink> format)
+    {
+        string sql = "SELECT * FROM " + SqlText.Identifier(options.View);
+        if (options.Run != 0)
+        {
+            sql += string.Create(CultureInfo.InvariantCulture, $" WHERE run = {options.Run}");
+        }
+
+        ExportTarget.File(path, stream =>
+        {
+            using Utf8Output output = new(stream, leaveOpen: true);
+            SqlQuery.Run(history, sql, format(output), options.Cancellation);
+        });
+    }
+}

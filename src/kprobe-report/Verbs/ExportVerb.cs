@@ -1,0 +1,71 @@
+using System.CommandLine;
+using KprobeTrace.Export;
+using KprobeTrace.Store;
+
+namespace KprobeTrace.Report.Verbs;
+
+/// <summary><c>export</c>: other formats.</summary>
+internal static class ExportVerb
+{
+    internal static Command Create(ReportConsole console)
+    {
+        Argument<string> source = SharedOptions.Source();
+        Option<string?> database = SharedOptions.Database();
+        Option<string> to = new("--to")
+        {
+            Description = "perfetto (a file), ctf (a folder), csv, jsonl (a file), parquet (a folder).",
+            HelpName = "FORMAT",
+            Required = true,
+        };
+        to.AcceptOnlyFromAmong("perfetto", "ctf", "csv", "jsonl", "parquet");
+        Option<string> path = new("--output", "-o") { Description = "Where to.", HelpName = "PATH", Required = true };
+        Option<string> view = new("--of")
+        {
+            Description = "The view for csv and jsonl (events).", HelpName = "VIEW", DefaultValueFactory = static _ => "events",
+        };
+        Option<long> run = SharedOptions.Run();
+        Command command = new("export", SharedOptions.Describe(
+            "Writes events in another tool's format.",
+            "export boot.mpk --to perfetto -o boot.pftrace",
+            "export boot.mpk --to csv --of calls -o calls.csv",
+            "export fleet.db --to parquet -o fleet"))
+        {
+            source, database, to, path, view, run,
+        };
+        command.SetAction((result, cancellation) =>
+        {
+            using TraceHistory history = SharedOptions.Open(
+                console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
+            string target = result.GetRequiredValue(path);
+            using ProgressLine progress = new(console, "writing " + Path.GetFileName(target));
+            ExportOptions options = new()
+            {
+                Run = result.GetValue(run),
+                View = result.GetRequiredValue(view),
+                Progress = progress.Report,
+                Cancellation = cancellation,
+            };
+            switch (result.GetRequiredValue(to))
+            {
+                case "perfetto":
+                    PerfettoExport.Write(history, target, options);
+                    break;
+                case "ctf":
+                    CtfExport.Write(history, target, options);
+                    break;
+                case "csv":
+                    RowExport.WriteCsv(history, target, options);
+                    break;
+                case "jsonl":
+                    RowExport.WriteJsonLines(history, target, options);
+                    break;
+                default:
+                    ParquetExport.Write(history, target, options);
+                    break;
+            }
+
+            return Task.FromResult((int)ExitCode.Success);
+        });
+        return command;
+    }
+}
