@@ -16,7 +16,7 @@ internal static class ReportTool
             QueryVerb.Create(console), EventsVerb.Create(console), HistVerb.Create(console), LatencyVerb.Create(console),
             StacksVerb.Create(console), BeforeVerb.Create(console), WhoVerb.Create(console), AddVerb.Create(console),
             CheckVerb.Create(console), DiffVerb.Create(console),
-            ExportVerb.Create(console),
+            ExportVerb.Create(console), HtmlVerb.Create(console), CompletionVerb.Create(console),
         ];
         foreach (Command verb in verbs)
         {

@@ -111,7 +111,7 @@ public sealed class QueryTests : IDisposable
     [Fact]
     public void Every_verb_has_help_with_an_example()
     {
-        foreach (string verb in (string[])["query", "events", "hist", "latency", "stacks", "before", "who", "add", "check"])
+        foreach (string verb in (string[])["query", "events", "hist", "latency", "stacks", "before", "who", "add", "check", "diff", "export", "html", "completion"])
         {
             string help = Tool.Good(verb, "--help");
             Assert.Contains("Examples:", help, StringComparison.Ordinal);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
 
 namespace KprobeTrace.Export;
 
@@ -22,6 +23,26 @@ public static class RowExport
         if (options.Run != 0)
         {
             sql += string.Create(CultureInfo.InvariantCulture, $" WHERE run = {options.Run}");
+        }
+
+        SqliteDatabase database = history.Database;
+        using (SqliteStatement columns = database.Prepare("SELECT name FROM pragma_table_info(?1)"))
+        {
+            List<string> names = [];
+            _ = columns.Bind(1, options.View);
+            while (columns.Step())
+            {
+                names.Add(columns.Text(0));
+            }
+
+            if (names.Count == 0)
+            {
+                throw new KprobeTraceException(
+                    $"there is no view {options.View}; docs/schema.md names those of all histories, the view probes those of events");
+            }
+
+            string? order = names.Contains("seq") ? "seq" : names.Contains("return_seq") ? "return_seq" : null;
+            sql += order is not null && names.Contains("run") ? " ORDER BY run, " + order : "";
         }
 
         ExportTarget.File(path, stream =>

@@ -76,6 +76,22 @@ public sealed class EventLines
         return written;
     }
 
+    /// <summary>Hands over the first events of a run one by one, the body of each line as text.</summary>
+    internal void Read(long run, long limit, Action<SqliteStatement, byte[]> visit)
+    {
+        SqliteDatabase database = _history.Database;
+        ReadProbes(run);
+        using SqliteStatement fault = database.Prepare(FaultSql);
+        _fault = fault.Bind(1, run);
+        using SqliteStatement row = database.Prepare(
+            $"SELECT {Columns} FROM kt_event e WHERE e.run = ?1 ORDER BY e.seq LIMIT ?2");
+        _ = row.Bind(1, run).Bind(2, limit);
+        while (row.Step())
+        {
+            visit(row, Render(o => WriteBody(row, run, ProbeOf(row.Int64(4)), row.Int32(3) & 3, o)));
+        }
+    }
+
     /// <summary>Writes the line of one event.</summary>
     /// <exception cref="KprobeTraceException">There is no such event.</exception>
     public void WriteOne(long run, long seq, Utf8Output output)
@@ -125,7 +141,15 @@ public sealed class EventLines
         WriteTime(row.UInt64(1), output);
         output.Write(": "u8);
         output.Write(probe.Name);
-        output.Write(": ("u8);
+        output.Write(": "u8);
+        WriteBody(row, run, probe, kind, output);
+        output.WriteByte((byte)'\n');
+    }
+
+    /// <summary>Writes what stands behind the event's name.</summary>
+    private void WriteBody(SqliteStatement row, long run, ProbeText probe, int kind, Utf8Output output)
+    {
+        output.WriteByte((byte)'(');
         if (kind == (int)TraceEventKind.Return)
         {
             long caller = row.Int64(7);
@@ -157,8 +181,6 @@ public sealed class EventLines
         {
             ArgumentText.Write(arguments, probe.Arguments, output, address => WritePlace(address, run, output));
         }
-
-        output.WriteByte((byte)'\n');
     }
 
     private void WriteTask(SqliteStatement row, Utf8Output output)

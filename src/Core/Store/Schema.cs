@@ -102,7 +102,7 @@ internal static class Schema
                  e.probe AS probe, e.name AS name, e.symbol AS symbol, e.offset AS offset, e.address AS address,
                  e.pid AS pid, e.comm AS comm, e.args AS args, e.stack AS stack, e.caller AS caller,
                  e.entry_seq AS entry_seq, e.truncated AS truncated
-          FROM kt_fault f JOIN events e ON e.run = f.run AND e.seq = f.seq;
+          FROM kt_fault f CROSS JOIN events e ON e.run = f.run AND e.seq = f.seq;
         CREATE VIEW calls AS
           SELECT k.run AS run, p.name AS name, p.symbol AS symbol, k.pid AS pid,
                  (SELECT c.name FROM kt_comm c WHERE c.comm = k.comm) AS comm,
@@ -122,7 +122,7 @@ internal static class Schema
         CREATE VIEW stacks AS
           SELECT f.run AS run, f.stack AS stack, f.depth AS depth, l.address AS address, l.symbol AS symbol,
                  l.offset AS offset, l.module AS module
-          FROM kt_frame f JOIN kt_place l ON l.place = f.place;
+          FROM kt_frame f CROSS JOIN kt_place l ON l.place = f.place;
         CREATE VIEW counts AS
           SELECT t.run AS run, t.probe AS probe, p.name AS name, p.symbol AS symbol,
                  CASE t.kind WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind,

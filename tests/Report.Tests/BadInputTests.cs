@@ -1,0 +1,155 @@
+using KprobeTrace.Bench;
+using KprobeTrace.Store;
+using KprobeTrace.Tracing;
+using Xunit;
+
+namespace KprobeTrace.Tests.Report;
+
+public sealed class BadInputTests : IDisposable
+{
+    private readonly TraceFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Files_that_are_no_traces_are_one_clear_line()
+    {
+        File.WriteAllBytes(_folder["empty"], []);
+        File.WriteAllText(_folder["text"], "hello, this is not a trace at all, but long enough to be looked at\n");
+        File.WriteAllBytes(_folder["zeros"], new byte[100_000]);
+        foreach (string name in (string[])["empty", "text", "zeros", "missing"])
+        {
+            foreach (string[] verb in (string[][])[[], ["check"], ["query"], ["events"], ["html"]])
+            {
+                string[] rest = verb is ["query"] ? ["SELECT 1"] : verb is ["html"] ? ["-o", _folder["x.html"]] : [];
+                Assert.Contains(name, Tool.Bad(1, [.. verb, _folder[name], .. rest]), StringComparison.Ordinal);
+            }
+
+            Assert.False(File.Exists(_folder[name] + ".db"));
+        }
+    }
+
+    [Fact]
+    public void A_damaged_database_is_one_clear_line_or_imported_again()
+    {
+        string trace = _folder.Small();
+        _ = Tool.Good(trace);
+        byte[] bytes = File.ReadAllBytes(trace + ".db");
+        Array.Fill(bytes, (byte)0xA5, 8192, bytes.Length - 8192);
+        File.WriteAllBytes(_folder["damaged.db"], bytes);
+        File.WriteAllBytes(trace + ".db", bytes);
+
+        _ = Tool.Bad(1, "query", _folder["damaged.db"], "SELECT * FROM events");
+        Assert.Contains("Events: 9", Tool.Good(trace), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_killed_import_leaves_nothing_that_a_later_one_trips_over()
+    {
+        string trace = _folder.Small();
+        File.WriteAllText(trace + ".db.999999999.importing", "left by a killed process");
+
+        _ = Tool.Good(trace);
+
+        Assert.False(File.Exists(trace + ".db.999999999.importing"));
+    }
+
+    [Fact]
+    public void A_cancelled_import_leaves_the_old_database()
+    {
+        string trace = _folder.Small();
+        _ = Tool.Good(trace);
+        byte[] before = File.ReadAllBytes(trace + ".db");
+        _ = _folder.Small(change: static e => e.RemoveAt(0));
+
+        _ = Assert.ThrowsAny<OperationCanceledException>(() => TraceHistory.Open(
+            trace, options: new ImportOptions { Cancellation = new CancellationToken(canceled: true) }));
+
+        Assert.Equal(before, File.ReadAllBytes(trace + ".db"));
+        Assert.Equal(2, Directory.GetFiles(Path.GetDirectoryName(trace)!).Count(f => !f.EndsWith(".old", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Two_thousand_damaged_traces_are_read_as_far_as_they_are_whole()
+    {
+        string trace = _folder["whole.mpk"];
+        SyntheticTrace.Write(trace, 1500, seed: 3, eventsPerChunk: 250);
+        byte[] whole = File.ReadAllBytes(trace);
+        Random random = new(20240607);
+        string damaged = _folder["damaged.mpk"];
+        int recovered = 0;
+        for (int round = 0; round < 2000; round++)
+        {
+            byte[] bytes = Damage(whole, random, round);
+            File.WriteAllBytes(damaged, bytes);
+
+            (int check, _, string checkError) = Tool.Run("check", damaged);
+            Assert.InRange(check, 0, 1);
+            Assert.Equal(check, checkError.Count(static c => c == '\n'));
+
+            // An import costs more than a check: every fourth goes on to the database.
+            if (round % 4 == 0)
+            {
+                File.Delete(damaged + ".db");
+                (int exit, string output, string error) = Tool.Run(
+                    "query", damaged, "SELECT count(*), count(DISTINCT seq) FROM events", "--format", "csv");
+                Assert.True(exit is 0 or 1, error);
+                Assert.Equal(exit, error.Count(static c => c == '\n'));
+                if (exit == 0)
+                {
+                    string[] counts = output.Split("\r\n")[1].Split(',');
+                    Assert.Equal(counts[0], counts[1]);
+                    recovered += int.Parse(counts[0], null) > 0 ? 1 : 0;
+                }
+            }
+        }
+
+        Assert.True(recovered > 250, $"only {recovered} of 500 damaged traces gave any event");
+        Assert.True(GC.GetTotalMemory(forceFullCollection: true) < 1L << 30);
+    }
+
+    [Fact]
+    public void A_flipped_byte_loses_at_most_the_chunk_it_is_in()
+    {
+        string trace = _folder["whole.mpk"];
+        SyntheticTrace.Write(trace, 4000, seed: 3, eventsPerChunk: 250);
+        byte[] bytes = File.ReadAllBytes(trace);
+        bytes[bytes.Length / 2] ^= 0x40;
+        File.WriteAllBytes(trace, bytes);
+
+        TraceCheckReport report = TraceReader.Check(trace);
+        Assert.False(report.Whole);
+        Assert.True(report.Events >= 3500);
+        Assert.Equal([report.Events.ToString(null, null)], Tool.Rows(trace, "SELECT count(*) FROM events"));
+        Assert.Equal(["0"], Tool.Rows(trace, "SELECT complete FROM runs"));
+        Assert.NotEqual(["0"], Tool.Rows(trace, "SELECT count(*) FROM damages"));
+    }
+
+    private static byte[] Damage(byte[] whole, Random random, int round)
+    {
+        byte[] bytes = [.. whole];
+        switch (round % 5)
+        {
+            case 0:
+                bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
+                break;
+            case 1:
+                return bytes[..random.Next(bytes.Length)];
+            case 2:
+                for (int i = 0; i < 20; i++)
+                {
+                    bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+                }
+
+                break;
+            case 3:
+                int from = random.Next(bytes.Length);
+                return [.. bytes[..from], .. bytes[Math.Min(bytes.Length, from + random.Next(3000))..]];
+            default:
+                random.NextBytes(bytes.AsSpan(random.Next(bytes.Length - 64), 64));
+                break;
+        }
+
+        return bytes;
+    }
+}

@@ -1,0 +1,224 @@
+using System.Text;
+using System.Text.Json;
+using KprobeTrace.Bench;
+using Parquet;
+using Parquet.Schema;
+using Xunit;
+
+namespace KprobeTrace.Tests.Report;
+
+public sealed class ExportTests : IDisposable
+{
+    private readonly TraceFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [ProgramFact("babeltrace2")]
+    public void Ctf_reads_back_in_babeltrace()
+    {
+        Export(_folder.Small(), "ctf", "trace.ctf");
+
+        string[] lines = ProgramFactAttribute.Run("babeltrace2", "--clock-cycles", _folder["trace.ctf"]).TrimEnd('\n').Split('\n');
+
+        Assert.Equal(9, lines.Length);
+        Assert.Contains("00000000000000000300] (+", lines[2], StringComparison.Ordinal);
+        Assert.Contains("open: { seq = 3, cpu_id = 0, kind = ( \"pre\"", lines[2], StringComparison.Ordinal);
+        Assert.Contains("{ dfd = -100, name = \"/etc/passwd\" }", lines[2], StringComparison.Ordinal);
+        Assert.Contains("ret = 3", lines[4], StringComparison.Ordinal);
+    }
+
+    [ProgramFact("babeltrace2")]
+    public void A_large_ctf_trace_holds_every_event()
+    {
+        string trace = _folder["large.mpk"];
+        SyntheticTrace.Write(trace, 30_000);
+        Export(trace, "ctf", "large.ctf");
+
+        string output = ProgramFactAttribute.Run("babeltrace2", _folder["large.ctf"]);
+
+        Assert.Equal(30_000, output.Count(static c => c == '\n'));
+    }
+
+    [Fact]
+    public async Task Parquet_reads_back_and_is_partitioned_by_run_and_name()
+    {
+        string database = _folder["two.db"];
+        _ = Tool.Good("add", database, _folder.Small("a.mpk"), _folder.Small("b.mpk", static e => e.RemoveAt(8)));
+        Export(database, "parquet", "set");
+
+        string[] files = [.. Directory.EnumerateFiles(_folder["set"], "*.parquet", SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(_folder["set"], f)).Order(StringComparer.Ordinal)];
+        Assert.Equal(
+            ((string[])["fork", "fork_ret", "open", "open_ret"]).SelectMany(static n => (string[])[$"run=1/name={n}/part-0.parquet", $"run=2/name={n}/part-0.parquet"]).Order(StringComparer.Ordinal),
+            files);
+
+        using FileStream stream = File.OpenRead(Path.Combine(_folder["set"], "run=1/name=open/part-0.parquet"));
+        ParquetReader reader = await ParquetReader.CreateAsync(stream);
+        await using (reader)
+        {
+            using ParquetRowGroupReader group = reader.OpenRowGroupReader(0);
+            Assert.Equal(2, group.RowCount);
+            Assert.Equal([3L, 4L], await Numbers(group, reader, "seq"));
+            Assert.Equal([-100L, -100L], await Numbers(group, reader, "arg_dfd"));
+            string[] names = new string[2];
+            await group.ReadAsync(Field(reader, "arg_name"), names.AsMemory());
+            Assert.Equal(["/etc/passwd", "a,\"b\"\n<script>'x'"], names);
+        }
+    }
+
+    [Fact]
+    public void Jsonl_and_csv_hold_every_row_in_order()
+    {
+        string trace = _folder.Small();
+        Export(trace, "jsonl", "e.jsonl");
+        Export(trace, "csv", "c.csv", "--of", "calls");
+
+        long[] seqs = [.. File.ReadLines(_folder["e.jsonl"]).Select(static l => JsonDocument.Parse(l).RootElement.GetProperty("seq").GetInt64())];
+        Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8, 9], seqs);
+        Assert.Equal(4, File.ReadAllLines(_folder["c.csv"]).Length);
+        Assert.Contains("no view nowhere", Tool.Bad(1, "export", trace, "--to", "csv", "--of", "nowhere", "-o", _folder["x"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Perfetto_has_a_slice_for_each_call_an_instant_for_the_rest_and_named_tracks()
+    {
+        Export(_folder.Small(), "perfetto", "t.pftrace");
+
+        List<string> names = [];
+        Dictionary<ulong, int> types = [];
+        HashSet<ulong> described = [];
+        HashSet<ulong> used = [];
+        foreach ((int field, ulong _, byte[] packet) in Fields(File.ReadAllBytes(_folder["t.pftrace"])))
+        {
+            Assert.Equal(1, field);
+            List<(int Field, ulong Number, byte[] Bytes)> parts = Fields(packet);
+            foreach ((int part, _, byte[] bytes) in parts)
+            {
+                if (part == 60)
+                {
+                    List<(int Field, ulong Number, byte[] Bytes)> track = Fields(bytes);
+                    _ = described.Add(track.Single(static f => f.Field == 1).Number);
+                    names.AddRange(track.Where(static f => f.Field == 2).Select(static f => Encoding.UTF8.GetString(f.Bytes)));
+                    names.AddRange(track.Where(static f => f.Field == 4).SelectMany(static f => Fields(f.Bytes)).Where(static f => f.Field == 5).Select(static f => Encoding.UTF8.GetString(f.Bytes)));
+                }
+                else if (part == 11)
+                {
+                    List<(int Field, ulong Number, byte[] Bytes)> e = Fields(bytes);
+                    ulong type = e.Single(static f => f.Field == 9).Number;
+                    types[type] = types.GetValueOrDefault(type) + 1;
+                    _ = used.Add(e.Single(static f => f.Field == 11).Number);
+                    Assert.Contains(parts, static f => f.Field == 8);
+                }
+            }
+        }
+
+        Assert.Subset(described, used);
+        Assert.Contains("init", names);
+        Assert.Contains("sh", names);
+        Assert.Contains("CPU 0", names);
+        // Three calls and the turns of four tasks on one CPU; six events that are no return, one console line.
+        Assert.Equal(3 + 4, types[1]);
+        Assert.Equal(types[1], types[2]);
+        Assert.Equal(6 + 1, types[3]);
+    }
+
+    [Fact]
+    public void Html_holds_its_data_and_nothing_breaks_out_of_it()
+    {
+        _ = Tool.Good("html", _folder.Small(), "-o", _folder["r.html"]);
+        string page = File.ReadAllText(_folder["r.html"]);
+
+        Assert.DoesNotContain("http://", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("https://", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script>'x'", page, StringComparison.Ordinal);
+        int start = page.IndexOf("id=\"data\">", StringComparison.Ordinal) + 10;
+        JsonElement data = JsonDocument.Parse(page[start..page.IndexOf("</script>", start, StringComparison.Ordinal)]).RootElement;
+        Assert.Equal(9, data.GetProperty("events").GetArrayLength());
+        Assert.Equal("Linux version 6.1.0-test", data.GetProperty("console")[0][1].GetString());
+        Assert.Equal(2, data.GetProperty("latencies").GetArrayLength());
+    }
+
+    [ProgramFact("chromium")]
+    public void Html_shows_itself_in_a_browser_without_script_errors()
+    {
+        string trace = _folder["large.mpk"];
+        SyntheticTrace.Write(trace, 20_000);
+        _ = Tool.Good("html", trace, "-o", _folder["large.html"]);
+        _ = Tool.Good("html", _folder.Small(), "-o", _folder["small.html"]);
+
+        foreach (string page in (string[])["large.html", "small.html"])
+        {
+            string dom = ProgramFactAttribute.Run(
+                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + _folder["profile"],
+                "--virtual-time-budget=10000", "--dump-dom", "file://" + _folder[page]);
+
+            // The page's last statement sets this: an error in any part of it would have ended the script.
+            Assert.Contains("data-ready=\"yes\"", dom, StringComparison.Ordinal);
+            Assert.Contains("class=\"row", dom, StringComparison.Ordinal);
+            Assert.Contains("Latency, entry to return", dom, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Exports_do_not_overwrite_folders_and_leave_nothing_behind_on_failure()
+    {
+        string trace = _folder.Small();
+        _ = Directory.CreateDirectory(_folder["full"]);
+        File.WriteAllText(Path.Combine(_folder["full"], "keep"), "");
+
+        Assert.Contains("exists", Tool.Bad(1, "export", trace, "--to", "ctf", "-o", _folder["full"]), StringComparison.Ordinal);
+        Assert.Contains("is a directory", Tool.Bad(1, "export", trace, "--to", "csv", "-o", _folder["full"]), StringComparison.Ordinal);
+        Assert.Contains("cannot be written", Tool.Bad(1, "export", trace, "--to", "csv", "-o", _folder["no/such/folder"]), StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(_folder["full"], "keep")));
+    }
+
+    private void Export(string source, string format, string target, params string[] more) =>
+        Assert.Equal("", Tool.Good(["export", source, "--to", format, "-o", _folder[target], .. more]));
+
+    private static DataField Field(ParquetReader reader, string name) =>
+        reader.Schema.GetDataFields().Single(f => f.Name == name);
+
+    private static async Task<long?[]> Numbers(ParquetRowGroupReader group, ParquetReader reader, string name)
+    {
+        long?[] values = new long?[group.RowCount];
+        await group.ReadAsync<long>(Field(reader, name), values.AsMemory());
+        return values;
+    }
+
+    private static List<(int Field, ulong Number, byte[] Bytes)> Fields(byte[] message)
+    {
+        List<(int, ulong, byte[])> fields = [];
+        int at = 0;
+        while (at < message.Length)
+        {
+            ulong key = Varint();
+            if ((key & 7) == 0)
+            {
+                fields.Add(((int)(key >> 3), Varint(), []));
+            }
+            else
+            {
+                Assert.Equal(2UL, key & 7);
+                int length = (int)Varint();
+                fields.Add(((int)(key >> 3), 0, message[at..(at + length)]));
+                at += length;
+            }
+        }
+
+        return fields;
+
+        ulong Varint()
+        {
+            ulong value = 0;
+            for (int shift = 0; ; shift += 7)
+            {
+                byte b = message[at++];
+                value |= (ulong)(b & 0x7F) << shift;
+                if (b < 0x80)
+                {
+                    return value;
+                }
+            }
+        }
+    }
+}
