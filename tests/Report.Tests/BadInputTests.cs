@@ -60,7 +60,7 @@ public sealed class BadInputTests : IDisposable
         string trace = _folder.Small();
         _ = Tool.Good(trace);
         byte[] before = File.ReadAllBytes(trace + ".db");
-        _ = _folder.Small(change: static e => e.RemoveAt(0));
+        _ = _folder.Small(change: static e => e.RemoveAt(8));
 
         _ = Assert.ThrowsAny<OperationCanceledException>(() => TraceHistory.Open(
             trace, options: new ImportOptions { Cancellation = new CancellationToken(canceled: true) }));

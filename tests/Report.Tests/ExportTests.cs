@@ -60,9 +60,9 @@ public sealed class ExportTests : IDisposable
             Assert.Equal(2, group.RowCount);
             Assert.Equal([3L, 4L], await Numbers(group, reader, "seq"));
             Assert.Equal([-100L, -100L], await Numbers(group, reader, "arg_dfd"));
-            string[] names = new string[2];
+            string?[] names = new string?[2];
             await group.ReadAsync(Field(reader, "arg_name"), names.AsMemory());
-            Assert.Equal(["/etc/passwd", "a,\"b\"\n<script>'x'"], names);
+            Assert.Equal("/etc/passwd|a,\"b\"\n<script>'x'", string.Join('|', names));
         }
     }
 
