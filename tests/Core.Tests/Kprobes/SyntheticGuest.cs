@@ -157,6 +157,15 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     /// <summary>Raises the interrupt input; the guest's handler counts it.</summary>
     public void RaiseInterrupt() => Processor.SetInterruptLine(true);
 
+    public void SetRip(ulong rip) => State->Rip = rip;
+
+    /// <summary>Pushes a return address, some bytes further down the stack than calls do.</summary>
+    public void PushReturn(ulong address, ulong depth)
+    {
+        State->R[4] -= depth + 8;
+        WriteWord(State->R[4], address);
+    }
+
     public void SetFlags(ulong flags) => LazyFlags.Set(State, flags | Rflags.Fixed);
 
     public ulong Flags => LazyFlags.Get(State);
