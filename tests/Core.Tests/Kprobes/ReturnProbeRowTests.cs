@@ -289,7 +289,7 @@ public sealed class ReturnProbeRowTests : KprobeRows
     public void K18_return_on_another_stack_of_the_same_address_is_not_taken()
     {
         Kretprobe probe = Register(Returning("leaf"));
-        EnterOnly("leaf");
+        EnterOnly("leaf", depth: 16);
 
         // The same return address reached with a stack pointer that belongs to no open call.
         Guest.Prepare();
