@@ -434,6 +434,7 @@ public sealed unsafe partial class Processor
             {
                 _blocks.InvalidatePage(physical);
                 State->ExitRequest = 1;
+                CodeWritten?.Invoke(physical, size);
             }
 
             return;

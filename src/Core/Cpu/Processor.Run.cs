@@ -37,6 +37,9 @@ public sealed unsafe partial class Processor
     /// <summary>Who is told of the overlay's breakpoints.</summary>
     public IBreakpointHandler? BreakpointHandler { get; set; }
 
+    /// <summary>Called with physical address and length of every write to a page with decoded code, when set.</summary>
+    public Action<ulong, int>? CodeWritten { get; set; }
+
     /// <summary>Called with address and bytes of every instruction that raised #UD, when set.</summary>
     public Action<ulong, byte[]>? UndefinedInstruction { get; set; }
 

@@ -24,6 +24,9 @@ internal sealed class Breakpoint
     /// <summary>True while the probes want the breakpoint.</summary>
     public bool IsArmedByProbe { get; set; }
 
+    /// <summary>True while the trace knows it as armed: a probe that is not internal wants it.</summary>
+    public bool IsShown { get; set; }
+
     /// <summary>True while the overlay holds it.</summary>
     public bool IsInOverlay { get; set; }
 }

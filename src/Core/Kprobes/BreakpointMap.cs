@@ -45,18 +45,18 @@ internal sealed class BreakpointMap
     public bool TryFind(ulong address, out Breakpoint? breakpoint) => _byAddress.TryGetValue(address, out breakpoint);
 
     /// <summary>Writes the int3 of a probe, or takes it back.</summary>
-    public void SetProbe(Breakpoint breakpoint, bool armed, string reason, bool recorded)
+    /// <param name="breakpoint">Where.</param>
+    /// <param name="armed">Whether any probe wants the breakpoint.</param>
+    /// <param name="shown">Whether any probe does that is not internal.</param>
+    /// <param name="reason">Why, for the record.</param>
+    public void SetProbe(Breakpoint breakpoint, bool armed, bool shown, string reason)
     {
-        if (breakpoint.IsArmedByProbe == armed)
-        {
-            return;
-        }
-
         breakpoint.IsArmedByProbe = armed;
-        if (recorded && Poked is not null)
+        if (breakpoint.IsShown != shown)
         {
+            breakpoint.IsShown = shown;
             byte original = ReadByte(breakpoint.Address);
-            Poked(armed
+            Poked?.Invoke(shown
                 ? new TextPoke(breakpoint.Address, original, Int3, reason)
                 : new TextPoke(breakpoint.Address, Int3, original, reason));
         }

@@ -17,6 +17,7 @@ public sealed class FetchView : IFetchView, IFetchOverlay
     private readonly Dictionary<ulong, int> _byLinear = [];
     private readonly Dictionary<ulong, int> _physicalPages = [];
     private readonly Dictionary<ulong, int> _linearPages = [];
+    private readonly Dictionary<ulong, ulong> _modulePages = [];
     private readonly HashSet<ulong> _changedPages = [];
 
     /// <summary>Creates the view and gives it to the processor.</summary>
@@ -28,7 +29,11 @@ public sealed class FetchView : IFetchView, IFetchOverlay
         _processor = processor;
         _image = image;
         processor.FetchOverlay = this;
+        processor.CodeWritten = OnCodeWritten;
     }
+
+    /// <inheritdoc/>
+    public event Action<ulong, int>? TextWritten;
 
     /// <inheritdoc/>
     public void Arm(ulong address, int slot)
@@ -108,10 +113,27 @@ public sealed class FetchView : IFetchView, IFetchOverlay
     /// <summary>Notes the page whose decoded code no longer tells the truth.</summary>
     private unsafe void Change(ulong address)
     {
-        if (TryImagePhysical(address, out ulong physical)
-            || _processor.TryPeek(address, _processor.State->Cr3, out physical))
+        if (TryImagePhysical(address, out ulong physical))
         {
             _changedPages.Add(physical & PageMask);
+        }
+        else if (_processor.TryPeek(address, _processor.State->Cr3, out physical))
+        {
+            _changedPages.Add(physical & PageMask);
+            _modulePages[physical & PageMask] = address & PageMask;
+        }
+    }
+
+    private void OnCodeWritten(ulong physical, int length)
+    {
+        ulong page = physical & PageMask;
+        if (_physicalPages.ContainsKey(page) && _image!.TryPhysicalToLink(physical, out ulong link))
+        {
+            TextWritten?.Invoke(link, length);
+        }
+        else if (_modulePages.TryGetValue(page, out ulong linearPage) && _linearPages.ContainsKey(linearPage))
+        {
+            TextWritten?.Invoke(linearPage | (physical & ~PageMask), length);
         }
     }
 }

@@ -28,6 +28,9 @@ public sealed class ImageText : IKernelText
     /// <summary>True once the kernel has freed its init text.</summary>
     public bool IsInitFreed { get; set; }
 
+    /// <summary>The kernel's init text; empty when the image has none.</summary>
+    public GuestRange InitText => _tables.InitText;
+
     /// <inheritdoc/>
     public IReadOnlyList<GuestRange> Blacklist => _blacklist;
 

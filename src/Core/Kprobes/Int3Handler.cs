@@ -13,17 +13,17 @@ public sealed unsafe class Int3Handler
     private const ulong Snapshot = TrapFlag | InterruptFlag;
     private const ulong PrivilegeMask = 3;
 
-    private readonly KprobeSubsystem _subsystem;
     private readonly BreakpointMap _breakpoints;
     private readonly ReturnCalls _returns;
     private readonly IProbedGuest _guest;
+    private readonly Func<ulong, string> _describe;
     private ulong _stuckAt = ulong.MaxValue;
     private int _stuckCount;
 
     internal Int3Handler(
-        KprobeSubsystem subsystem, BreakpointMap breakpoints, ReturnCalls returns, IProbedGuest guest)
+        BreakpointMap breakpoints, ReturnCalls returns, IProbedGuest guest, Func<ulong, string> describe)
     {
-        _subsystem = subsystem;
+        _describe = describe;
         _breakpoints = breakpoints;
         _returns = returns;
         _guest = guest;
@@ -148,11 +148,6 @@ public sealed unsafe class Int3Handler
         }
     }
 
-    /// <summary>The guest wrote text on a page that holds probed addresses.</summary>
-    /// <param name="address">Link or linear address of the first byte written.</param>
-    /// <param name="length">Bytes written.</param>
-    public void OnTextWritten(ulong address, int length) => _subsystem.TextWritten(address, length);
-
     private BreakpointAction RunPreHandlers(KprobeEntry entry, PtRegs* registers)
     {
         ulong flags = registers->Flags;
@@ -191,7 +186,7 @@ public sealed unsafe class Int3Handler
         if (++_stuckCount > MaxWithoutProgress)
         {
             throw new KprobeTraceException(
-                $"the probe at {_subsystem.DescribeAddress(entry.Address)} stops the guest: {what} "
+                $"the probe at {_describe(entry.Address)} stops the guest: {what} "
                 + $"{MaxWithoutProgress} times with no instruction executed in between; "
                 + "let the handler repair the cause or set ip to another address");
         }

@@ -104,8 +104,6 @@ public sealed partial class KprobeSubsystem
         return null;
     }
 
-    internal string DescribeAddress(ulong address) => Describe(address);
-
     private string Describe(ulong address) =>
         _text.TryFindSymbol(address, out Symbol symbol)
             ? $"{symbol.Name}+0x{address - symbol.Address:x}"

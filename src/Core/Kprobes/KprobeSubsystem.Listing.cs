@@ -12,7 +12,7 @@ public sealed partial class KprobeSubsystem
     /// <param name="restricted">Shows addresses as zeros, as to a reader who may not see kernel pointers.</param>
     public string List(bool restricted = false)
     {
-        SettleText();
+        SettleAllText();
         StringBuilder text = new();
         foreach (KprobeEntry entry in _table.Snapshot())
         {

@@ -141,8 +141,8 @@ public sealed partial class KprobeSubsystem
     private void UpdateArming(KprobeEntry entry, string reason)
     {
         bool wanted = entry.Children.Length > 0 && !entry.IsDisabled && !_allDisarmed;
-        bool recorded = entry.Children.Length == 0 || !Array.TrueForAll(entry.Children, p => p.IsInternal);
-        _breakpoints.SetProbe(entry.Breakpoint, wanted, reason, recorded);
+        bool shown = wanted && Array.Exists(entry.Children, p => !p.IsInternal);
+        _breakpoints.SetProbe(entry.Breakpoint, wanted, shown, reason);
         UpdateOptimization(entry);
     }
 

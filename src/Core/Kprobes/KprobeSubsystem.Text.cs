@@ -33,7 +33,17 @@ public sealed partial class KprobeSubsystem
         _unsettled.Clear();
     }
 
-    internal void TextWritten(ulong address, int length)
+    /// <summary>As <see cref="SettleText"/> for every probe, also where the guest wrote text before it ever ran there.</summary>
+    public void SettleAllText()
+    {
+        _unsettled.Clear();
+        foreach (KprobeEntry entry in _table.Snapshot())
+        {
+            Settle(entry, entry.FunctionStart);
+        }
+    }
+
+    private void TextWritten(ulong address, int length)
     {
         if (length <= 0 || !_text.TryFindSymbol(address, out Symbol symbol)
             || _unsettled.ContainsKey(symbol.Address))

@@ -33,7 +33,8 @@ public sealed partial class KprobeSubsystem
         _breakpoints = new BreakpointMap(overlay, guest) { Poked = poke => TextPoked?.Invoke(poke) };
         _boundary = new InstructionBoundary(decoder, guest);
         _returns = new ReturnCalls(_breakpoints, _boundary, guest, text);
-        Handler = new Int3Handler(this, _breakpoints, _returns, guest);
+        Handler = new Int3Handler(_breakpoints, _returns, guest, Describe);
+        overlay.TextWritten += TextWritten;
     }
 
     /// <summary>Is told of every byte written into the fetch view for a probe.</summary>
@@ -49,13 +50,13 @@ public sealed partial class KprobeSubsystem
     public bool AllowBlacklisted { get; set; }
 
     /// <summary>The number of probed addresses.</summary>
-    public int Count => _table.Count;
+    public int Count => _table.Snapshot().Count(e => Array.Exists(e.Children, p => !p.IsInternal));
 
     /// <summary>Calls that return probes still wait for.</summary>
-    public int OpenCalls => _returns.Open;
+    public int OpenCalls => ReturnProbes.Sum(p => p.Open);
 
     /// <summary>The registered return probes, oldest first.</summary>
-    public IReadOnlyList<Kretprobe> ReturnProbes => _returnProbes;
+    public IReadOnlyList<Kretprobe> ReturnProbes => _returnProbes.FindAll(p => !p.Kp.IsInternal);
 
     /// <summary>Registers a probe and arms it unless it is disabled or the global switch is off.</summary>
     public KprobeResult RegisterKprobe(Kprobe probe)

@@ -7,8 +7,13 @@ public sealed class Kretprobe
 
     /// <summary>Creates a return probe; <see cref="Kp"/> names the function.</summary>
     public Kretprobe()
+        : this(isInternal: false)
     {
-        Kp = new Kprobe { ReturnProbe = this };
+    }
+
+    internal Kretprobe(bool isInternal)
+    {
+        Kp = new Kprobe { ReturnProbe = this, IsInternal = isInternal };
     }
 
     /// <summary>The probe on the function's entry. Registration takes its handlers over: a return probe has none of them.</summary>

@@ -31,9 +31,6 @@ internal sealed unsafe class ReturnCalls
         _text = text;
     }
 
-    /// <summary>Calls that are open now.</summary>
-    public int Open { get; private set; }
-
     /// <summary>A probed function was entered; the frame's stack pointer is at the return address.</summary>
     public void Enter(Kretprobe probe, PtRegs* registers)
     {
@@ -69,7 +66,6 @@ internal sealed unsafe class ReturnCalls
         }
 
         stack.Push(call);
-        Open++;
         probe.Open++;
         if (!site.IsReturnSite)
         {
@@ -105,7 +101,7 @@ internal sealed unsafe class ReturnCalls
                 continue;
             }
 
-            Close(call);
+            call.Probe.Open--;
             call.Probe.Returns++;
             registers->Ip = site.Address;
             call.Probe.Handler?.Invoke(call, ref *registers);
@@ -204,14 +200,8 @@ internal sealed unsafe class ReturnCalls
 
     private void Abandon(KretprobeInstance call)
     {
-        Close(call);
+        call.Probe.Open--;
         call.Probe.Abandoned++;
         call.Probe.Give(call);
-    }
-
-    private void Close(KretprobeInstance call)
-    {
-        Open--;
-        call.Probe.Open--;
     }
 }

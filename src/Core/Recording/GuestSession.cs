@@ -28,6 +28,7 @@ public sealed unsafe class GuestSession : IDisposable
         ProbedProcessor probed = new(Machine.Processor, Linux, KernelMemory);
         Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image));
         _ = new ProcessorBreakpoints(Machine.Processor, Kprobes.Handler);
+        Watch = Linux is null ? null : new KernelWatch(Kprobes, Text, Linux, Unwinder);
         Environment = new FetchEnvironment(this, probed);
         Events = new ProbeEventSet(new ImageProbeTarget(Symbols, Types));
     }
@@ -58,6 +59,9 @@ public sealed unsafe class GuestSession : IDisposable
 
     /// <summary>The kprobes of the machine.</summary>
     public KprobeSubsystem Kprobes { get; }
+
+    /// <summary>Notices modules, freed init text and task exit; null unless the guest is Linux.</summary>
+    public KernelWatch? Watch { get; }
 
     /// <summary>The probe events defined so far.</summary>
     public ProbeEventSet Events { get; }

@@ -148,8 +148,9 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
     public void R07_text_the_guest_rewrites_is_what_runs_and_what_the_probe_shows()
     {
         Kprobe probe = Register(Logged("p", "leaf", post: false));
+        Guest.Call("leaf", 1);
+        Log.Clear();
         Guest.Write(Guest["leaf"], 0x8D, 0x47, 0x05);
-        Kprobes.Handler.OnTextWritten(Guest["leaf"], 3);
 
         Assert.Equal(6UL, Guest.Call("leaf", 1));
 
@@ -164,10 +165,11 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
         List<(Kprobe Probe, bool Off)> changes = [];
         Kprobes.BoundaryChanged += (p, off) => changes.Add((p, off));
         Kprobe probe = Register(Logged("p", "opt", 5));
+        Guest.Call("opt", 9);
+        Log.Clear();
 
         // Two one-byte nops become one of two bytes.
         Guest.Write(Guest["opt"] + 4, 0x66, 0x90);
-        Kprobes.Handler.OnTextWritten(Guest["opt"] + 4, 2);
         Assert.Equal(9UL, Guest.Call("opt", 9));
         Kprobes.SettleText();
 
@@ -176,7 +178,6 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
         Assert.Equal([(probe, true)], changes);
 
         Guest.Write(Guest["opt"] + 4, 0x90, 0x90);
-        Kprobes.Handler.OnTextWritten(Guest["opt"] + 4, 2);
         Kprobes.SettleText();
         Guest.Call("opt", 9);
 

@@ -104,8 +104,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     public void Write(ulong address, params byte[] bytes)
     {
         Assert(Processor.TryPeek(address, State->Cr3, out ulong physical));
-        Assert(Memory.TryWrite(physical, bytes));
-        Processor.InvalidateCode(physical);
+        Assert(Processor.TryWriteRam(physical, bytes));
     }
 
     public void WriteWord(ulong address, ulong value)

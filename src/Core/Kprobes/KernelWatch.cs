@@ -1,0 +1,129 @@
+using KprobeTrace.Guest;
+
+namespace KprobeTrace.Kprobes;
+
+/// <summary>Notices what a Linux guest does to its own text and tasks, by internal probes on the kernel's functions.</summary>
+/// <remarks>
+/// <code>
+/// do_init_module(mod)     entry: the module is coming; return of 0: it is live, its init text goes
+/// free_module(mod)        the module's text goes
+/// free_initmem()          the kernel's init text goes
+/// __put_task_struct(task) nothing of the task will ever run again
+/// </code>
+/// A kernel without one of these functions is watched without it. Internal probes are in no list and no trace.
+/// </remarks>
+public sealed class KernelWatch
+{
+    private readonly KprobeSubsystem _kprobes;
+    private readonly ImageText _text;
+    private readonly LinuxGuest _linux;
+    private readonly OrcUnwinder? _unwinder;
+
+    /// <summary>Creates the watch and places its probes.</summary>
+    public KernelWatch(KprobeSubsystem kprobes, ImageText text, LinuxGuest linux, OrcUnwinder? unwinder)
+    {
+        ArgumentNullException.ThrowIfNull(kprobes);
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(linux);
+        _kprobes = kprobes;
+        _text = text;
+        _linux = linux;
+        _unwinder = unwinder;
+        Modules = new ModuleProbes(kprobes);
+        OnEntry("free_module", ModuleGoing);
+        OnEntry("free_initmem", _ => InitTextFreed());
+        OnEntry("__put_task_struct", kprobes.TaskExited);
+        WatchModuleInit();
+    }
+
+    /// <summary>Is told of a module before its init function runs.</summary>
+    public event Action<GuestModule>? ModuleLoaded;
+
+    /// <summary>Is told of a module whose text goes away.</summary>
+    public event Action<string>? ModuleUnloaded;
+
+    /// <summary>Probes that wait for modules.</summary>
+    public ModuleProbes Modules { get; }
+
+    private void OnEntry(string function, Action<ulong> action)
+    {
+        Kprobe probe = new()
+        {
+            SymbolName = function,
+            IsInternal = true,
+            PreHandler = (_, ref registers) =>
+            {
+                action(registers.Di);
+                return 0;
+            },
+        };
+
+        // A kernel that lacks the function, or whose function moved into its callers, is watched without it.
+        _ = _kprobes.RegisterKprobe(probe);
+    }
+
+    private void WatchModuleInit()
+    {
+        Kretprobe probe = new(isInternal: true)
+        {
+            EntryHandler = (call, ref registers) => ModuleComing(call, registers.Di),
+            Handler = (call, ref registers) => ModuleInitialized(call.Token, (int)registers.Ax),
+        };
+        probe.Kp.SymbolName = "do_init_module";
+        _ = _kprobes.RegisterKretprobe(probe);
+    }
+
+    private int ModuleComing(KretprobeInstance call, ulong address)
+    {
+        const uint coming = 1;
+        call.Token = address;
+        if (_linux.ReadModule(address) is not GuestModule module)
+        {
+            return 1;
+        }
+
+        module = module with { State = coming };
+        _text.SetModule(module);
+        _unwinder?.AddModule(module);
+        ModuleLoaded?.Invoke(module);
+        Modules.ModuleComing(module.Name);
+        return 0;
+    }
+
+    private int ModuleInitialized(ulong address, int result)
+    {
+        const uint live = 0;
+        GuestModule? known = Find(address);
+        if (known is not null && result == 0)
+        {
+            _text.SetModule(known with { State = live });
+            _kprobes.TextGone(known.InitText.Start, known.InitText.End);
+        }
+
+        return 0;
+    }
+
+    private void ModuleGoing(ulong address)
+    {
+        if (Find(address) is not GuestModule module)
+        {
+            return;
+        }
+
+        _kprobes.TextGone(module.InitText.Start, module.InitText.End);
+        _kprobes.TextGone(module.CoreText.Start, module.CoreText.End);
+        Modules.ModuleGone(module.Name);
+        _text.RemoveModule(module.Name);
+        _unwinder?.RemoveModule(module.Name);
+        ModuleUnloaded?.Invoke(module.Name);
+    }
+
+    private void InitTextFreed()
+    {
+        GuestRange range = _text.InitText;
+        _text.IsInitFreed = true;
+        _kprobes.TextGone(range.Start, range.End);
+    }
+
+    private GuestModule? Find(ulong address) => _text.Modules.FirstOrDefault(m => m.Address == address);
+}
