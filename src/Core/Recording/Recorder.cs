@@ -173,12 +173,31 @@ public sealed class Recorder : IDisposable
             && (place.Symbol is not null || (Session.Symbols.TryFind(place.Address, out _, out ulong offset) && offset == 0));
         EventRecorder recorder = new(this, Session, probeEvent, definition, _recorders.Count, atEntry);
         _recorders.Add(recorder);
+        if (place.Module is not null && !Session.Symbols.Modules.Contains(place.Module) && Session.Watch is KernelWatch watch)
+        {
+            AwaitModule(watch, place.Module, recorder);
+            return;
+        }
+
         KprobeResult result = definition.IsReturn
             ? Session.Kprobes.RegisterKretprobe(recorder.CreateKretprobe())
             : Session.Kprobes.RegisterKprobe(recorder.CreateKprobe(Kinds));
         if (!result.IsSuccess)
         {
             throw new ProbeSyntaxException(ProbeError.OfRegistration(definition, result.Errno, result.Reason));
+        }
+    }
+
+    /// <summary>Leaves a probe on a module that is not there to be registered when it comes.</summary>
+    private void AwaitModule(KernelWatch watch, string module, EventRecorder recorder)
+    {
+        if (recorder.Definition.IsReturn)
+        {
+            watch.Modules.Add(module, recorder.CreateKretprobe());
+        }
+        else
+        {
+            watch.Modules.Add(module, recorder.CreateKprobe(Kinds));
         }
     }
 
@@ -302,6 +321,7 @@ public sealed class Recorder : IDisposable
         return probe switch
         {
             null => "refused",
+            { IsRegistered: false } => "pending",
             { IsOffBoundary: true } => "off-boundary",
             _ when (probe.Flags & KprobeStatus.Gone) != 0 => "gone",
             _ when (probe.Flags & KprobeStatus.Disabled) != 0 => "disabled",

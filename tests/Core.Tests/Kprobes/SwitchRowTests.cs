@@ -228,6 +228,35 @@ public sealed class SwitchRowTests : KprobeRows
         Assert.Equal($"0x{start:x16}-0x{start + 16:x16}\tnokp\n", Kprobes.ListBlacklist());
     }
 
+    [Fact]
+    public void E16_many_probes_go_on_off_and_away()
+    {
+        List<Kprobe> probes = [];
+        for (int i = 0; i < 256; i++)
+        {
+            ulong end = Guest.Define($"many{i}", 0x0F, 0x1F, 0x44, 0x00, 0x00, 0x89, 0xF8, 0xC3) + 16;
+            Guest.Text.KernelText = (SyntheticGuest.TextBase, end);
+            Kprobe probe = Logged($"many{i}", $"many{i}", 5, post: false);
+            probe.Flags = KprobeStatus.Disabled;
+            probes.Add(probe);
+        }
+
+        Assert.True(Kprobes.RegisterKprobes(probes).IsSuccess);
+        Assert.Empty(Guest.Pokes);
+        probes.ForEach(p => Assert.True(Kprobes.EnableKprobe(p).IsSuccess));
+        Guest.Call("many7", 3);
+        Guest.Call("many255", 3);
+        Assert.Equal(["many7.pre", "many255.pre"], Log);
+
+        probes.ForEach(p => Assert.True(Kprobes.DisableKprobe(p).IsSuccess));
+        Guest.Call("many7", 3);
+        Kprobes.UnregisterKprobes(probes);
+
+        Assert.Equal(2, Log.Count);
+        Assert.Equal(512, Guest.Pokes.Count);
+        Assert.Empty(Kprobes.List());
+    }
+
     private void Unload()
     {
         Guest.Text.IsModuleLoaded = false;
