@@ -15,7 +15,10 @@ public static unsafe class CpuIdentity
     private const string Brand = "KprobeTrace virtual x86-64-v2 CPU";
     private const string Vendor = "AuthenticAMD";
     private const string HypervisorVendor = "KVMKVMKVM\0\0\0";
-    private const uint KvmFeatures = (1 << 0) | (1 << 3) | (1 << 24);
+    private const uint AlwaysRunningApicTimer = 1 << 2;
+
+    // Both generations of the clock's MSRs, no delays after port accesses, a stable clock.
+    private const uint KvmFeatures = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
 
     /// <summary>The four registers CPUID returns.</summary>
     /// <param name="Eax">EAX.</param>
@@ -29,6 +32,7 @@ public static unsafe class CpuIdentity
     {
         0 => new Leaf(7, Text(Vendor, 0), Text(Vendor, 8), Text(Vendor, 4)),
         1 => new Leaf(Signature, 0x00010800, Features1Ecx(s), Features1Edx),
+        6 => new Leaf(AlwaysRunningApicTimer, 0, 0, 0),
         7 when subleaf == 0 => new Leaf(0, Features7Ebx, Features7Ecx, 0),
         0x40000000 => new Leaf(0x40000001, Text(HypervisorVendor, 0), Text(HypervisorVendor, 4), Text(HypervisorVendor, 8)),
         0x40000001 => new Leaf(KvmFeatures, 0, 0, 0),
