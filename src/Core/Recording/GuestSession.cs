@@ -84,6 +84,9 @@ public sealed unsafe class GuestSession : IDisposable
         return session;
     }
 
+    /// <summary>Reads kernel memory as the guest has it, for instance from a handler; all bytes or none, and no trace left in the guest.</summary>
+    public bool TryReadMemory(ulong address, Span<byte> into) => Environment.TryReadKernel(address, into);
+
     /// <summary>Returns the guest's memory to the host.</summary>
     public void Dispose() => Machine.Dispose();
 }
