@@ -33,12 +33,9 @@ try
 
     using TraceHistory history = TraceHistory.Open(trace);
     long events = Number("SELECT sum(events) FROM runs");
-    double peer = ImportPeer.RowsPerSecond(history, Path.Combine(folder, "peer.db"), out long peerRows);
-    double peerEvents = peer * events / peerRows;
     long bytes = new FileInfo(database).Length;
     Console.WriteLine($"events                          {events:N0}, trace {(double)new FileInfo(trace).Length / events:0.0} bytes an event");
     Console.WriteLine($"import                          {events / import / 1e6:0.00} M events/s");
-    Console.WriteLine($"  the same rows, prepared INSERT {peerEvents / 1e6:0.00} M events/s (no index, one transaction): ratio {events / import / peerEvents:0.00}");
     Console.WriteLine($"database                        {(double)bytes / events:0.0} bytes an event with its indexes");
 
     using Utf8Output nowhere = new(Stream.Null);
@@ -61,6 +58,7 @@ try
         "latency percentiles",
         () => LatencyQuery.Read(history, []).Count,
         "SELECT name, count(*), min(duration_ns), avg(duration_ns), max(duration_ns) FROM calls GROUP BY name");
+    Ask("1 % time range, hits", $"SELECT count(*) FROM hits WHERE time_ns BETWEEN {from} AND {to}");
     Ask("1 % time range", $"SELECT count(*) FROM events WHERE time_ns BETWEEN {from} AND {to}");
     string hit =
         $"SELECT max(seq) FROM hits WHERE run = 1 AND seq < {middle} AND probe = (SELECT probe FROM probes WHERE run = 1 AND name = '{name}')";
@@ -74,6 +72,8 @@ try
         () => (int)RegisterSearch.Find(history, unchecked((ulong)value), [], 0, static (_, _, _) => true),
         $"SELECT count(*) FROM regs WHERE {value} IN (ax, bx, cx, dx, si, di, bp, sp, r8, r9, r10, r11, r12, r13, r14, r15, ip, flags, cr3)");
     Console.WriteLine($"peak memory                     {Process.GetCurrentProcess().PeakWorkingSet64 >> 20} MB (all of the above in one process)");
+    double peerEvents = ImportPeer.RowsPerSecond(history, Path.Combine(folder, "peer.db"), out long peerRows) * events / peerRows;
+    Console.WriteLine($"import of the same rows by prepared INSERT, no index, one transaction: {peerEvents / 1e6:0.00} M events/s; ratio {events / import / peerEvents:0.00}");
 
     long Number(string sql) => long.Parse(Text(sql), CultureInfo.InvariantCulture);
 

@@ -69,6 +69,29 @@ public sealed class BadInputTests : IDisposable
         Assert.Equal(2, Directory.GetFiles(Path.GetDirectoryName(trace)!).Count(f => !f.EndsWith(".old", StringComparison.Ordinal)));
     }
 
+    [TinyDiskFact]
+    public void A_full_disk_is_one_clear_line_and_loses_nothing()
+    {
+        using TinyDisk disk = new(_folder["disk"], "2m");
+        string trace = _folder["t.mpk"];
+        SyntheticTrace.Write(trace, 30_000);
+        string target = Path.Combine(_folder["disk"], "t.db");
+        _ = Tool.Good("query", _folder.Small(), "SELECT 1", "--db", target);
+        byte[] before = File.ReadAllBytes(target);
+
+        Assert.Contains("the disk is full", Tool.Bad(1, trace, "--db", target), StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(target));
+        Assert.Contains("the disk is full", Tool.Bad(1, "add", target, trace), StringComparison.Ordinal);
+        Assert.Equal(["9"], Tool.Rows(target, "SELECT count(*) FROM events"));
+        foreach (string format in (string[])["csv", "jsonl", "perfetto", "ctf"])
+        {
+            Assert.Contains("the disk is full", Tool.Bad(1, "export", trace, "--to", format, "-o", Path.Combine(_folder["disk"], "x")), StringComparison.Ordinal);
+        }
+
+        Assert.Contains("the disk is full", Tool.Bad(1, "html", trace, "-o", Path.Combine(_folder["disk"], "x")), StringComparison.Ordinal);
+        Assert.Equal([target], Directory.GetFileSystemEntries(_folder["disk"]));
+    }
+
     [Fact]
     public void Two_thousand_damaged_traces_are_read_as_far_as_they_are_whole()
     {

@@ -109,6 +109,14 @@ public sealed class QueryTests : IDisposable
     }
 
     [Fact]
+    public void A_shell_can_ask_for_completions()
+    {
+        Assert.Contains("query", Tool.Good("[suggest:2]", "qu"), StringComparison.Ordinal);
+        Assert.Contains("--where", Tool.Good("[suggest:10]", "events --w"), StringComparison.Ordinal);
+        Assert.Contains("complete", Tool.Good("completion", "bash"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Every_verb_has_help_with_an_example()
     {
         foreach (string verb in (string[])["query", "events", "hist", "latency", "stacks", "before", "who", "add", "check", "diff", "export", "html", "completion"])

@@ -5,6 +5,8 @@ namespace KprobeTrace.Queries;
 /// <summary>Numbers for what two runs have in common: events of a probe, groups of tasks.</summary>
 internal sealed class DiffNames
 {
+    private const int MaxGroups = 4096;
+
     private readonly Dictionary<(string Key, int Kind), int> _tokens = [];
     private readonly Dictionary<string, int> _groups = [];
 
@@ -44,7 +46,12 @@ internal sealed class DiffNames
         string key = name.ToString();
         if (!_groups.TryGetValue(key, out int group))
         {
-            _groups.Add(key, group = _groups.Count);
+            // The last group takes whoever comes once there are more names than any guest has.
+            group = Math.Min(_groups.Count, MaxGroups - 1);
+            if (_groups.Count < MaxGroups)
+            {
+                _groups.Add(key, group);
+            }
         }
 
         return group;

@@ -9,7 +9,7 @@ namespace KprobeTrace.Queries;
 internal sealed class DiffSide
 {
     /// <summary>Events that are compared at most; a word about the rest goes into the answer.</summary>
-    internal const int MaxEvents = 12_000_000;
+    internal const int MaxEvents = 6_000_000;
 
     private readonly Dictionary<long, string> _probeKeys = [];
 
@@ -50,7 +50,7 @@ internal sealed class DiffSide
     internal int[] Tokens { get; private set; } = [];
 
     /// <summary>Which group of tasks each event belongs to, likewise shared.</summary>
-    internal int[] Groups { get; private set; } = [];
+    internal ushort[] Groups { get; private set; } = [];
 
     /// <summary>A hash of what else of an event must be equal for the event to be.</summary>
     internal uint[] Contents { get; private set; } = [];
@@ -71,7 +71,7 @@ internal sealed class DiffSide
         int capacity = (int)Math.Min(Total, MaxEvents);
         uint[] seqs = new uint[capacity];
         int[] tokens = new int[capacity];
-        int[] groups = new int[capacity];
+        ushort[] groups = new ushort[capacity];
         uint[] contents = new uint[capacity];
         Dictionary<long, int> groupOfComm = [];
         Dictionary<long, string> callers = ReadCallers(sameImage);
@@ -115,7 +115,7 @@ internal sealed class DiffSide
 
             seqs[used] = (uint)statement.Int64(0);
             tokens[used] = names.Token(key, kind);
-            groups[used] = group;
+            groups[used] = (ushort)group;
             contents[used] = Content(statement.Utf8(5), sameImage);
             used++;
         }

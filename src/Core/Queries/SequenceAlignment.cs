@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace KprobeTrace.Queries;
 
 /// <summary>Finds which elements of two sequences correspond, in order.</summary>
@@ -9,6 +11,7 @@ namespace KprobeTrace.Queries;
 internal sealed class SequenceAlignment
 {
     private const int MaxDifference = 1200;
+    private const int MaxWindowsLog2 = 19;
     private static readonly int[] _windows = [24, 12, 6, 3, 1];
 
     private readonly int[] _a;
@@ -115,8 +118,10 @@ internal sealed class SequenceAlignment
             return [];
         }
 
-        Dictionary<ulong, int> inA = Unique(_a, a0, a1, length);
-        Dictionary<ulong, int> inB = Unique(_b, b0, b1, length);
+        // Of very long parts only a sample of windows is looked at, chosen by their content, so the same on both sides.
+        int sample = Math.Max(0, BitOperations.Log2((uint)Math.Max(a1 - a0, b1 - b0)) - MaxWindowsLog2);
+        Dictionary<ulong, int> inA = Unique(_a, a0, a1, length, sample);
+        Dictionary<ulong, int> inB = Unique(_b, b0, b1, length, sample);
         List<(int A, int B)> pairs = [];
         foreach ((ulong hash, int a) in inA)
         {
@@ -133,7 +138,7 @@ internal sealed class SequenceAlignment
         return LongestRise(pairs);
     }
 
-    private static Dictionary<ulong, int> Unique(int[] values, int from, int to, int length)
+    private static Dictionary<ulong, int> Unique(int[] values, int from, int to, int length, int sample)
     {
         const ulong Factor = 0x9E3779B97F4A7C15;
         ulong drop = 1;
@@ -152,7 +157,7 @@ internal sealed class SequenceAlignment
                 hash -= drop * ((ulong)(uint)values[i - length] + 1);
             }
 
-            if (i - from >= length - 1)
+            if (i - from >= length - 1 && (sample == 0 || (hash * Factor) >> (64 - sample) == 0))
             {
                 int start = i - length + 1;
                 if (!places.TryAdd(hash, start))

@@ -119,15 +119,13 @@ public sealed class TraceDiff
     {
         _match = new int[_a.Seqs.Length];
         Array.Fill(_match, -1);
-        List<int>[] placesA = Places(_a.Groups, groups);
-        List<int>[] placesB = Places(_b.Groups, groups);
+        int[] startsA = Starts(_a.Groups, groups, out int[] placesA);
+        int[] startsB = Starts(_b.Groups, groups, out int[] placesB);
         for (int group = 0; group < groups; group++)
         {
-            List<int> inA = placesA[group];
-            List<int> inB = placesB[group];
-            int[] a = [.. inA.Select(i => _a.Tokens[i])];
-            int[] b = [.. inB.Select(i => _b.Tokens[i])];
-            int[] match = SequenceAlignment.Align(a, b);
+            ReadOnlySpan<int> inA = placesA.AsSpan(startsA[group]..startsA[group + 1]);
+            ReadOnlySpan<int> inB = placesB.AsSpan(startsB[group]..startsB[group + 1]);
+            int[] match = SequenceAlignment.Align(Pick(_a.Tokens, inA), Pick(_b.Tokens, inB));
             for (int i = 0; i < match.Length; i++)
             {
                 if (match[i] >= 0)
@@ -139,20 +137,38 @@ public sealed class TraceDiff
         }
     }
 
-    private static List<int>[] Places(int[] groupOf, int groups)
+    private static int[] Pick(int[] values, ReadOnlySpan<int> places)
     {
-        List<int>[] places = new List<int>[groups];
-        for (int i = 0; i < groups; i++)
+        int[] picked = new int[places.Length];
+        for (int i = 0; i < picked.Length; i++)
         {
-            places[i] = [];
+            picked[i] = values[places[i]];
         }
 
+        return picked;
+    }
+
+    /// <summary>Sorts the events by group, in order within each; returns where each group begins.</summary>
+    private static int[] Starts(ushort[] groupOf, int groups, out int[] places)
+    {
+        int[] starts = new int[groups + 2];
+        foreach (ushort group in groupOf)
+        {
+            starts[group + 2]++;
+        }
+
+        for (int i = 2; i < starts.Length; i++)
+        {
+            starts[i] += starts[i - 1];
+        }
+
+        places = new int[groupOf.Length];
         for (int i = 0; i < groupOf.Length; i++)
         {
-            places[groupOf[i]].Add(i);
+            places[starts[groupOf[i] + 1]++] = i;
         }
 
-        return places;
+        return starts;
     }
 
     /// <summary>

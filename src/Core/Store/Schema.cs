@@ -91,7 +91,8 @@ internal static class Schema
           FROM kt_event e JOIN kt_probe p ON p.run = e.run AND p.probe = e.probe;
         CREATE VIEW hits AS
           SELECT run, seq, probe,
-                 CASE kind & 3 WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind
+                 CASE kind & 3 WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind,
+                 time_ns
           FROM kt_event;
         CREATE VIEW regs AS
           SELECT run, seq, ax, bx, cx, dx, si, di, bp, sp, r8, r9, r10, r11, r12, r13, r14, r15, ip, flags, cr3

@@ -13,11 +13,11 @@ internal static class ExportVerb
         Option<string?> database = SharedOptions.Database();
         Option<string> to = new("--to")
         {
-            Description = "perfetto (a file), ctf (a folder), csv, jsonl (a file), parquet (a folder).",
+            Description = "perfetto (a file), ctf (a folder), csv, jsonl (a file), parquet, clickhouse (a folder).",
             HelpName = "FORMAT",
             Required = true,
         };
-        to.AcceptOnlyFromAmong("perfetto", "ctf", "csv", "jsonl", "parquet");
+        to.AcceptOnlyFromAmong("perfetto", "ctf", "csv", "jsonl", "parquet", "clickhouse");
         Option<string> path = new("--output", "-o") { Description = "Where to.", HelpName = "PATH", Required = true };
         Option<string> view = new("--of")
         {
@@ -58,6 +58,9 @@ internal static class ExportVerb
                     break;
                 case "jsonl":
                     RowExport.WriteJsonLines(history, target, options);
+                    break;
+                case "clickhouse":
+                    ClickHouseExport.Write(history, target, options);
                     break;
                 default:
                     ParquetExport.Write(history, target, options);

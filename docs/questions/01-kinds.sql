@@ -1,0 +1,5 @@
+-- How many events of each kind?
+-- sqlite
+SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind
+-- clickhouse
+SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind

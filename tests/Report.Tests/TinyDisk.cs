@@ -1,0 +1,16 @@
+namespace KprobeTrace.Tests.Report;
+
+/// <summary>A file system in memory that is soon full.</summary>
+internal sealed class TinyDisk : IDisposable
+{
+    private readonly string _folder;
+
+    internal TinyDisk(string folder, string size)
+    {
+        _folder = folder;
+        _ = Directory.CreateDirectory(folder);
+        _ = ProgramFactAttribute.Run("mount", "-t", "tmpfs", "-o", "size=" + size, "tmpfs", folder);
+    }
+
+    public void Dispose() => ProgramFactAttribute.Run("umount", _folder);
+}
