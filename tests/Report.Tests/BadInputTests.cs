@@ -79,7 +79,9 @@ public sealed class BadInputTests : IDisposable
         _ = Tool.Good("query", _folder.Small(), "SELECT 1", "--db", target);
         byte[] before = File.ReadAllBytes(target);
 
-        Assert.Contains("the disk is full", Tool.Bad(1, trace, "--db", target), StringComparison.Ordinal);
+        (int exit, _, string error) = Tool.Run(trace, "--db", target);
+        Assert.Equal(1, exit);
+        Assert.Contains("the disk is full; nothing was changed", error, StringComparison.Ordinal);
         Assert.Equal(before, File.ReadAllBytes(target));
         Assert.Contains("the disk is full", Tool.Bad(1, "add", target, trace), StringComparison.Ordinal);
         Assert.Equal(["9"], Tool.Rows(target, "SELECT count(*) FROM events"));
