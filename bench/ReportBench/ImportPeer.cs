@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
 
@@ -12,17 +13,19 @@ internal static class ImportPeer
     /// <summary>True where the sqlite3 shell is installed.</summary>
     internal static bool HasShell { get; } = File.Exists("/usr/bin/sqlite3");
 
-    /// <summary>Runs a statement in the shell and returns the CPU seconds it took.</summary>
+    /// <summary>Runs a statement in the shell and returns the CPU seconds it says the statement took.</summary>
     internal static double Shell(string database, string sql)
     {
-        ProcessStartInfo start = new("sqlite3") { RedirectStandardOutput = true };
+        ProcessStartInfo start = new("sqlite3") { RedirectStandardOutput = true, RedirectStandardInput = true };
         start.ArgumentList.Add("-readonly");
         start.ArgumentList.Add(database);
-        start.ArgumentList.Add(sql);
         using Process process = Process.Start(start)!;
-        _ = process.StandardOutput.ReadToEnd();
+        process.StandardInput.Write($".timer on\n{sql};\n");
+        process.StandardInput.Close();
+        string[] words = process.StandardOutput.ReadToEnd().TrimEnd().Split('\n')[^1].Split(' ');
         process.WaitForExit();
-        return process.TotalProcessorTime.TotalSeconds;
+        double user = double.Parse(words[Array.IndexOf(words, "user") + 1], CultureInfo.InvariantCulture);
+        return user + double.Parse(words[Array.IndexOf(words, "sys") + 1], CultureInfo.InvariantCulture);
     }
 
     /// <summary>Rows a second of the large tables through prepared statements, bound value by value.</summary>

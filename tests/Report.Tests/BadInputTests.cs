@@ -74,7 +74,7 @@ public sealed class BadInputTests : IDisposable
     {
         using TinyDisk disk = new(_folder["disk"], "2m");
         string trace = _folder["t.mpk"];
-        SyntheticTrace.Write(trace, 30_000);
+        SyntheticTrace.Write(trace, 60_000);
         string target = Path.Combine(_folder["disk"], "t.db");
         _ = Tool.Good("query", _folder.Small(), "SELECT 1", "--db", target);
         byte[] before = File.ReadAllBytes(target);
