@@ -17,6 +17,9 @@ public unsafe struct CpuState
     /// <summary>Byte offset of the register that is always zero.</summary>
     public const ushort ZeroRegister = 16 * 8;
 
+    /// <summary>Value of <see cref="InterruptShadow"/> after MOV SS and POP SS, which hold back debug traps, too.</summary>
+    public const int StackSegmentShadow = 2;
+
     /// <summary>RAX RCX RDX RBX RSP RBP RSI RDI R8 to R15, zero.</summary>
     public fixed ulong R[17];
 
@@ -56,7 +59,7 @@ public unsafe struct CpuState
     /// <summary>Set while an external interrupt waits for IF.</summary>
     public int InterruptPending;
 
-    /// <summary>Set by STI and MOV SS for the length of one instruction.</summary>
+    /// <summary>Set by STI (1) and MOV SS (<see cref="StackSegmentShadow"/>) for the length of one instruction.</summary>
     public int InterruptShadow;
 
     /// <summary>Set after HLT until an interrupt arrives.</summary>
@@ -71,7 +74,7 @@ public unsafe struct CpuState
     /// <summary>Set when a #BP came from the fetch overlay and not from a byte in guest memory.</summary>
     public byte FaultFromOverlay;
 
-    /// <summary>Set when the pending exception, of any vector, was raised by INT n, INT3, INTO or INT1 and so is a completed instruction.</summary>
+    /// <summary>Set when the pending exception, of any vector, was raised by INT n, INT3, INTO or INT1 and so is a completed instruction: 1, or 2 for INT1, which needs no gate of its privilege.</summary>
     public byte FaultIsSoftware;
 
     /// <summary>Set when a repeated instruction was executed part-way by a host pause.</summary>

@@ -21,6 +21,11 @@ public interface ICpuBus
     /// <summary>Writes a model-specific register that a device holds; false when there is none or the value is refused.</summary>
     public bool TryWriteMsr(uint msr, ulong value);
 
+    /// <summary>The guest wrote its time-stamp counter, which now runs this many ns before virtual time.</summary>
+    public void OnTscOffset(long offset)
+    {
+    }
+
     /// <summary>Accepts the pending external interrupt and returns its vector, or -1 when it has gone away.</summary>
     public int AcknowledgeInterrupt();
 

@@ -9,37 +9,41 @@ public sealed unsafe partial class Processor
     /// <summary>What the error code's bit 0 says: the event was not caused by the program.</summary>
     private const uint External = 1;
 
+    /// <summary>Value of <see cref="CpuState.FaultIsSoftware"/>: INT n, INT3, INTO, which need a gate of their privilege.</summary>
+    private const byte CheckedSoftware = 1;
+
     /// <summary>Delivers the pending fault, turning a fault met on the way into a double fault or a shutdown.</summary>
     private void DeliverFault()
     {
         CpuState* s = State;
-        byte vector = s->FaultVector;
-        bool software = s->FaultIsSoftware != 0;
-        uint error = s->FaultErrorCode;
-        ulong address = s->FaultAddress;
-        ClearFault();
-        while (true)
+        if (s->FaultIsSoftware != 0 && TryDeliverSoftware())
         {
-            if (vector == Vector.PageFault)
-            {
-                s->Cr2 = address;
-            }
+            return;
+        }
 
-            if (TryDeliver(vector, error, software, Vector.HasErrorCode(vector) && !software))
-            {
-                return;
-            }
+        byte vector = s->FaultVector;
+        uint error = s->FaultErrorCode;
+        if (vector == Vector.PageFault)
+        {
+            s->Cr2 = s->FaultAddress;
+        }
 
+        ClearFault();
+        if (vector != Vector.Debug)
+        {
+            // What a faulting instruction touched before its fault, it will touch again.
+            _pendingDebug = 0;
+        }
+
+        while (!TryDeliver(vector, error, software: false, Vector.HasErrorCode(vector)))
+        {
             byte second = s->FaultVector;
             uint secondError = s->FaultErrorCode;
-            if (software)
+            if (second == Vector.PageFault)
             {
-                // INT n whose delivery faults is itself the faulting instruction: it has not retired.
-                s->Rip = address;
-                s->Left++;
+                s->Cr2 = s->FaultAddress;
             }
 
-            ulong secondAddress = s->FaultAddress;
             ClearFault();
             if (vector == Vector.DoubleFault && !software)
             {
@@ -52,15 +56,34 @@ public sealed unsafe partial class Processor
             bool serial = software || !IsDouble(vector, second);
             vector = serial ? second : Vector.DoubleFault;
             error = serial ? secondError : 0;
-            address = secondAddress;
-            software = false;
         }
+    }
+
+    /// <summary>
+    /// Delivers what INT n, INT3, INTO or INT1 raised. When that faults, the instruction itself has faulted: it has not retired,
+    /// and an ordinary fault is pending (no contributory one, whatever the vector of the interrupt was).
+    /// </summary>
+    private bool TryDeliverSoftware()
+    {
+        CpuState* s = State;
+        byte vector = s->FaultVector;
+        bool checksGate = s->FaultIsSoftware == CheckedSoftware;
+        ulong ip = s->FaultAddress;
+        ClearFault();
+        _trapFlagDecided = true;
+        if (TryDeliver(vector, 0, checksGate, hasError: false))
+        {
+            return true;
+        }
+
+        s->Rip = ip;
+        s->Left++;
+        return false;
     }
 
     /// <summary>Delivers an external interrupt or an NMI at an instruction boundary.</summary>
     private void DeliverInterrupt(int vector)
     {
-        State->Halted = 0;
         if (!TryDeliver((byte)vector, 0, software: false, hasError: false))
         {
             State->FaultErrorCode |= State->FaultVector == Vector.PageFault ? 0 : External;
@@ -83,6 +106,7 @@ public sealed unsafe partial class Processor
     private bool TryDeliver(byte vector, uint errorCode, bool software, bool hasError)
     {
         CpuState* s = State;
+        s->Halted = 0;
         if (!s->InLongMode)
         {
             return Refuse(Vector.DoubleFault, 0);
@@ -114,13 +138,13 @@ public sealed unsafe partial class Processor
         }
 
         ushort selector = (ushort)(gate[0] >> 16);
-        if (!TryCheckHandler(selector, external, out Segment code, out int newCpl))
+        if (!TryCheckHandler(selector, external, out Segment code, out ulong descriptor, out int newCpl))
         {
             return false;
         }
 
         int ist = (int)(gate[0] >> 32) & 7;
-        if (!TryFindStack(newCpl, ist, out ulong sp))
+        if (!TryFindStack(newCpl, ist, external, out ulong sp))
         {
             return false;
         }
@@ -135,7 +159,7 @@ public sealed unsafe partial class Processor
             frame[at++] = errorCode;
         }
 
-        frame[at++] = s->Rip;
+        frame[at++] = s->Rip - CodeBase;
         frame[at++] = s->Segments.Cs.Selector;
         frame[at++] = IsFaultClass(vector, software) ? flags | Rflags.RF : flags;
         frame[at++] = s->R[Registers.Rsp];
@@ -151,7 +175,8 @@ public sealed unsafe partial class Processor
             return RefuseEntry(Vector.GeneralProtection, external);
         }
 
-        if (!TryWriteSystem(sp, frame, count * 8))
+        PageAccess access = (s->SystemFlags & Rflags.AC) != 0 ? _walkBits : _systemAccess;
+        if (!TryMarkAccessed(selector, descriptor) || !TryWriteAs(access, sp, frame, count * 8))
         {
             return false;
         }
@@ -167,21 +192,27 @@ public sealed unsafe partial class Processor
         s->Rip = target;
         ulong cleared = Rflags.TF | Rflags.NT | Rflags.RF | Rflags.VM | (type == 0xE ? Rflags.IF : 0);
         s->SystemFlags &= ~cleared;
+        if (vector == Vector.Debug)
+        {
+            s->Dr[7] &= ~DebugGeneralDetect;
+        }
+
         UpdateMode();
         return true;
     }
 
-    private bool TryCheckHandler(ushort selector, uint external, out Segment code, out int newCpl)
+    private bool TryCheckHandler(ushort selector, uint external, out Segment code, out ulong descriptor, out int newCpl)
     {
         CpuState* s = State;
         code = default;
+        descriptor = 0;
         newCpl = s->Cpl;
         if ((selector & ~3) == 0)
         {
             return RefuseEntry(Vector.GeneralProtection, external);
         }
 
-        if (!TryReadDescriptor(selector, Vector.GeneralProtection, out ulong descriptor))
+        if (!TryReadDescriptor(selector, Vector.GeneralProtection, out descriptor))
         {
             s->FaultErrorCode |= s->FaultVector == Vector.PageFault ? 0 : external;
             return false;
@@ -205,7 +236,7 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    private bool TryFindStack(int newCpl, int ist, out ulong sp)
+    private bool TryFindStack(int newCpl, int ist, uint external, out ulong sp)
     {
         CpuState* s = State;
         sp = s->R[Registers.Rsp];
@@ -217,7 +248,7 @@ public sealed unsafe partial class Processor
         uint offset = ist != 0 ? 36u + ((uint)(ist - 1) * 8) : 4u + ((uint)newCpl * 8);
         if (offset + 7 > s->Tr.Limit)
         {
-            return RefuseEntry(Vector.InvalidTss, s->Tr.Selector & 0xFFFCu);
+            return RefuseEntry(Vector.InvalidTss, (s->Tr.Selector & 0xFFFCu) | external);
         }
 
         ulong value;

@@ -9,6 +9,9 @@ public sealed unsafe partial class Processor
 {
     private PageAccess _walkBits;
     private PageAccess _dataAccess;
+
+    /// <summary>Rights of implicit supervisor accesses, for which AC lifts no SMAP (Intel SDM vol. 3A §4.6.1).</summary>
+    private PageAccess _systemAccess;
     private Op* _currentOp;
 
     /// <summary>A host pointer for reading, after filling the TLB or the bounce buffer; null with a fault pending.</summary>
@@ -29,11 +32,18 @@ public sealed unsafe partial class Processor
 
             if (_memory.Contains(physical, (ulong)size))
             {
+                NoteDataAccess(address, size, write: false);
                 return _memory.Base + physical;
             }
         }
 
-        return Gather(op, address, size, _dataAccess) ? (byte*)State->Bounce : null;
+        if (!Gather(op, address, size, _dataAccess))
+        {
+            return null;
+        }
+
+        NoteDataAccess(address, size, write: false);
+        return (byte*)State->Bounce;
     }
 
     /// <summary>A host pointer for reading and writing; null with a fault pending.</summary>
@@ -55,6 +65,7 @@ public sealed unsafe partial class Processor
 
             if (_memory.Contains(physical, (ulong)size) && _memory.CodePages[physical >> 12] == 0)
             {
+                NoteDataAccess(address, size, write: true);
                 return _memory.Base + physical;
             }
         }
@@ -89,6 +100,7 @@ public sealed unsafe partial class Processor
 
         if (head == size)
         {
+            NoteDataAccess(address, size, write: true);
             WritePhysical(op, physical, from, size);
             return true;
         }
@@ -98,6 +110,7 @@ public sealed unsafe partial class Processor
             return false;
         }
 
+        NoteDataAccess(address, size, write: true);
         WritePhysical(op, physical, from, head);
         WritePhysical(op, second, from + head, size - head);
         return true;
@@ -123,17 +136,17 @@ public sealed unsafe partial class Processor
 
     /// <summary>Reads system data (descriptor tables, TSS, stacks of a new privilege level) with supervisor rights.</summary>
     /// <remarks>On a fault only the fault fields of the state are set.</remarks>
-    internal bool TryReadSystem(ulong address, void* into, int size) => TryReadAs(_walkBits, address, into, size);
+    internal bool TryReadSystem(ulong address, void* into, int size) => TryReadAs(_systemAccess, address, into, size);
 
     /// <summary>Writes system data with supervisor rights; on a fault only the fault fields are set.</summary>
-    internal bool TryWriteSystem(ulong address, void* from, int size) => TryWriteAs(_walkBits, address, from, size);
+    internal bool TryWriteSystem(ulong address, void* from, int size) => TryWriteAs(_systemAccess, address, from, size);
 
     private bool TryReadAs(PageAccess access, ulong address, void* into, int size)
     {
         byte* to = (byte*)into;
         for (int done = 0; done < size;)
         {
-            ulong at = Wrap(address + (ulong)done);
+            ulong at = WrapSystem(address + (ulong)done);
             int part = BytesInPage(at, size - done);
             if (!TryTranslate(null, at, access, fill: false, out ulong physical))
             {
@@ -152,7 +165,7 @@ public sealed unsafe partial class Processor
         byte* source = (byte*)from;
         for (int done = 0; done < size;)
         {
-            ulong at = Wrap(address + (ulong)done);
+            ulong at = WrapSystem(address + (ulong)done);
             int part = BytesInPage(at, size - done);
             if (!TryTranslate(null, at, access | PageAccess.Write, fill: false, out ulong physical))
             {
@@ -200,13 +213,18 @@ public sealed unsafe partial class Processor
         }
 
         PageAccess access = _walkBits | PageAccess.Fetch | (user ? PageAccess.User : 0);
+        if (State->InLongMode && !PageWalker.IsCanonical(address))
+        {
+            return Refuse(Vector.GeneralProtection, 0);
+        }
+
         if (!TryWalk(address, access, out PageWalk walk))
         {
             return false;
         }
 
         physical = walk.Physical;
-        _fetchTlb.Add(page, user, physical & ~0xFFFUL, walk.Global);
+        _fetchTlb.Add(page, user, physical & ~0xFFFUL, walk.Global, walk.PageSize > PhysicalMemory.PageSize);
         return true;
     }
 
@@ -224,12 +242,15 @@ public sealed unsafe partial class Processor
             _tlb.FlushAll();
         }
 
-        keepSupervisor &= !_fetchTlb.HasNonGlobalSupervisorCode;
-        _fetchTlb.Flush();
-        _jumpCache.Flush(user: true);
-        if (!keepSupervisor)
+        if (keepSupervisor && !_fetchTlb.HasNonGlobalSupervisorCode)
         {
-            _jumpCache.Flush(user: false);
+            _fetchTlb.FlushTranslations();
+            _jumpCache.Flush(user: true);
+        }
+        else
+        {
+            _fetchTlb.Flush();
+            _jumpCache.Flush();
         }
     }
 
@@ -301,7 +322,10 @@ public sealed unsafe partial class Processor
         _ => 1,
     };
 
-    private ulong Wrap(ulong address) => State->InLongMode ? address : (uint)address;
+    /// <summary>Cuts an address within an operand; those of 16- and 32-bit code wrap at 4 GiB.</summary>
+    private ulong Wrap(ulong address) => State->In64BitCode ? address : (uint)address;
+
+    private ulong WrapSystem(ulong address) => State->InLongMode ? address : (uint)address;
 
     private bool Gather(Op* op, ulong address, int size, PageAccess access)
     {
@@ -387,7 +411,8 @@ public sealed unsafe partial class Processor
     private void FillTlb(ulong address, in PageWalk walk)
     {
         ulong page = walk.Physical & ~0xFFFUL;
-        if (!_memory.Contains(page, PhysicalMemory.PageSize) || State->AccessMode == Tlb.UserAligned)
+        if (!_memory.Contains(page, PhysicalMemory.PageSize) || State->AccessMode == Tlb.UserAligned
+            || (_watchesData && IsWatched(address)))
         {
             return;
         }

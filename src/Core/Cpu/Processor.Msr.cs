@@ -17,6 +17,7 @@ public sealed unsafe partial class Processor
     internal uint ReadPort(Op* op, ushort port, int size)
     {
         _currentOp = op;
+        NotePortAccess(port, size);
         uint value = _bus.ReadPort(port, size);
         _currentOp = null;
         State->ExitRequest = 1;
@@ -27,6 +28,7 @@ public sealed unsafe partial class Processor
     internal void WritePort(Op* op, ushort port, uint value, int size)
     {
         _currentOp = op;
+        NotePortAccess(port, size);
         _bus.WritePort(port, value, size);
         _currentOp = null;
         State->ExitRequest = 1;
@@ -121,6 +123,7 @@ public sealed unsafe partial class Processor
         {
             case Msr.Tsc:
                 s->TscOffset = (long)value - (Flow.RetiredBefore(s, op) + s->IdleTime);
+                _bus.OnTscOffset(s->TscOffset);
                 return true;
             case Msr.Efer:
                 return TryWriteEfer(value);
@@ -128,11 +131,9 @@ public sealed unsafe partial class Processor
                 s->Star = value;
                 return true;
             case Msr.Lstar:
-                s->Lstar = value;
-                return PageWalker.IsCanonical(value);
+                return TrySetBase(ref s->Lstar, value);
             case Msr.Cstar:
-                s->Cstar = value;
-                return PageWalker.IsCanonical(value);
+                return TrySetBase(ref s->Cstar, value);
             case Msr.Fmask:
                 s->Sfmask = (uint)value;
                 return true;
@@ -143,11 +144,15 @@ public sealed unsafe partial class Processor
             case Msr.KernelGsBase:
                 return TrySetBase(ref s->KernelGsBase, value);
             case Msr.TscAux:
-                s->TscAux = (uint)value;
-                return value >> 32 == 0;
-            case Msr.Pat:
-                _pat = value;
+                if (value >> 32 != 0)
+                {
+                    return false;
+                }
+
+                s->TscAux = value;
                 return true;
+            case Msr.Pat:
+                return TryWritePat(value);
             case Msr.SysenterCs:
             case Msr.SysenterEsp:
             case Msr.SysenterEip:
@@ -203,6 +208,21 @@ public sealed unsafe partial class Processor
         }
 
         field = value;
+        return true;
+    }
+
+    /// <summary>Memory types are kept, not obeyed; types 2, 3 and above 7 do not exist (Intel SDM vol. 3A §12.12.2).</summary>
+    private bool TryWritePat(ulong value)
+    {
+        for (int i = 0; i < 64; i += 8)
+        {
+            if (((value >> i) & 0xFF) is 2 or 3 or > 7)
+            {
+                return false;
+            }
+        }
+
+        _pat = value;
         return true;
     }
 

@@ -12,6 +12,7 @@ public sealed unsafe partial class Processor
     private bool _stopRequested;
     private int _mode;
     private bool _nmiRequested;
+    private bool _nmiBlocked;
     private int _breakpoint = -1;
     private Op* _breakpointOp;
 
@@ -69,6 +70,12 @@ public sealed unsafe partial class Processor
                 _bus.RunEvents();
             }
 
+            if (_pendingDebug != 0 && s->InterruptShadow != CpuState.StackSegmentShadow)
+            {
+                DeliverDebugTrap();
+                continue;
+            }
+
             if (s->InterruptShadow != 0)
             {
                 s->InterruptShadow = 0;
@@ -76,9 +83,10 @@ public sealed unsafe partial class Processor
                 continue;
             }
 
-            if (_nmiRequested)
+            if (_nmiRequested && !_nmiBlocked)
             {
                 _nmiRequested = false;
+                _nmiBlocked = true;
                 DeliverInterrupt(Vector.Nmi);
                 continue;
             }
@@ -110,6 +118,8 @@ public sealed unsafe partial class Processor
                 continue;
             }
 
+            // RF lasts for one instruction, and only single steps would look at it.
+            s->SystemFlags &= ~(ulong)Rflags.RF;
             SetBudget(Math.Min(Math.Min(_bus.NextEvent - s->IdleTime, limit), Retired + Quantum));
             Execute();
         }
@@ -131,12 +141,17 @@ public sealed unsafe partial class Processor
         long before = Retired;
         SetBudget(before + 1);
         s->ExitRequest = 0;
+        _trapFlagDecided = false;
         Execute();
-        if (trap && Retired != before)
+        bool held = s->InterruptShadow == CpuState.StackSegmentShadow;
+        if (trap && Retired != before && !_trapFlagDecided && !held)
         {
-            s->Dr[6] |= 1 << 14;
-            s->FaultVector = Vector.Debug;
-            DeliverFault();
+            _pendingDebug |= DebugSingleStep;
+        }
+
+        if (_pendingDebug != 0 && !held)
+        {
+            DeliverDebugTrap();
         }
     }
 
@@ -147,41 +162,17 @@ public sealed unsafe partial class Processor
         State->Left = until - retired;
     }
 
+    /// <summary>Lets HLT skip idle time; false when nothing can wake the processor: no event is set, or interrupts are off.</summary>
     private bool SkipToNextEvent()
     {
         long next = _bus.NextEvent;
-        if (next == long.MaxValue)
+        if (next == long.MaxValue || (State->SystemFlags & Rflags.IF) == 0)
         {
             return false;
         }
 
         State->IdleTime += Math.Max(0, next - Now);
         return true;
-    }
-
-    private bool NeedsSingleSteps() =>
-        (State->SystemFlags & Rflags.TF) != 0 || (State->Dr[7] & 0xFF) != 0;
-
-    private bool InstructionBreakpointHits()
-    {
-        CpuState* s = State;
-        if ((s->Dr[7] & 0xFF) == 0 || (s->SystemFlags & Rflags.RF) != 0)
-        {
-            return false;
-        }
-
-        for (int i = 0; i < 4; i++)
-        {
-            bool enabled = ((s->Dr[7] >> (2 * i)) & 3) != 0;
-            bool onExecution = ((s->Dr[7] >> (16 + (4 * i))) & 15) == 0;
-            if (enabled && onExecution && s->Dr[i] == s->Rip)
-            {
-                s->Dr[6] |= 1UL << i;
-                return true;
-            }
-        }
-
-        return false;
     }
 
     /// <summary>Runs blocks until the budget is spent, something asks for attention, or an exception was delivered.</summary>
@@ -297,13 +288,20 @@ public sealed unsafe partial class Processor
         int handle = _breakpoint;
         Op* op = _breakpointOp;
         _breakpoint = -1;
+        int generation = _blocks.Generation;
         BreakpointAction action = BreakpointHandler?.OnBreakpoint(this, handle) ?? BreakpointAction.Step;
+        if (_blocks.Generation != generation)
+        {
+            op = null;
+        }
+
         switch (action)
         {
             case BreakpointAction.Resume:
                 return;
             case BreakpointAction.Deliver:
                 s->Rip++;
+                s->Left--;
                 s->FaultVector = Vector.Breakpoint;
                 s->FaultIsSoftware = 1;
                 s->FaultFromOverlay = 1;
@@ -315,15 +313,15 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary>Executes the instruction under a breakpoint, whose operation keeps it decoded; null when that is gone.</summary>
     private void StepOriginal(Op* breakpoint, int handle, bool notify)
     {
         CpuState* s = State;
-        Block* original = breakpoint->Link == null
-            ? _blocks.DecodeSingle(s->Rip, _mode)
+        Block* original = breakpoint == null || breakpoint->Link == null
+            ? DecodeUnderBreakpoint(breakpoint)
             : Op.BlockOf(breakpoint->Link);
         if (original != null)
         {
-            breakpoint->Link = original->SecondPage == ulong.MaxValue ? Block.First(original) : null;
             long retired = s->Retired;
             long deadline = s->Deadline;
             s->Deadline = retired + 1;
@@ -334,6 +332,13 @@ public sealed unsafe partial class Processor
             s->Left = deadline - retired;
         }
 
+        if (s->FaultIsSoftware != 0 && notify && TryDeliverSoftware())
+        {
+            // A trap is the instruction's completion: post sees the handler's entry.
+            BreakpointHandler!.OnStepped(this, handle);
+            return;
+        }
+
         if (s->FaultVector != Vector.None && s->FaultIsSoftware == 0)
         {
             byte vector = s->FaultVector;
@@ -342,21 +347,28 @@ public sealed unsafe partial class Processor
             if (BreakpointHandler!.OnStepFault(this, handle, vector, error, address))
             {
                 ClearFault();
+                _pendingDebug = 0;
             }
 
             return;
         }
 
-        if (notify)
+        if (notify && s->FaultIsSoftware == 0)
         {
-            if (s->FaultVector != Vector.None || s->FaultIsSoftware != 0)
-            {
-                // A trap is the instruction's completion: deliver it, so that post sees the handler's entry.
-                DeliverFault();
-            }
-
             BreakpointHandler!.OnStepped(this, handle);
         }
+    }
+
+    private Block* DecodeUnderBreakpoint(Op* breakpoint)
+    {
+        int generation = _blocks.Generation;
+        Block* original = _blocks.DecodeSingle(State->Rip, _mode);
+        if (original != null && breakpoint != null && _blocks.Generation == generation && original->SecondPage == ulong.MaxValue)
+        {
+            breakpoint->Link = Block.First(original);
+        }
+
+        return original;
     }
 
     /// <summary>Called by the breakpoint operation; the block has been stopped before it.</summary>

@@ -71,7 +71,13 @@ public sealed unsafe partial class Processor
             return true;
         }
 
-        return TryLoadSystemSegment(selector, type: 2, out State->Ldtr);
+        if (!TryLoadSystemSegment(selector, type: 2, out Segment ldtr))
+        {
+            return false;
+        }
+
+        State->Ldtr = ldtr;
+        return true;
     }
 
     /// <summary>LTR: the TSS must be available and is marked busy; false with a fault pending.</summary>
@@ -138,7 +144,7 @@ public sealed unsafe partial class Processor
     {
         CpuState* s = State;
         ulong flags = LazyFlags.Get(s);
-        s->R[Registers.Rcx] = nextIp;
+        s->R[Registers.Rcx] = nextIp - CodeBase;
         s->R[11] = flags & ~(ulong)Rflags.RF;
         s->Rip = s->In64BitCode ? s->Lstar : s->Cstar;
         LazyFlags.Set(s, flags & ~s->Sfmask & ~(ulong)Rflags.RF);
@@ -147,6 +153,7 @@ public sealed unsafe partial class Processor
         s->Segments.Ss = new Segment { Selector = (ushort)(selector + 8), Limit = uint.MaxValue, Attributes = 0xC093 };
         s->Cpl = 0;
         UpdateMode();
+        DecideTrapByNewFlags();
         return true;
     }
 
@@ -172,6 +179,7 @@ public sealed unsafe partial class Processor
         s->Rip = to64Bit ? target : (uint)target;
         s->Cpl = 3;
         UpdateMode();
+        DecideTrapByNewFlags();
         return true;
     }
 
@@ -208,7 +216,7 @@ public sealed unsafe partial class Processor
             }
 
             s->Segments.Cs = code;
-            s->Rip = frame[0];
+            s->Rip = CodeBase + frame[0];
             Interpret.Stack.Move(s, 3 * size);
         }
         else
@@ -225,7 +233,7 @@ public sealed unsafe partial class Processor
 
             s->Segments.Cs = code;
             s->Segments.Ss = stack;
-            s->Rip = frame[0];
+            s->Rip = CodeBase + frame[0];
             s->Cpl = rpl;
             bool stack64 = (code.Attributes & Segment.Code64) != 0;
             s->R[Registers.Rsp] = stack64 ? frame[3] : (uint)frame[3];
@@ -233,6 +241,7 @@ public sealed unsafe partial class Processor
         }
 
         LazyFlags.Set(s, newFlags);
+        _nmiBlocked = false;
         UpdateMode();
         return true;
     }
@@ -289,7 +298,7 @@ public sealed unsafe partial class Processor
         }
 
         s->Segments.Cs = code;
-        s->Rip = frame[0];
+        s->Rip = CodeBase + frame[0];
         UpdateMode();
         return true;
     }
@@ -304,7 +313,7 @@ public sealed unsafe partial class Processor
         }
 
         s->Segments.Cs = code;
-        s->Rip = offset;
+        s->Rip = CodeBase + offset;
         UpdateMode();
         return true;
     }
@@ -319,6 +328,7 @@ public sealed unsafe partial class Processor
         }
 
         // The frame goes to the stack as the new code sees it, the selector first.
+        returnIp -= CodeBase;
         Segment from = s->Segments.Cs;
         ulong oldSp = s->R[Registers.Rsp];
         ulong selectorSlot = oldSp - (ulong)size;
@@ -337,7 +347,7 @@ public sealed unsafe partial class Processor
         }
 
         Interpret.Stack.SetPointer(s, sp);
-        s->Rip = offset;
+        s->Rip = CodeBase + offset;
         UpdateMode();
         return true;
     }
@@ -425,7 +435,7 @@ public sealed unsafe partial class Processor
         }
 
         code = FromDescriptor(selector, descriptor);
-        return true;
+        return TryMarkAccessed(selector, descriptor);
     }
 
     private bool TryCheckReturnStack(ushort selector, int rpl, in Segment code, out Segment stack)
@@ -456,7 +466,7 @@ public sealed unsafe partial class Processor
         }
 
         stack = FromDescriptor(selector, descriptor);
-        return true;
+        return TryMarkAccessed(selector, descriptor);
     }
 
     private bool CheckTarget(ulong offset, in Segment code)
@@ -541,15 +551,32 @@ public sealed unsafe partial class Processor
         }
 
         ulong high = 0;
-        if (State->InLongMode && !TryReadSystem(State->GdtBase + (ulong)(selector & ~7) + 8, &high, 8))
+        if (State->InLongMode)
         {
-            return false;
+            if ((selector & ~7u) + 15 > State->GdtLimit)
+            {
+                return Refuse(Vector.GeneralProtection, selector);
+            }
+
+            if (!TryReadSystem(State->GdtBase + (ulong)(selector & ~7) + 8, &high, 8))
+            {
+                return false;
+            }
+
+            // The type field of the second half must say that it is none.
+            if (((high >> 40) & 0x1F) != 0)
+            {
+                return Refuse(Vector.GeneralProtection, selector);
+            }
         }
 
         segment = FromDescriptor(selector, descriptor);
         segment.Base |= high << 32;
         return PageWalker.IsCanonical(segment.Base) || Refuse(Vector.GeneralProtection, selector);
     }
+
+    /// <summary>What separates RIP, a linear address here, from the offset in CS that software sees.</summary>
+    private ulong CodeBase => State->In64BitCode ? 0 : State->Segments.Cs.Base;
 
     private bool TryReadDescriptor(ushort selector, byte vector, out ulong descriptor)
     {

@@ -88,6 +88,7 @@ public sealed unsafe partial class Processor : IDisposable
         _walkBits = ((s->Cr0 & Cpu.Cr0.WP) != 0 ? PageAccess.WriteProtect : 0)
             | ((s->Efer & Cpu.Efer.NXE) != 0 ? PageAccess.NoExecuteEnabled : 0)
             | ((s->Cr4 & Cpu.Cr4.SMEP) != 0 ? PageAccess.Smep : 0);
+        _systemAccess = _walkBits | (smap ? PageAccess.Smap : 0);
         _dataAccess = _walkBits | (user ? PageAccess.User : 0) | (smap && !lifted ? PageAccess.Smap : 0);
         ushort code = s->Segments.Cs.Attributes;
         int size = s->In64BitCode ? BlockMode.Code64 : (code & Segment.Big) != 0 ? BlockMode.Code32 : BlockMode.Code16;

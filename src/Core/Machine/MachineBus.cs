@@ -89,6 +89,12 @@ internal sealed unsafe class MachineBus : ICpuBus, IProcessorSignals, IPowerCont
     public bool TryWriteMsr(uint msr, ulong value) =>
         _apic.TryWriteMsr(msr, value) || _kvmClock.TryWriteMsr(msr, value);
 
+    public void OnTscOffset(long offset)
+    {
+        _apic.TscOffset = offset;
+        _kvmClock.TscOffset = offset;
+    }
+
     public int AcknowledgeInterrupt() => _apic.AcknowledgeInterrupt();
 
     public void RunEvents() => _clock.RunDue(_processor!.Now);

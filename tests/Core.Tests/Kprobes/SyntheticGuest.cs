@@ -244,10 +244,10 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     private void EnterLongMode()
     {
         CpuState* s = State;
-        s->Cr0 = Cpu.Cr0.PE | Cpu.Cr0.PG | Cpu.Cr0.ET | Cpu.Cr0.NE | Cpu.Cr0.WP | Cpu.Cr0.MP;
+        s->Cr0 = KprobeTrace.Cpu.Cr0.PE | KprobeTrace.Cpu.Cr0.PG | KprobeTrace.Cpu.Cr0.ET | KprobeTrace.Cpu.Cr0.NE | KprobeTrace.Cpu.Cr0.WP | KprobeTrace.Cpu.Cr0.MP;
         s->Cr3 = 0x1000;
-        s->Cr4 = Cpu.Cr4.PAE | Cpu.Cr4.PGE | Cpu.Cr4.OSFXSR;
-        s->Efer = Cpu.Efer.LME | Cpu.Efer.LMA | Cpu.Efer.SCE | Cpu.Efer.NXE;
+        s->Cr4 = KprobeTrace.Cpu.Cr4.PAE | KprobeTrace.Cpu.Cr4.PGE | KprobeTrace.Cpu.Cr4.OSFXSR;
+        s->Efer = KprobeTrace.Cpu.Efer.LME | KprobeTrace.Cpu.Efer.LMA | KprobeTrace.Cpu.Efer.SCE | KprobeTrace.Cpu.Efer.NXE;
         SetKernelSegments();
         s->GdtBase = LinkBase + 0x7000;
         s->GdtLimit = 0x7f;

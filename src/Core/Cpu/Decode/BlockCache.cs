@@ -37,6 +37,9 @@ internal sealed unsafe class BlockCache : IDisposable
 
     ~BlockCache() => Free();
 
+    /// <summary>Changes whenever blocks are dropped: pointers into blocks from before are then stale.</summary>
+    public int Generation { get; private set; }
+
     /// <summary>The block at a linear address in the current mode, decoded now if need be; null with a fault pending.</summary>
     public Block* Find(ulong rip, int mode)
     {
@@ -93,6 +96,7 @@ internal sealed unsafe class BlockCache : IDisposable
 
         _pages[page] = null;
         _memory.CodePages[page] = 0;
+        Generation++;
         _cpu.State->LinkFrom = null;
     }
 
@@ -104,6 +108,7 @@ internal sealed unsafe class BlockCache : IDisposable
         NativeMemory.Clear(_memory.CodePages, (nuint)(_memory.Size / PhysicalMemory.PageSize));
         _jumpCache.Flush();
         _cpu.State->LinkFrom = null;
+        Generation++;
         _chunk = -1;
         _freeBytes = 0;
     }

@@ -7,6 +7,7 @@ internal sealed class FetchTlb
     private const ulong NoPage = 1;
     private readonly ulong[] _linear = new ulong[Entries * 2];
     private readonly bool[] _fetched = new bool[4096];
+    private bool _hasLargePages;
     private readonly ulong[] _physical = new ulong[Entries * 2];
 
     /// <summary>Whether a supervisor page that is not global was fetched from since the last flush.</summary>
@@ -21,23 +22,31 @@ internal sealed class FetchTlb
     }
 
     /// <summary>Remembers a translation.</summary>
-    public void Add(ulong linearPage, bool user, ulong physicalPage, bool global)
+    public void Add(ulong linearPage, bool user, ulong physicalPage, bool global, bool large)
     {
         int i = Slot(linearPage, user);
         _linear[i] = linearPage;
         _physical[i] = physicalPage;
         _fetched[(linearPage >> 12) & 4095] = true;
         HasNonGlobalSupervisorCode |= !user && !global;
+        _hasLargePages |= large;
     }
 
-    /// <summary>Whether code may have been fetched from a page since the last flush.</summary>
-    public bool MayHaveFetched(ulong linear) => _fetched[(linear >> 12) & 4095];
+    /// <summary>Whether code may have been fetched from a page, or from a larger page around it, since the last whole flush.</summary>
+    public bool MayHaveFetched(ulong linear) => _hasLargePages || _fetched[(linear >> 12) & 4095];
 
     /// <summary>Forgets everything.</summary>
     public void Flush()
     {
-        Array.Fill(_linear, NoPage);
+        FlushTranslations();
         Array.Clear(_fetched);
+        _hasLargePages = false;
+    }
+
+    /// <summary>Forgets the translations, but not which pages were fetched from: blocks of global pages outlive a load of CR3.</summary>
+    public void FlushTranslations()
+    {
+        Array.Fill(_linear, NoPage);
         HasNonGlobalSupervisorCode = false;
     }
 

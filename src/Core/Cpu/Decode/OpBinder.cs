@@ -15,6 +15,13 @@ internal static unsafe partial class OpBinder
     {
         op->Segment = OpBits.NoSegment;
         op->Base = op->Index = CpuState.ZeroRegister;
+        if (i.IsInvalid && i.Length >= MaxInstructionLength)
+        {
+            // Longer than any instruction may be, which is no undefined encoding (Intel SDM vol. 3A §6.15, interrupt 13).
+            op->Handler = &SystemOps.GeneralProtection;
+            return BindResult.End;
+        }
+
         if (i.IsInvalid || (i.HasLockPrefix && !MayBeLocked(i)))
         {
             return Undefined(op);
@@ -43,6 +50,8 @@ internal static unsafe partial class OpBinder
 
         return result == BindResult.Unknown ? Undefined(op) : result;
     }
+
+    private const int MaxInstructionLength = 15;
 
     private static BindResult Undefined(Op* op)
     {

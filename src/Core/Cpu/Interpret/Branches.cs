@@ -230,7 +230,13 @@ internal static unsafe class Branches
         }
 
         ulong target = MemoryAccess.Get<T>(from);
-        return Stack.TryPush<T>(s, op, (ulong)op->Link) ? Flow.Leave(s, target) : null;
+        ulong codeBase = s->Segments.Cs.Base;
+        if (typeof(TSource) != typeof(ImmediateSource))
+        {
+            target = (uint)(target + codeBase);
+        }
+
+        return Stack.TryPush<T>(s, op, (ulong)op->Link - codeBase) ? Flow.Leave(s, target) : null;
     }
 
     /// <summary>JMP through an operand in 16- and 32-bit code; T is the operand size.</summary>
@@ -239,7 +245,7 @@ internal static unsafe class Branches
         where TSource : struct, ISource
     {
         byte* from = TSource.Pointer<T>(s, op);
-        return TSource.CanFault && from == null ? null : Flow.Leave(s, MemoryAccess.Get<T>(from));
+        return TSource.CanFault && from == null ? null : Flow.Leave(s, (uint)(s->Segments.Cs.Base + MemoryAccess.Get<T>(from)));
     }
 
     /// <summary>RET in 16- and 32-bit code; T is the operand size.</summary>
@@ -254,7 +260,7 @@ internal static unsafe class Branches
 
         ulong target = MemoryAccess.Get<T>(p);
         Stack.Move(s, sizeof(T) + op->Immediate);
-        return Flow.Leave(s, target);
+        return Flow.Leave(s, (uint)(s->Segments.Cs.Base + target));
     }
 
     /// <summary>A call to an address that is not canonical: the stack is looked at first.</summary>

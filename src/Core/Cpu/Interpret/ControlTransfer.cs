@@ -44,6 +44,8 @@ internal static unsafe class ControlTransfer
     {
         s->FaultVector = Vector.Debug;
         s->FaultErrorCode = 0;
+        s->FaultIsSoftware = 2;
+        s->FaultAddress = Op.IpOf(op);
         s->Rip = Op.NextIpOf(op);
         s->Left += op->Remaining - 1;
         return null;
@@ -107,7 +109,7 @@ internal static unsafe class ControlTransfer
             return op + 1;
         }
 
-        s->InterruptShadow = 1;
+        s->InterruptShadow = CpuState.StackSegmentShadow;
         s->ExitRequest = 1;
         return Flow.StopAfter(s, op);
     }

@@ -110,7 +110,8 @@ internal static unsafe class Stack
         }
 
         Move(s, sizeof(T));
-        s->InterruptShadow = op->Destination == Segment.Ss ? 1 : 0;
+        s->InterruptShadow = op->Destination == Segment.Ss ? CpuState.StackSegmentShadow : 0;
+        s->ExitRequest = 1;
         return Flow.StopAfter(s, op);
     }
 

@@ -49,10 +49,11 @@ internal static unsafe class Strings
             Advance<T>(s, op, Registers.Rdi, run);
             left -= run;
             SetCount(s, op, left);
-            if ((done += run) >= PauseInterval && left > 0)
+            done += run;
+            if (left > 0 && (done >= PauseInterval || s->ExitRequest != 0))
             {
                 done = 0;
-                if (Processor.Of(s).StopRequested)
+                if (Processor.Of(s).MustPauseRepeat)
                 {
                     return Flow.StopBefore(s, op);
                 }
@@ -89,10 +90,11 @@ internal static unsafe class Strings
             Advance<T>(s, op, Registers.Rdi, run);
             left -= run;
             SetCount(s, op, left);
-            if ((done += run) >= PauseInterval && left > 0)
+            done += run;
+            if (left > 0 && (done >= PauseInterval || s->ExitRequest != 0))
             {
                 done = 0;
-                if (Processor.Of(s).StopRequested)
+                if (Processor.Of(s).MustPauseRepeat)
                 {
                     return Flow.StopBefore(s, op);
                 }
@@ -209,7 +211,7 @@ internal static unsafe class Strings
         for (ulong left = Count(s, op); left > 0; left--)
         {
             // The store must be known to succeed before the device gives the value away.
-            if (!cpu.Probe(op, Destination(s, op), write: true))
+            if (!cpu.ProbeStore(op, Destination(s, op), sizeof(T)))
             {
                 return null;
             }
@@ -222,6 +224,10 @@ internal static unsafe class Strings
 
             Advance<T>(s, op, Registers.Rdi, 1);
             SetCount(s, op, left - 1);
+            if (MustPause(s, left - 1))
+            {
+                return Flow.StopBefore(s, op);
+            }
         }
 
         return op + 1;
@@ -249,6 +255,10 @@ internal static unsafe class Strings
             cpu.WritePort(op, port, (uint)MemoryAccess.Get<T>(p), sizeof(T));
             Advance<T>(s, op, Registers.Rsi, 1);
             SetCount(s, op, left - 1);
+            if (MustPause(s, left - 1))
+            {
+                return Flow.StopBefore(s, op);
+            }
         }
 
         return op + 1;
@@ -258,7 +268,7 @@ internal static unsafe class Strings
         (op->Bits & OpBits.Repeat) != 0 ? !equal : (op->Bits & OpBits.RepeatNotEqual) == 0 || equal;
 
     private static bool MustPause(CpuState* s, ulong left) =>
-        (left & (PauseInterval - 1)) == 0 && left > 0 && Processor.Of(s).StopRequested;
+        left > 0 && ((left & (PauseInterval - 1)) == 0 || s->ExitRequest != 0) && Processor.Of(s).MustPauseRepeat;
 
     private static ulong Count(CpuState* s, Op* op) =>
         (op->Bits & (OpBits.Repeat | OpBits.RepeatNotEqual)) == 0 ? 1 : Narrow(op, s->R[Registers.Rcx]);
@@ -306,7 +316,7 @@ internal static unsafe class Strings
     private static ulong RunLength<T>(CpuState* s, Op* op, ulong a, ulong b, ulong left)
         where T : unmanaged
     {
-        if ((s->SystemFlags & Rflags.DF) != 0 || (op->Bits & OpBits.Wraps) != 0)
+        if ((s->SystemFlags & Rflags.DF) != 0 || (op->Bits & OpBits.Wraps) != 0 || Processor.Of(s).WatchesData)
         {
             return 1;
         }

@@ -291,6 +291,7 @@ internal static unsafe class SystemOps
             7 => (value & 0xFFFF2BFF) | 0x400,
             _ => value,
         };
+        Processor.Of(s).UpdateBreakpoints();
         s->ExitRequest = 1;
         return Flow.StopAfter(s, op);
     }
@@ -362,7 +363,9 @@ internal static unsafe class SystemOps
             return Flow.Fault(s, op, Vector.GeneralProtection);
         }
 
+        // The page may be the one that this code runs in.
         Processor.Of(s).InvalidatePage(AnyAddress.Of(s, op));
+        s->ExitRequest = 1;
         return op + 1;
     }
 

@@ -1,0 +1,415 @@
+using Iced.Intel;
+using KprobeTrace.Cpu;
+using Xunit;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace KprobeTrace.Tests.Cpu;
+
+/// <summary>Breakpoints of the fetch overlay: whatever lies under them, the guest must not notice.</summary>
+public sealed unsafe class FetchOverlayTests
+{
+    [Theory]
+    [InlineData(BreakpointAction.Step)]
+    [InlineData(BreakpointAction.StepThenNotify)]
+    public void Stepping_any_instruction_equals_an_unprobed_run(BreakpointAction action)
+    {
+        (string end, long retired, List<ulong> trace) = Unprobed();
+
+        foreach (ulong address in trace.Distinct())
+        {
+            using TestGuest guest = MixedProgram.Create();
+            BreakpointRecorder overlay = Attach(guest, action, address);
+
+            guest.Run();
+
+            Assert.Equal($"{address:x}: {end}", $"{address:x}: {MixedProgram.Describe(guest)}");
+            Assert.Equal(retired, guest.Processor.Retired);
+            int times = trace.Count(ip => ip == address);
+            Assert.Equal(times, overlay.Hits.Count);
+            Assert.Equal(action == BreakpointAction.Step ? 0 : times, overlay.Stepped.Count);
+            Assert.Equal(Indexes(trace, address), overlay.Hits.Select(hit => hit.Retired));
+        }
+    }
+
+    [Fact]
+    public void Stepping_every_instruction_equals_an_unprobed_run()
+    {
+        (string end, long retired, List<ulong> trace) = Unprobed();
+        using TestGuest guest = MixedProgram.Create();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, [.. trace.Distinct()]);
+
+        guest.Run();
+
+        Assert.Equal(end, MixedProgram.Describe(guest));
+        Assert.Equal(retired, guest.Processor.Retired);
+        Assert.Equal(trace, overlay.Hits.Select(hit => hit.Address));
+        Assert.Equal(trace.Skip(1), overlay.Stepped.SkipLast(1));
+    }
+
+    [Fact]
+    public void Interrupts_fall_at_the_same_instructions_with_and_without_breakpoints()
+    {
+        (_, long retired, List<ulong> trace) = Unprobed();
+        for (int at = 1; at < retired; at += 3)
+        {
+            using TestGuest plain = MixedProgram.Create();
+            plain.Bus.At(at, MixedProgram.Timer);
+            plain.Run();
+            using TestGuest probed = MixedProgram.Create();
+            Attach(probed, BreakpointAction.StepThenNotify, [.. trace.Distinct()]);
+            probed.Bus.At(at, MixedProgram.Timer);
+
+            probed.Run();
+
+            Assert.Equal(plain.Read(MixedProgram.Slot), probed.Read(MixedProgram.Slot));
+            Assert.Equal(MixedProgram.Describe(plain), MixedProgram.Describe(probed));
+            Assert.Equal(plain.Processor.Retired, probed.Processor.Retired);
+        }
+    }
+
+    [Fact]
+    public void Single_steps_of_the_guest_and_breakpoints_do_not_disturb_each_other()
+    {
+        using TestGuest guest = Traced();
+        guest.Run();
+        using TestGuest probed = Traced();
+        Attach(probed, BreakpointAction.StepThenNotify, TestGuest.Code, TestGuest.Code + 1, TestGuest.Code + 2, TestGuest.Code + 4);
+
+        probed.Run();
+
+        Assert.Equal(guest.Rcx, probed.Rcx);
+        Assert.Equal(guest.Processor.Retired, probed.Processor.Retired);
+        Assert.Equal(5UL, probed.Rcx);
+
+        static TestGuest Traced()
+        {
+            TestGuest guest = new();
+            guest.Assemble(TestGuest.Handlers + 16, a =>
+            {
+                a.inc(rcx);
+                a.iretq();
+            });
+            guest.Flags = Rflags.TF | 2;
+            guest.Assemble(TestGuest.Code, a =>
+            {
+                a.nop();
+                a.nop();
+                a.xor(eax, eax);
+                a.nop();
+                a.cli();
+                a.ud2();
+            });
+            return guest;
+        }
+    }
+
+    [Fact]
+    public void Resume_goes_on_where_the_handler_says()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Resume, TestGuest.Code + 1);
+        overlay.Before = cpu => cpu.State->Rip += 2;
+
+        guest.RunKernel(a =>
+        {
+            a.nop();
+            a.ud2();
+            a.inc(rcx);
+        });
+
+        Assert.Equal(1UL, guest.Rcx);
+        Assert.Equal(3, guest.Processor.Retired);
+    }
+
+    [Fact]
+    public void Deliver_gives_the_guest_a_breakpoint_of_its_own()
+    {
+        using TestGuest guest = new();
+        Attach(guest, BreakpointAction.Deliver, TestGuest.Code + 1);
+
+        Caught caught = guest.RunKernel(a =>
+        {
+            a.nop();
+            a.mov(rax, rbx);
+        });
+
+        Assert.Equal((3, TestGuest.Code + 2), (caught.Vector, caught.Ip));
+        Assert.Equal(3, guest.Processor.Retired);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_fault_under_a_breakpoint_is_offered_then_delivered_as_ever(bool notify)
+    {
+        using TestGuest plain = new();
+        Caught expected = plain.RunKernel(Program);
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, notify ? BreakpointAction.StepThenNotify : BreakpointAction.Step, TestGuest.Code + 3);
+
+        Caught caught = guest.RunKernel(Program);
+
+        Assert.Equal(expected, caught);
+        Assert.Equal((14, 2U, 0x500000UL, TestGuest.Code + 3), Assert.Single(overlay.Faults));
+        Assert.Empty(overlay.Stepped);
+        Assert.Equal(plain.Processor.Retired, guest.Processor.Retired);
+
+        static void Program(Assembler a)
+        {
+            a.mov(rcx, rdx);
+            a.mov(__qword_ptr[0x500000], rcx);
+        }
+    }
+
+    [Fact]
+    public void A_handled_fault_goes_on_where_the_handler_says()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+        overlay.Fault = cpu =>
+        {
+            cpu.State->Rip += 2;
+            return true;
+        };
+
+        Caught caught = guest.RunKernel(a =>
+        {
+            a.ud2();
+            a.inc(rcx);
+        });
+
+        Assert.Equal(-1, caught.Vector);
+        Assert.Equal(1UL, guest.Rcx);
+        Assert.Equal(6, Assert.Single(overlay.Faults).Vector);
+    }
+
+    [Theory]
+    [InlineData(0xCC, 0x90, 3)]
+    [InlineData(0xCD, 0x41, 0x41)]
+    [InlineData(0xF1, 0x90, 1)]
+    public void A_trap_completes_its_instruction_and_is_notified_at_the_handlers_entry(int first, int second, int vector)
+    {
+        using TestGuest plain = new();
+        Caught expected = plain.RunKernel(a => a.db((byte)first, (byte)second));
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+
+        Caught caught = guest.RunKernel(a => a.db((byte)first, (byte)second));
+
+        Assert.Equal(expected, caught);
+        Assert.Equal(vector, caught.Vector);
+        Assert.Equal(TestGuest.Handlers + ((ulong)vector * 16), Assert.Single(overlay.Stepped));
+        Assert.Empty(overlay.Faults);
+        Assert.Equal(plain.Processor.Retired, guest.Processor.Retired);
+    }
+
+    [Fact]
+    public void A_refused_interrupt_by_software_is_a_fault_of_its_instruction()
+    {
+        using TestGuest guest = new();
+        guest.SetGate(0x41, 0, present: false);
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+
+        Caught caught = guest.RunKernel(a => a.@int(0x41));
+
+        Assert.Equal("11(20a)", caught.ToString());
+        Assert.Equal(TestGuest.Code, caught.Ip);
+        Assert.Equal((11, 0x20AU, TestGuest.Code), (overlay.Faults[0].Vector, overlay.Faults[0].ErrorCode, overlay.Faults[0].Ip));
+        Assert.Empty(overlay.Stepped);
+        Assert.Equal(1, guest.Processor.Retired);
+    }
+
+    [Fact]
+    public void Hlt_is_notified_before_it_waits()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+
+        Caught caught = guest.RunKernel(a => a.hlt());
+
+        Assert.Equal(-1, caught.Vector);
+        Assert.Single(overlay.Stepped);
+    }
+
+    [Fact]
+    public void Transfers_to_user_mode_are_notified_with_the_users_registers()
+    {
+        using TestGuest guest = new();
+        guest.Assemble(TestGuest.UserCode, a => a.@int(TestGuest.UserEnd));
+        guest.State->Star = 0x18UL << 48;
+        guest.Rcx = TestGuest.UserCode;
+        guest.State->R[11] = 2;
+        int privilege = -1;
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code, TestGuest.UserCode);
+        overlay.After = cpu => privilege = cpu.State->Cpl;
+
+        Caught caught = guest.RunKernel(a => a.sysretq());
+
+        Assert.Equal(TestGuest.UserEnd, caught.Vector);
+        Assert.Equal(3, privilege);
+        Assert.Equal([TestGuest.UserCode], overlay.Stepped);
+        Assert.Equal([TestGuest.Code], overlay.Hits.Select(hit => hit.Address));
+    }
+
+    [Fact]
+    public void A_repeated_instruction_that_faults_part_way_is_hit_again_at_its_restart()
+    {
+        using TestGuest guest = new();
+        ulong entry = guest.Map(0x7000_1000, 0, 0);
+        guest.Map(0x7000_0000, 0x181000, 3);
+        guest.Rdi = 0x7000_0FF8;
+        guest.Rcx = 4;
+        guest.Rbx = entry;
+        guest.Rdx = 0x182003;
+        guest.Rax = 0x77;
+        guest.Assemble(TestGuest.Handlers + (14 * 16), a =>
+        {
+            a.mov(__[rbx], rdx);
+            a.add(rsp, 8);
+            a.iretq();
+        });
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+        List<ulong> counts = [];
+        overlay.Before = cpu => counts.Add(cpu.State->R[1]);
+
+        guest.RunKernel(a => a.rep.stosq());
+
+        Assert.Equal([4UL, 3UL], counts);
+        Assert.Equal((14, 2U, 0x7000_1000UL, TestGuest.Code), Assert.Single(overlay.Faults));
+        Assert.Single(overlay.Stepped);
+        Assert.Equal((0x77UL, 0x77UL), (guest.Read(0x181FF8), guest.Read(0x182010)));
+        Assert.Equal(1 + 3 + 1, guest.Processor.Retired);
+    }
+
+    [Fact]
+    public void The_original_is_read_anew_when_the_handler_changes_it()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Step, TestGuest.Code);
+        byte value = 0;
+        overlay.Before = cpu => Assert.True(cpu.TryWriteRam(TestGuest.Code + 1, [++value]));
+        guest.Assemble(TestGuest.Code, a =>
+        {
+            a.mov(eax, 0x11);
+            a.add(rbx, rax);
+            a.dec(rcx);
+            a.jne(TestGuest.Code);
+            a.hlt();
+        });
+        guest.Rcx = 4;
+
+        guest.Run();
+
+        Assert.Equal(1UL + 2 + 3 + 4, guest.Rbx);
+    }
+
+    [Fact]
+    public void Dropping_all_decoded_code_in_a_handler_is_safe()
+    {
+        (string end, long retired, List<ulong> trace) = Unprobed();
+        using TestGuest guest = MixedProgram.Create();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, [.. trace.Distinct()]);
+        overlay.Before = cpu => cpu.Blocks.Clear();
+        overlay.After = cpu => cpu.Blocks.Clear();
+
+        guest.Run();
+
+        Assert.Equal(end, MixedProgram.Describe(guest));
+        Assert.Equal(retired, guest.Processor.Retired);
+    }
+
+    [Fact]
+    public void Breakpoints_may_come_and_go_while_a_loop_runs()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Step, TestGuest.Code + 3);
+        overlay.Before = cpu =>
+        {
+            overlay.Addresses.Remove(TestGuest.Code + 3);
+            cpu.InvalidateCode(TestGuest.Code);
+        };
+        guest.Assemble(TestGuest.Code, a =>
+        {
+            a.add(rbx, rcx);
+            a.add(rdx, rcx);
+            a.dec(rcx);
+            a.jne(TestGuest.Code);
+            a.hlt();
+        });
+        guest.Rcx = 100;
+
+        guest.Processor.Run(201);
+        Assert.Single(overlay.Hits);
+        overlay.Addresses.Add(TestGuest.Code + 3);
+        guest.Processor.InvalidateCode(TestGuest.Code);
+        guest.Run();
+
+        Assert.Equal(2, overlay.Hits.Count);
+        Assert.Equal((5050UL, 5050UL), (guest.Rbx, guest.Rdx));
+        Assert.Equal(401, guest.Processor.Retired);
+    }
+
+    [Fact]
+    public void User_code_is_not_under_the_overlay()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Deliver, TestGuest.UserCode);
+
+        Caught caught = guest.RunUser(a => a.nop());
+
+        Assert.Equal(TestGuest.UserEnd, caught.Vector);
+        Assert.Empty(overlay.Hits);
+    }
+
+    [Fact]
+    public void A_breakpoint_in_the_middle_of_an_instruction_is_not_seen()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Deliver, TestGuest.Code + 2);
+
+        Caught caught = guest.RunKernel(a => a.mov(eax, 5));
+
+        Assert.Equal(-1, caught.Vector);
+        Assert.Empty(overlay.Hits);
+    }
+
+    [Fact]
+    public void A_pending_interrupt_and_a_fetch_fault_come_before_the_breakpoint()
+    {
+        using TestGuest guest = new();
+        guest.Flags = Rflags.IF | 2;
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Step, TestGuest.Code + 1, 0x7000_0000);
+        guest.Bus.At(1, MixedProgram.Timer);
+        Assert.Equal(MixedProgram.Timer, guest.RunKernel(a => a.nop()).Vector);
+        Assert.Empty(overlay.Hits);
+
+        guest.EnterKernel(0x7000_0000);
+        Assert.Equal(14, guest.Run().Vector);
+        Assert.Empty(overlay.Hits);
+    }
+
+    private static BreakpointRecorder Attach(TestGuest guest, BreakpointAction action, params ulong[] addresses)
+    {
+        BreakpointRecorder overlay = new() { Action = action };
+        overlay.Addresses.UnionWith(addresses);
+        guest.Processor.FetchOverlay = overlay;
+        guest.Processor.BreakpointHandler = overlay;
+        return overlay;
+    }
+
+    private static (string End, long Retired, List<ulong> Trace) Unprobed()
+    {
+        using TestGuest guest = MixedProgram.Create();
+        List<ulong> trace = [];
+        while (guest.State->Halted == 0)
+        {
+            trace.Add(guest.State->Rip);
+            guest.Processor.Run(trace.Count);
+        }
+
+        return (MixedProgram.Describe(guest), guest.Processor.Retired, trace);
+    }
+
+    private static IEnumerable<long> Indexes(List<ulong> trace, ulong address) =>
+        Enumerable.Range(0, trace.Count).Where(i => trace[i] == address).Select(i => (long)i);
+}
