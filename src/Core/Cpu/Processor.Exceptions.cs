@@ -45,15 +45,14 @@ public sealed unsafe partial class Processor
             }
 
             ClearFault();
-            if (vector == Vector.DoubleFault && !software)
+            if (vector == Vector.DoubleFault)
             {
                 ShutDown = true;
                 s->ExitRequest = 1;
                 return;
             }
 
-            // An interrupt by software is no contributory event, whatever its vector.
-            bool serial = software || !IsDouble(vector, second);
+            bool serial = !IsDouble(vector, second);
             vector = serial ? second : Vector.DoubleFault;
             error = serial ? secondError : 0;
         }

@@ -332,14 +332,9 @@ public sealed unsafe partial class Processor
             s->Left = deadline - retired;
         }
 
-        if (s->FaultIsSoftware != 0 && notify && TryDeliverSoftware())
-        {
-            // A trap is the instruction's completion: post sees the handler's entry.
-            BreakpointHandler!.OnStepped(this, handle);
-            return;
-        }
-
-        if (s->FaultVector != Vector.None && s->FaultIsSoftware == 0)
+        // A trap is the instruction's completion, and the notice sees the handler's entry; a refused one has become a fault.
+        bool trapped = s->FaultIsSoftware != 0 && TryDeliverSoftware();
+        if (!trapped && s->FaultVector != Vector.None)
         {
             byte vector = s->FaultVector;
             uint error = s->FaultErrorCode;
@@ -353,7 +348,7 @@ public sealed unsafe partial class Processor
             return;
         }
 
-        if (notify && s->FaultIsSoftware == 0)
+        if (notify)
         {
             BreakpointHandler!.OnStepped(this, handle);
         }
