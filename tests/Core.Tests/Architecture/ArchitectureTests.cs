@@ -7,9 +7,9 @@ namespace KprobeTrace.Tests.Architecture;
 /// <summary>Holds the source tree to the table in docs/architecture.md.</summary>
 public sealed partial class ArchitectureTests
 {
-    private static readonly Dictionary<string, HashSet<string>> Allowed = ReadTable();
+    private static readonly Dictionary<string, HashSet<string>> _allowed = ReadTable();
 
-    public static TheoryData<string> Folders() => [.. Allowed.Keys];
+    public static TheoryData<string> Folders() => [.. _allowed.Keys];
 
     [Theory]
     [MemberData(nameof(Folders))]
@@ -20,7 +20,7 @@ public sealed partial class ArchitectureTests
         {
             foreach (string used in UsedFolders(file))
             {
-                if (used != folder && !Allowed[folder].Contains(used))
+                if (used != folder && !_allowed[folder].Contains(used))
                 {
                     violations.Add($"{Path.GetRelativePath(Repository.Root, file)} uses {used}");
                 }
@@ -35,12 +35,12 @@ public sealed partial class ArchitectureTests
     {
         IEnumerable<string> folders = Sources().Select(FolderOf).Where(folder => folder.Length > 0).Distinct();
 
-        Assert.Empty(folders.Except(Allowed.Keys));
+        Assert.Empty(folders.Except(_allowed.Keys));
     }
 
     [Fact]
     public void The_table_names_only_folders_that_exist() =>
-        Assert.All(Allowed.Keys.Concat(Allowed.Values.SelectMany(v => v)), folder => Assert.True(Directory.Exists(Path.Combine(Core, folder)), folder));
+        Assert.All(_allowed.Keys.Concat(_allowed.Values.SelectMany(v => v)), folder => Assert.True(Directory.Exists(Path.Combine(Core, folder)), folder));
 
     [Fact]
     public void No_folder_reaches_itself_through_others()
@@ -48,7 +48,7 @@ public sealed partial class ArchitectureTests
         // The parts of the processor know each other, as the two that write results do.
         string Group(string folder) => folder.StartsWith("Cpu", StringComparison.Ordinal) ? "Cpu" : folder is "Queries" or "Export" ? "Queries and Export" : folder;
         Dictionary<string, HashSet<string>> graph = [];
-        foreach ((string from, HashSet<string> uses) in Allowed)
+        foreach ((string from, HashSet<string> uses) in _allowed)
         {
             graph.TryAdd(Group(from), []);
             graph[Group(from)].UnionWith(uses.Select(Group).Where(to => to != Group(from)));
@@ -104,7 +104,7 @@ public sealed partial class ArchitectureTests
 
     private static string Row(string path)
     {
-        while (!Allowed.ContainsKey(path))
+        while (!_allowed.ContainsKey(path))
         {
             int slash = path.LastIndexOf('/');
             if (slash < 0)

@@ -1,4 +1,3 @@
-using Iced.Intel;
 using KprobeTrace.Cpu;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;

@@ -41,7 +41,7 @@ public sealed class PageWalkerTests : IDisposable
 
             PageWalk walk = PageWalker.Walk(_guest.Memory, Cr3, linear, Access(columns[1], columns[2]));
 
-            Assert.Equal(columns[3], walk.Ok ? "ok" : walk.ErrorCode.ToString("x"));
+            Assert.Equal(columns[3], walk.Ok ? "ok" : walk.ErrorCode.ToString("x", System.Globalization.CultureInfo.InvariantCulture));
         }
     }
 
