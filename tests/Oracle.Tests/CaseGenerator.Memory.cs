@@ -234,7 +234,7 @@ internal sealed partial class CaseGenerator
                 FxImages.Fill(_random, data, FxImages.Elements.Mixed, x87: true);
                 if (_random.Chance(10))
                 {
-                    BinaryPrimitives.WriteUInt32LittleEndian(data[FxImages.MxcsrOffset..], (uint)_random.Next());
+                    BinaryPrimitives.WriteUInt32LittleEndian(data[FxImages.MxcsrOffset..], FxImages.RefusedMxcsr(_random));
                 }
 
                 return;

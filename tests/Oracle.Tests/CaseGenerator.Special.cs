@@ -44,8 +44,16 @@ internal sealed partial class CaseGenerator
             case Mnemonic.Int:
                 AvoidSystemCall(ref instruction);
                 break;
-            case Mnemonic.Ldmxcsr when _random.Chance(85):
-                PatchAtOperand(instruction, 0, BitConverter.ToUInt32(_state.Fx, FxImages.MxcsrOffset) ^ (ulong)_random.Below(0x10000), 4);
+            case Mnemonic.Ldmxcsr:
+                ulong mxcsr = BitConverter.ToUInt32(_state.Fx, FxImages.MxcsrOffset) ^ (ulong)_random.Below(0x10000);
+                PatchAtOperand(instruction, 0, _random.Chance(85) ? mxcsr : FxImages.RefusedMxcsr(_random), 4);
+                AvoidUnpatched(instruction);
+                break;
+            case Mnemonic.Fxrstor or Mnemonic.Fxrstor64:
+                AvoidUnpatched(instruction);
+                break;
+            case Mnemonic.Maskmovq or Mnemonic.Maskmovdqu:
+                SpecialiseMaskedStore(instruction);
                 break;
             case Mnemonic.Enter:
                 SpecialiseEnter(ref instruction);
@@ -220,6 +228,37 @@ internal sealed partial class CaseGenerator
         if (instruction.Immediate8 == 0x80)
         {
             instruction.Immediate8 = 0x81;
+        }
+    }
+
+    /// <summary>The read-only page may hold an MXCSR that some processors take: AMD's know bit 17.</summary>
+    private void AvoidUnpatched(in Instruction instruction) =>
+        _unspecified |= EffectiveAddress(instruction) - (OracleLayout.ReadOnlyBase - 512) < OracleLayout.PageSize + 512;
+
+    /// <summary>Whether bytes that the mask leaves out can fault is open, so a store that may fault has none.</summary>
+    private void SpecialiseMaskedStore(in Instruction instruction)
+    {
+        _state.Rflags &= ~AlignmentCheck;
+        ulong segment = instruction.SegmentPrefix switch
+        {
+            Register.FS => OracleLayout.FsBase,
+            Register.GS => OracleLayout.GsBase,
+            _ => 0,
+        };
+        bool narrow = instruction.Op0Kind == OpKind.MemorySegEDI;
+        ulong address = segment + Narrowed(_state.Gpr[GprIndex.Rdi], narrow);
+        if (OracleLayout.WritableOffset(address, 16) is not null)
+        {
+            return;
+        }
+
+        int number = instruction.Op2Register.GetNumber();
+        int start = instruction.Op2Register.IsMM()
+            ? FxImages.MmxOffset(_state.Fx, number)
+            : FxImages.XmmOffset + (number * 16);
+        foreach (ref byte mask in _state.Fx.AsSpan(start, instruction.Op2Register.IsMM() ? 8 : 16))
+        {
+            mask |= 0x80;
         }
     }
 

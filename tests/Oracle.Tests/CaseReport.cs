@@ -46,7 +46,7 @@ internal static class CaseReport
             else if (register.IsMM())
             {
                 x87 = true;
-                AppendBytes(text, $"mm{register.GetNumber()}", one.Initial.Fx.AsSpan(FxImages.RegistersOffset + (register.GetNumber() * 16), 8));
+                AppendBytes(text, $"mm{register.GetNumber()}", one.Initial.Fx.AsSpan(FxImages.MmxOffset(one.Initial.Fx, register.GetNumber()), 8));
             }
             else if (register.IsGPR())
             {

@@ -70,6 +70,16 @@ internal static class FxImages
         }
     }
 
+    /// <summary>An MXCSR with a bit that no processor knows.</summary>
+    public static uint RefusedMxcsr(SeededRandom random) => (uint)random.Next() | 0x10000;
+
+    /// <summary>Where an image holds an MMX register: they are numbered from the bottom, x87 registers from the top of stack.</summary>
+    public static int MmxOffset(ReadOnlySpan<byte> image, int number)
+    {
+        int top = (BinaryPrimitives.ReadUInt16LittleEndian(image[2..]) >> 11) & 7;
+        return RegistersOffset + (((number - top) & 7) * 16);
+    }
+
     private static ulong Integers(SeededRandom random)
     {
         switch (random.Below(6))

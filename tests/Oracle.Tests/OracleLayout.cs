@@ -40,12 +40,12 @@ internal static class OracleLayout
     /// <summary>The offset into the writable memory of a linear address, or null when the range is not all writable.</summary>
     public static uint? WritableOffset(ulong address, int length)
     {
-        if (address >= DataBase && address + (ulong)length <= DataBase + DataSize)
+        if (address - DataBase <= DataSize - (ulong)length)
         {
             return (uint)(address - DataBase);
         }
 
-        if (address >= StackBase && address + (ulong)length <= StackBase + StackSize)
+        if (address - StackBase <= StackSize - (ulong)length)
         {
             return (uint)(address - StackBase + DataSize);
         }

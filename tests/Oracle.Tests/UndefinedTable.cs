@@ -13,7 +13,7 @@ internal static class UndefinedTable
     private static readonly Dictionary<Mnemonic, (string[] Fields, string Condition)[]> _byMnemonic =
         Enum.GetValues<Mnemonic>().Distinct().ToDictionary(mnemonic => mnemonic, Find);
 
-    /// <summary>Flags, x87 condition codes and whether operand 0 are undefined after this case, which the processor completed.</summary>
+    /// <summary>What of this case's outcome is not to be compared.</summary>
     public static UndefinedFields For(TestCase one, Outcome expected)
     {
         var undefined = default(UndefinedFields);
@@ -44,12 +44,27 @@ internal static class UndefinedTable
         "C2" => undefined with { X87Status = (ushort)(undefined.X87Status | 0x400) },
         "C3" => undefined with { X87Status = (ushort)(undefined.X87Status | 0x4000) },
         "operand0" => undefined with { Operand0 = true },
+        "x87" => undefined with { X87 = true },
+        "memory" => undefined with { Memory = true },
+        "address" => undefined with { FaultAddress = true },
         _ => throw new InvalidDataException($"undefined.txt: unknown field {field}"),
     };
 
-    private static bool Holds(string condition, TestCase one, Outcome expected) => condition switch
+    private static bool Holds(string condition, TestCase one, Outcome expected)
+    {
+        bool fault = expected.Kind == OutcomeKind.Fault;
+        return condition switch
+        {
+            "fault" => fault,
+            "far fault" => fault && one.Instruction.IsCallFarIndirect,
+            _ => !fault && HoldsWhenCompleted(condition, one, expected),
+        };
+    }
+
+    private static bool HoldsWhenCompleted(string condition, TestCase one, Outcome expected) => condition switch
     {
         "always" => true,
+        "from memory" => one.Instruction.Op1Kind == OpKind.Memory,
         "count>0" => Count(one) > 0,
         "count>1" => Count(one) > 1,
         "count>=size" => Count(one) >= Size(one),

@@ -185,7 +185,6 @@ internal static unsafe partial class OpBinder
         op->Handler = SetLaneOperands(i, op, mode) == LaneSource.XmmRegister
             ? &Mmx.ConvertToXmm<XmmRegister>
             : &Mmx.ConvertToXmm<XmmMemory<ulong>>;
-        op->Bits |= i.Mnemonic == Mnemonic.Cvtpi2pd ? OpBits.Family : (byte)0;
         return BindResult.Continue;
     }
 

@@ -286,8 +286,8 @@ internal static unsafe class Mmx
     public static Op* ConvertToXmm<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        // A memory operand of CVTPI2PD leaves the x87 state alone (Family bit); CVTPI2PS never does.
-        bool enters = !TSource.CanFault || (op->Bits & OpBits.Family) == 0;
+        // A memory operand leaves the x87 state alone; that of CVTPI2PS does so on AMD's processors.
+        bool enters = !TSource.CanFault;
         if (enters ? !IsMixedAvailable(s) : !Sse.IsAvailable(s))
         {
             return enters ? RefuseMixed(s, op) : Sse.Refuse(s, op);

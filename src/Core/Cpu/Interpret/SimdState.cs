@@ -79,6 +79,12 @@ internal static unsafe class SimdState
             return true;
         }
 
+        if (s->InLongMode && !PageWalker.IsCanonical(address) && !Processor.Of(s).Probe(op, address, write: false))
+        {
+            // Other than with the 16-byte operands of SSE, the stack's addresses stay #SS here.
+            return false;
+        }
+
         bool checks = s->AccessMode == Tlb.UserAligned && (address & 3) != 0;
         Flow.Fault(s, op, checks ? Vector.AlignmentCheck : Vector.GeneralProtection);
         return false;
