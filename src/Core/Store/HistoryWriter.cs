@@ -119,7 +119,7 @@ internal static class HistoryWriter
             if (!importer.TimeRises)
             {
                 database.Execute(
-                    "DROP INDEX kt_event_time; CREATE INDEX kt_event_time ON kt_event(run, time_ns, seq)");
+                    "DROP INDEX kt_event_time; CREATE INDEX kt_event_time ON kt_event(run, time_ns, seq, probe)");
             }
 
             WriteRun(database, trace, importer, source, numbers.Run);

@@ -16,6 +16,7 @@ internal static class Schema
     internal const int PageSize = 8192;
 
     /// <summary>Tables that are filled page by page: rows arrive in key order.</summary>
+    /// <remarks>What is seldom known of an event stands last: a record may end before it, and reads as NULL there.</remarks>
     internal const string Tables = """
         CREATE TABLE kt_run(
           run INTEGER PRIMARY KEY, image TEXT, image_sha256 TEXT, initrd_sha256 TEXT, kernel TEXT, command_line TEXT,
@@ -33,8 +34,8 @@ internal static class Schema
           PRIMARY KEY(run, probe, position)) WITHOUT ROWID;
         CREATE TABLE kt_event(
           run INTEGER, seq INTEGER, time_ns INTEGER, insn INTEGER, cpu INTEGER, kind INTEGER, probe INTEGER,
-          address INTEGER, pid INTEGER, comm INTEGER, caller INTEGER, link INTEGER, stack INTEGER,
-          args TEXT, PRIMARY KEY(run, seq)) WITHOUT ROWID;
+          pid INTEGER, comm INTEGER, caller INTEGER, args TEXT, link INTEGER, stack INTEGER, address INTEGER,
+          PRIMARY KEY(run, seq)) WITHOUT ROWID;
         CREATE TABLE kt_reg(
           run INTEGER, seq INTEGER, ax INTEGER, bx INTEGER, cx INTEGER, dx INTEGER, si INTEGER, di INTEGER,
           bp INTEGER, sp INTEGER, r8 INTEGER, r9 INTEGER, r10 INTEGER, r11 INTEGER, r12 INTEGER, r13 INTEGER,
@@ -59,7 +60,7 @@ internal static class Schema
         CREATE TABLE kt_damage(run INTEGER, offset INTEGER, length INTEGER, reason TEXT);
         CREATE TABLE kt_tally(run INTEGER, probe INTEGER, kind INTEGER, comm INTEGER, events INTEGER);
         CREATE INDEX kt_event_probe ON kt_event(run, probe, seq, kind);
-        CREATE INDEX kt_event_time ON kt_event(run, time_ns, seq);
+        CREATE INDEX kt_event_time ON kt_event(run, time_ns, seq, probe);
         """;
 
     /// <summary>Indexes that SQLite builds itself after the rows are there.</summary>

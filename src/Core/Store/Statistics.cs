@@ -26,7 +26,7 @@ internal static class Statistics
         // Four times what an even spread would give: a question about all events then reads them in their order, and
         // only one about few probes goes through the index of probes.
         Add("kt_event", "kt_event_probe", events, events / runs, 4 * events / probes, 1, 1);
-        Add("kt_event", "kt_event_time", events, events / runs, 1, 1);
+        Add("kt_event", "kt_event_time", events, events / runs, 1, 1, 1);
         Add("kt_reg", "kt_reg", events, events / runs, 1);
         Add("kt_call", "kt_call", calls, calls / runs, 1);
         Add("kt_probe", "kt_probe", probes, probes / runs, 1);

@@ -188,6 +188,7 @@ internal sealed partial class TraceImporter
             _record.Integer(_run);
             _record.Integer(e.TimeNs);
             _record.Integer(e.Seq);
+            _record.Integer((long)id);
             _loaders.EventsByTime.Add(_record.End());
         }
 
@@ -223,7 +224,6 @@ internal sealed partial class TraceImporter
         record.Integer((long)e.Cpu);
         record.Integer((long)(((int)e.Kind & 3) | ((e.Parts & TraceEventParts.Truncated) != 0 ? 4 : 0)));
         record.Integer((long)(e.ProbeId & int.MaxValue));
-        IntegerUnless(e.Address == probe.EventAddress, e.Address);
         if (comm != 0)
         {
             record.Integer((long)e.Pid);
@@ -236,17 +236,34 @@ internal sealed partial class TraceImporter
         }
 
         IntegerUnless(caller == 0, (ulong)caller);
-        IntegerUnless(e.EntrySeq == 0, e.Seq - e.EntrySeq);
-        ReadOnlySpan<ulong> stack = _trace.GetStack(index);
-        IntegerUnless(stack.IsEmpty, stack.IsEmpty ? 0 : (ulong)_stacks.Of(stack));
         ReadOnlySpan<byte> json = _json.Convert(_trace.GetArguments(index), probe.ArgumentKeys);
-        if (json.IsEmpty)
+        ReadOnlySpan<ulong> stack = _trace.GetStack(index);
+        bool hasAddress = e.Address != probe.EventAddress;
+        bool hasStack = !stack.IsEmpty || hasAddress;
+        bool hasLink = e.EntrySeq != 0 || hasStack;
+        if (!json.IsEmpty)
+        {
+            record.Text(json);
+        }
+        else if (hasLink)
         {
             record.Null();
         }
-        else
+
+        // The record ends with the last column that holds something.
+        if (hasLink)
         {
-            record.Text(json);
+            IntegerUnless(e.EntrySeq == 0, e.Seq - e.EntrySeq);
+        }
+
+        if (hasStack)
+        {
+            IntegerUnless(stack.IsEmpty, stack.IsEmpty ? 0 : (ulong)_stacks.Of(stack));
+        }
+
+        if (hasAddress)
+        {
+            record.Integer(e.Address);
         }
 
         _loaders.Events.Add(record.End());
