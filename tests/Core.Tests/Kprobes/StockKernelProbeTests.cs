@@ -42,7 +42,8 @@ public sealed class StockKernelProbeTests
         Assert.Equal(trace, Record(probed).Trace);
     }
 
-    private static ImageLoadOptions LoadOptions => new() { InitrdPath = StockGuest.Initramfs };
+    private static ImageLoadOptions LoadOptions =>
+        new() { InitrdPath = StockGuest.Initramfs, CommandLine = "console=ttyS0 panic=-1" };
 
     private static (string Console, long Instructions, List<(Symbol, long)> Counts) Boot()
     {
