@@ -14,6 +14,75 @@ public sealed unsafe partial class Processor
     private PageAccess _systemAccess;
     private Op* _currentOp;
 
+    /// <summary>
+    /// Executes an operation whose one access failed the inline test before anything changed: fills the TLB and gives the
+    /// operation back to be executed again, or, where memory cannot be pointed to, executes it on the bounce buffer.
+    /// </summary>
+    /// <returns>The operation to go on with, or null as handlers return it.</returns>
+    internal Op* Retry(Op* op, ulong address, int size, bool reads, bool writes)
+    {
+        PageAccess access = writes ? _dataAccess | PageAccess.Write : _dataAccess;
+        if (!IsAligned(address, size))
+        {
+            StopOnFault(op);
+            return null;
+        }
+
+        if (IsWithinPage(address, size))
+        {
+            if (!TryTranslate(op, address, access, fill: true, out _))
+            {
+                return null;
+            }
+
+            TlbEntry* e = Tlb.EntryOf(State->Tlb, address);
+            if ((writes ? e->WriteTag : e->ReadTag) == (address & ~0xFFFUL))
+            {
+                return op;
+            }
+        }
+
+        bool ready = reads ? Gather(op, address, size, access) : ProbeStore(op, address, size);
+        return ready ? ExecuteOnBounce(op, address, size, writes) : null;
+    }
+
+    /// <summary>Executes one operation with the bounce buffer in place of its memory operand, and commits what it wrote there.</summary>
+    private Op* ExecuteOnBounce(Op* op, ulong address, int size, bool writes)
+    {
+        // More than any block's length below zero, so that no block can begin.
+        const long NoBudget = long.MinValue / 2;
+
+        CpuState* s = State;
+        TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
+        TlbEntry entry = *e;
+        e->ReadTag = e->WriteTag = address;
+        e->Addend = (ulong)s->Bounce - address;
+        long left = s->Left;
+        s->Left = NoBudget;
+        bool isLast = op->Number + 1 >= Op.BlockOf(op)->Operations;
+        Op* following = op + 1;
+        delegate*<CpuState*, Op*, Op*> handler = isLast ? null : following->Handler;
+        if (!isLast)
+        {
+            following->Handler = &Flow.Pause;
+        }
+
+        Op* next = op->Handler(s, op);
+        if (!isLast)
+        {
+            following->Handler = handler;
+        }
+
+        s->Left = left + (s->Left - NoBudget);
+        *e = entry;
+        if (writes && s->FaultVector == Vector.None)
+        {
+            StoreBytes(op, address, (byte*)s->Bounce, size);
+        }
+
+        return next;
+    }
+
     /// <summary>A host pointer for reading, after filling the TLB or the bounce buffer; null with a fault pending.</summary>
     internal byte* LoadPointer(Op* op, ulong address, int size)
     {

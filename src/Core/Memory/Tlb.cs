@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace KprobeTrace.Memory;
@@ -25,6 +26,9 @@ public sealed unsafe class Tlb : IDisposable
     /// </summary>
     public const int UserAligned = 3;
 
+    /// <summary>Binary logarithm of an entry's size, so that a shift and a mask make an offset into the table.</summary>
+    private const int EntryShift = 5;
+
     private TlbEntry* _entries;
 
     /// <summary>Allocates the tables, all invalid.</summary>
@@ -39,6 +43,11 @@ public sealed unsafe class Tlb : IDisposable
 
     /// <summary>First entry of the table of an access mode.</summary>
     public TlbEntry* Table(int mode) => _entries + (mode * Entries);
+
+    /// <summary>The entry of a table in which a linear address stands, if it does.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TlbEntry* EntryOf(TlbEntry* table, ulong address) =>
+        (TlbEntry*)((byte*)table + ((address >> (12 - EntryShift)) & ((Entries - 1) << EntryShift)));
 
     /// <summary>A tag that no address mapping to entry <paramref name="index"/> lies within a page of.</summary>
     public static ulong InvalidTag(int index) => ((ulong)(index ^ 1) << 12) | 0x0800_0000_0000_0000;

@@ -62,6 +62,7 @@ internal static unsafe partial class OpBinder
                 op->Immediate = (long)i.NearBranchTarget;
                 if (long64)
                 {
+                    op->Base = Registers.Rsp * 8;
                     op->Displacement = (long)i.NextIP;
                     op->Handler = &Branches.Call64;
                 }
@@ -77,6 +78,7 @@ internal static unsafe partial class OpBinder
                 op->Handler = long64 ? CallIndirect(i, op, mode) : CallIndirectLegacy(i, op, mode);
                 return BindResult.End;
             case Mnemonic.Ret:
+                op->Base = Registers.Rsp * 8;
                 op->Immediate = i.OpCount == 1 ? (long)i.GetImmediate(0) : 0;
                 op->Handler = long64 ? &Branches.Return64 : i.Code is Code.Retnw or Code.Retnw_imm16 ? &Branches.Return<ushort> : &Branches.Return<uint>;
                 return BindResult.End;

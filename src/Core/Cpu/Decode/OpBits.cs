@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace KprobeTrace.Cpu.Decode;
 
 /// <summary>Bits of <see cref="Op.Bits"/>.</summary>
@@ -7,16 +9,16 @@ public static class OpBits
     public const byte NoSegment = 6;
 
     /// <summary>The operand's offset wraps at 32 bits.</summary>
-    public const byte Offset32 = 1;
+    public const byte Offset32 = 2;
 
     /// <summary>The operand's offset wraps at 16 bits.</summary>
-    public const byte Offset16 = 2;
+    public const byte Offset16 = 3;
 
     /// <summary>The linear address wraps at 32 bits.</summary>
     public const byte Linear32 = 4;
 
     /// <summary>Any of the wraps.</summary>
-    public const byte Wraps = Offset32 | Offset16 | Linear32;
+    public const byte Wraps = Offset16 | Linear32;
 
     /// <summary>A REP or REPE prefix.</summary>
     public const byte Repeat = 8;
@@ -26,4 +28,21 @@ public static class OpBits
 
     /// <summary>Free for the operation's family.</summary>
     public const byte Family = 32;
+
+    /// <summary>Cuts an offset to the operand's address size.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong CutOffset(byte bits, ulong offset)
+    {
+        // A sixteenth of the bits to drop is what the width's two bits say.
+        int unused = (bits & Offset16) << 4;
+        return offset << unused >> unused;
+    }
+
+    /// <summary>Cuts a linear address to the width of the mode's address space.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong CutLinear(byte bits, ulong linear)
+    {
+        int unused = (bits & Linear32) << 3;
+        return linear << unused >> unused;
+    }
 }

@@ -32,10 +32,9 @@ internal static unsafe partial class Alu
         where TSource : struct, ISource
         where TFlags : struct, IFlag
     {
-        byte* p = TSource.Pointer<T>(s, op);
-        if (TSource.CanFault && p == null)
+        if (!TSource.TryPoint<T>(s, op, out byte* p))
         {
-            return null;
+            return TSource.Miss<T>(s, op);
         }
 
         ulong r = TOperation.Apply<T, TFlags>(s, Registers.Read<T>(s, op->Destination), MemoryAccess.Get<T>(p));
@@ -58,25 +57,23 @@ internal static unsafe partial class Alu
         ulong address = TAddress.Of(s, op);
         if (!TOperation.Writes)
         {
-            byte* read = MemoryAccess.Load<T>(s, op, address);
-            if (read == null)
+            if (!MemoryAccess.TryLoad<T>(s, address, out byte* read))
             {
-                return null;
+                return MemoryAccess.MissLoad(s, op, address, sizeof(T));
             }
 
             TOperation.Apply<T, Yes>(s, MemoryAccess.Get<T>(read), MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
             return Flow.Next(s, op);
         }
 
-        byte* p = MemoryAccess.Modify<T>(s, op, address);
-        if (p == null)
+        if (!MemoryAccess.TryStore<T>(s, address, out byte* p))
         {
-            return null;
+            return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
         ulong r = TOperation.Apply<T, Yes>(s, MemoryAccess.Get<T>(p), MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
         MemoryAccess.Put<T>(p, r);
-        return MemoryAccess.FinishModify(s, op, p);
+        return Flow.Next(s, op);
     }
 
     /// <summary>One register operand.</summary>
@@ -95,13 +92,13 @@ internal static unsafe partial class Alu
         where T : unmanaged
         where TOperation : struct, IUnary
     {
-        byte* p = MemoryAccess.Modify<T>(s, op, AnyAddress.Of(s, op));
-        if (p == null)
+        ulong address = AnyAddress.Of(s, op);
+        if (!MemoryAccess.TryStore<T>(s, address, out byte* p))
         {
-            return null;
+            return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
         MemoryAccess.Put<T>(p, TOperation.Apply<T>(s, MemoryAccess.Get<T>(p)));
-        return MemoryAccess.FinishModify(s, op, p);
+        return Flow.Next(s, op);
     }
 }

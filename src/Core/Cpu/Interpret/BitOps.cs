@@ -164,10 +164,10 @@ internal static unsafe class BitOps
     public static Op* CompareExchangeMemory<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        byte* p = MemoryAccess.Modify<T>(s, op, AnyAddress.Of(s, op));
-        if (p == null)
+        ulong address = AnyAddress.Of(s, op);
+        if (!MemoryAccess.TryStore<T>(s, address, out byte* p))
         {
-            return null;
+            return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
         ulong old = MemoryAccess.Get<T>(p);
@@ -182,7 +182,7 @@ internal static unsafe class BitOps
             Registers.Write<T>(s, 0, old);
         }
 
-        return MemoryAccess.FinishModify(s, op, p);
+        return Flow.Next(s, op);
     }
 
     /// <summary>XADD of two registers.</summary>

@@ -35,10 +35,9 @@ internal static unsafe class Branches
         where TSource : struct, ISource
         where TCondition : struct, Conditions.ICondition
     {
-        byte* p = TSource.Pointer<T>(s, op);
-        if (TSource.CanFault && p == null)
+        if (!TSource.TryPoint<T>(s, op, out byte* p))
         {
-            return null;
+            return TSource.Miss<T>(s, op);
         }
 
         ulong a = Registers.Read<T>(s, op->Destination);
@@ -57,10 +56,10 @@ internal static unsafe class Branches
         where TAddress : struct, IAddress
         where TCondition : struct, Conditions.ICondition
     {
-        byte* p = MemoryAccess.Load<T>(s, op, TAddress.Of(s, op));
-        if (p == null)
+        ulong address = TAddress.Of(s, op);
+        if (!MemoryAccess.TryLoad<T>(s, address, out byte* p))
         {
-            return null;
+            return MemoryAccess.MissLoad(s, op, address, sizeof(T));
         }
 
         ulong a = MemoryAccess.Get<T>(p);
@@ -92,10 +91,10 @@ internal static unsafe class Branches
         where TAddress : struct, IAddress
         where TCondition : struct, Conditions.ICondition
     {
-        byte* p = MemoryAccess.Load<T>(s, op, TAddress.Of(s, op));
-        if (p == null)
+        ulong address = TAddress.Of(s, op);
+        if (!MemoryAccess.TryLoad<T>(s, address, out byte* p))
         {
-            return null;
+            return MemoryAccess.MissLoad(s, op, address, sizeof(T));
         }
 
         ulong r = MemoryAccess.Get<T>(p) & MemoryAccess.Get<T>(TSource.Pointer<T>(s, op));
@@ -142,10 +141,9 @@ internal static unsafe class Branches
         where T : unmanaged
         where TSource : struct, ISource
     {
-        byte* p = TSource.Pointer<T>(s, op);
-        if (TSource.CanFault && p == null)
+        if (!TSource.TryPoint<T>(s, op, out byte* p))
         {
-            return null;
+            return TSource.Miss<T>(s, op);
         }
 
         ulong target = MemoryAccess.Get<T>(p);
@@ -157,10 +155,9 @@ internal static unsafe class Branches
     public static Op* Call64(CpuState* s, Op* op)
     {
         ulong sp = s->R[Registers.Rsp] - 8;
-        byte* p = MemoryAccess.TryStore<ulong>(s, sp);
-        if (p == null)
+        if (!MemoryAccess.TryStore<ulong>(s, sp, out byte* p))
         {
-            return SlowCall64(s, op, sp, (ulong)op->Immediate);
+            return MemoryAccess.MissStore(s, op, sp, 8);
         }
 
         *(ulong*)p = (ulong)op->Displacement;
@@ -186,8 +183,7 @@ internal static unsafe class Branches
             return RefuseCall64(s, op, sp);
         }
 
-        byte* p = MemoryAccess.TryStore<ulong>(s, sp);
-        if (p == null)
+        if (!MemoryAccess.TryStore<ulong>(s, sp, out byte* p))
         {
             return SlowCall64(s, op, sp, target);
         }
@@ -202,10 +198,9 @@ internal static unsafe class Branches
     public static Op* Return64(CpuState* s, Op* op)
     {
         ulong sp = s->R[Registers.Rsp];
-        byte* p = MemoryAccess.Load<ulong>(s, op, sp);
-        if (p == null)
+        if (!MemoryAccess.TryLoad<ulong>(s, sp, out byte* p))
         {
-            return Stack.Fault(s);
+            return MemoryAccess.MissLoad(s, op, sp, 8);
         }
 
         ulong target = *(ulong*)p;

@@ -51,6 +51,9 @@ public static unsafe class Flow
         return entry->Rip == target ? GoTo(s, entry->Target) : Leave(s, target);
     }
 
+    /// <summary>Stands in for the operation after one that is executed alone: hands itself to whoever executes that.</summary>
+    public static Op* Pause(CpuState* s, Op* op) => op;
+
     /// <summary>Ends the block: the run loop continues at <paramref name="rip"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Op* Leave(CpuState* s, ulong rip)

@@ -6,45 +6,71 @@ namespace KprobeTrace.Cpu.Interpret;
 
 /// <summary>Guest memory as handlers see it: a TLB test inline, everything else in one call.</summary>
 /// <remarks>
-/// <see cref="Load{T}"/> gives a host pointer that may be read once; a pointer to <see cref="CpuState.Bounce"/> stands in for
-/// MMIO and for operands that cross a page. <see cref="Store{T}"/> writes and says how to go on.
-/// <see cref="Modify{T}"/> gives a pointer to read, and to write before <see cref="IsDirect"/> or <see cref="Commit"/>.
-/// Null always means that a fault is pending and the handler must return null.
+/// There are two ways. Handlers of common instructions, which make one access and change nothing before it, test with
+/// <see cref="TryLoad{T}"/> or <see cref="TryStore{T}"/> and return <see cref="MissLoad"/>, <see cref="MissStore"/> or
+/// <see cref="MissModify"/> when that fails: the slow path then makes the access possible and executes the operation again, or
+/// executes it on the bounce buffer. Other handlers call <see cref="Load{T}"/>, <see cref="SlowStore"/> and
+/// <see cref="Modify{T}"/>; a pointer to <see cref="CpuState.Bounce"/> stands in for MMIO and for operands that cross a page,
+/// and null means that a fault is pending and the handler must return null.
 /// </remarks>
 public static unsafe class MemoryAccess
 {
-    /// <summary>A host pointer to <c>sizeof(T)</c> guest bytes for reading, or null on a fault.</summary>
+    /// <summary>Points to <c>sizeof(T)</c> guest bytes for reading; false when that takes the slow path.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static byte* Load<T>(CpuState* s, Op* op, ulong address)
+    public static bool TryLoad<T>(CpuState* s, ulong address, out byte* host)
         where T : unmanaged
     {
-        TlbEntry* e = s->Tlb + ((address >> 12) & (Tlb.Entries - 1));
-        return address - e->ReadTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T))
-            ? (byte*)(address + e->Addend)
-            : SlowLoad(s, op, address, sizeof(T));
+        TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
+        host = (byte*)(address + e->Addend);
+        return address - e->ReadTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T));
     }
+
+    /// <summary>Points to <c>sizeof(T)</c> guest bytes for writing, or for reading and writing; false when that takes the slow path.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryStore<T>(CpuState* s, ulong address, out byte* host)
+        where T : unmanaged
+    {
+        TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
+        host = (byte*)(address + e->Addend);
+        return address - e->WriteTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T));
+    }
+
+    /// <summary>Executes an operation whose load failed the inline test; its handler returns what this returns.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Op* MissLoad(CpuState* s, Op* op, ulong address, int size) =>
+        Processor.Of(s).Retry(op, address, size, reads: true, writes: false);
+
+    /// <summary>Executes an operation whose store failed the inline test; its handler returns what this returns.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Op* MissStore(CpuState* s, Op* op, ulong address, int size) =>
+        Processor.Of(s).Retry(op, address, size, reads: false, writes: true);
+
+    /// <summary>Executes an operation whose read-modify-write failed the inline test; its handler returns what this returns.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Op* MissModify(CpuState* s, Op* op, ulong address, int size) =>
+        Processor.Of(s).Retry(op, address, size, reads: true, writes: true);
+
+    /// <summary>A host pointer to <c>sizeof(T)</c> guest bytes for reading once, or null on a fault.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* Load<T>(CpuState* s, Op* op, ulong address)
+        where T : unmanaged => TryLoad<T>(s, address, out byte* host) ? host : SlowLoad(s, op, address, sizeof(T));
 
     /// <summary>A host pointer to guest bytes for writing when no slow path is needed, else null.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* TryStore<T>(CpuState* s, ulong address)
-        where T : unmanaged
-    {
-        TlbEntry* e = s->Tlb + ((address >> 12) & (Tlb.Entries - 1));
-        return address - e->WriteTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T)) ? (byte*)(address + e->Addend) : null;
-    }
+        where T : unmanaged => TryStore<T>(s, address, out byte* host) ? host : null;
 
     /// <summary>Stores an integer of up to 8 bytes and goes on to the next operation.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Op* Store<T>(CpuState* s, Op* op, ulong address, ulong value)
         where T : unmanaged
     {
-        byte* p = TryStore<T>(s, address);
-        if (p == null)
+        if (!TryStore<T>(s, address, out byte* host))
         {
             return SlowStoreThenNext(s, op, address, value, sizeof(T));
         }
 
-        Put<T>(p, value);
+        Put<T>(host, value);
         return Flow.Next(s, op);
     }
 
@@ -68,25 +94,14 @@ public static unsafe class MemoryAccess
         where T : unmanaged =>
         sizeof(T) switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
 
-    /// <summary>A host pointer to guest bytes for reading and writing, or null on a fault.</summary>
+    /// <summary>A host pointer to guest bytes for reading and for writing before <see cref="IsDirect"/> or <see cref="Commit"/>, or null on a fault.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* Modify<T>(CpuState* s, Op* op, ulong address)
-        where T : unmanaged
-    {
-        TlbEntry* e = s->Tlb + ((address >> 12) & (Tlb.Entries - 1));
-        return address - e->WriteTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T))
-            ? (byte*)(address + e->Addend)
-            : SlowModify(s, op, address, sizeof(T));
-    }
+        where T : unmanaged => TryStore<T>(s, address, out byte* host) ? host : SlowModify(s, op, address, sizeof(T));
 
     /// <summary>Whether what was written through a pointer from <see cref="Modify{T}"/> is already in guest memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsDirect(CpuState* s, byte* at) => at != (byte*)s->Bounce;
-
-    /// <summary>Goes on after a <see cref="Modify{T}"/>: commits the bounce buffer when it was used.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Op* FinishModify(CpuState* s, Op* op, byte* at) =>
-        IsDirect(s, at) ? Flow.Next(s, op) : Commit(s, op);
 
     /// <summary>Reads guest bytes that the inline test did not find: fills the TLB, or gathers them into the bounce buffer.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -14,10 +14,9 @@ internal static unsafe class Moves
         where TFrom : unmanaged
         where TSource : struct, ISource
     {
-        byte* p = TSource.Pointer<TFrom>(s, op);
-        if (TSource.CanFault && p == null)
+        if (!TSource.TryPoint<TFrom>(s, op, out byte* p))
         {
-            return null;
+            return TSource.Miss<TFrom>(s, op);
         }
 
         Registers.Write<T>(s, op->Destination, MemoryAccess.Get<TFrom>(p));
@@ -31,10 +30,9 @@ internal static unsafe class Moves
         where TFrom : unmanaged
         where TSource : struct, ISource
     {
-        byte* p = TSource.Pointer<TFrom>(s, op);
-        if (TSource.CanFault && p == null)
+        if (!TSource.TryPoint<TFrom>(s, op, out byte* p))
         {
-            return null;
+            return TSource.Miss<TFrom>(s, op);
         }
 
         Registers.Write<T>(s, op->Destination, (ulong)LazyFlags.SignExtend<TFrom>(MemoryAccess.Get<TFrom>(p)));
@@ -66,10 +64,9 @@ internal static unsafe class Moves
         where TSource : struct, ISource
         where TCondition : struct, Conditions.ICondition
     {
-        byte* p = TSource.Pointer<T>(s, op);
-        if (TSource.CanFault && p == null)
+        if (!TSource.TryPoint<T>(s, op, out byte* p))
         {
-            return null;
+            return TSource.Miss<T>(s, op);
         }
 
         ulong value = TCondition.Holds(s) ? MemoryAccess.Get<T>(p) : Registers.Read<T>(s, op->Destination);
@@ -108,16 +105,16 @@ internal static unsafe class Moves
     public static Op* ExchangeMemory<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        byte* p = MemoryAccess.Modify<T>(s, op, AnyAddress.Of(s, op));
-        if (p == null)
+        ulong address = AnyAddress.Of(s, op);
+        if (!MemoryAccess.TryStore<T>(s, address, out byte* p))
         {
-            return null;
+            return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
         ulong old = MemoryAccess.Get<T>(p);
         MemoryAccess.Put<T>(p, Registers.Read<T>(s, op->Source));
         Registers.Write<T>(s, op->Source, old);
-        return MemoryAccess.FinishModify(s, op, p);
+        return Flow.Next(s, op);
     }
 
     /// <summary>BSWAP; a 16-bit operand is undefined and gives zero, as processors do.</summary>

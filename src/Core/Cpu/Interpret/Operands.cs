@@ -10,12 +10,25 @@ internal unsafe interface IAddress
 }
 
 /// <summary>Where an operation's source operand comes from.</summary>
+/// <remarks>
+/// The handlers that matter use <see cref="TryPoint{T}"/> and end with <see cref="Miss{T}"/> when it fails: a call anywhere but
+/// at its end would cost a handler a stack frame.
+/// </remarks>
 internal unsafe interface ISource
 {
-    /// <summary>Whether <see cref="Pointer{T}"/> can return null because a fault is pending.</summary>
+    /// <summary>Whether the operand is memory: <see cref="Pointer{T}"/> can return null, and <see cref="TryPoint{T}"/> false.</summary>
     public static abstract bool CanFault { get; }
 
+    /// <summary>The operand's bytes, or null because a fault is pending.</summary>
     public static abstract byte* Pointer<T>(CpuState* s, Op* op)
+        where T : unmanaged;
+
+    /// <summary>The operand's bytes when no slow path is needed.</summary>
+    public static abstract bool TryPoint<T>(CpuState* s, Op* op, out byte* host)
+        where T : unmanaged;
+
+    /// <summary>What a handler returns when <see cref="TryPoint{T}"/> failed and nothing has changed yet: see <see cref="MemoryAccess.MissLoad"/>.</summary>
+    public static abstract Op* Miss<T>(CpuState* s, Op* op)
         where T : unmanaged;
 }
 
@@ -38,28 +51,13 @@ internal readonly unsafe struct IndexedAddress : IAddress
 internal readonly unsafe struct AnyAddress : IAddress
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Of(CpuState* s, Op* op)
-    {
-        ulong offset = IndexedAddress.Of(s, op);
-        return op->Segment == OpBits.NoSegment && (op->Bits & OpBits.Wraps) == 0 ? offset : Segmented(s, op, offset);
-    }
+    public static ulong Of(CpuState* s, Op* op) => Segmented(s, op, IndexedAddress.Of(s, op));
 
     /// <summary>Adds the segment base to an offset, wrapping both as the operand's sizes demand.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static ulong Segmented(CpuState* s, Op* op, ulong offset)
-    {
-        if ((op->Bits & OpBits.Offset32) != 0)
-        {
-            offset = (uint)offset;
-        }
-        else if ((op->Bits & OpBits.Offset16) != 0)
-        {
-            offset = (ushort)offset;
-        }
-
-        ulong linear = (&s->Segments.Es)[op->Segment].Base + offset;
-        return (op->Bits & OpBits.Linear32) != 0 ? (uint)linear : linear;
-    }
+    /// <remarks>Without a branch or a call, so that handlers need no stack frame.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Segmented(CpuState* s, Op* op, ulong offset) =>
+        OpBits.CutLinear(op->Bits, (&s->Segments.Es)[op->Segment].Base + OpBits.CutOffset(op->Bits, offset));
 }
 
 /// <summary>A register operand.</summary>
@@ -70,6 +68,17 @@ internal readonly unsafe struct RegisterSource : ISource
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* Pointer<T>(CpuState* s, Op* op)
         where T : unmanaged => (byte*)s + op->Source;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryPoint<T>(CpuState* s, Op* op, out byte* host)
+        where T : unmanaged
+    {
+        host = (byte*)s + op->Source;
+        return true;
+    }
+
+    public static Op* Miss<T>(CpuState* s, Op* op)
+        where T : unmanaged => op;
 }
 
 /// <summary>An immediate operand.</summary>
@@ -80,6 +89,17 @@ internal readonly unsafe struct ImmediateSource : ISource
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* Pointer<T>(CpuState* s, Op* op)
         where T : unmanaged => (byte*)&op->Immediate;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryPoint<T>(CpuState* s, Op* op, out byte* host)
+        where T : unmanaged
+    {
+        host = (byte*)&op->Immediate;
+        return true;
+    }
+
+    public static Op* Miss<T>(CpuState* s, Op* op)
+        where T : unmanaged => op;
 }
 
 /// <summary>A memory operand.</summary>
@@ -91,6 +111,14 @@ internal readonly unsafe struct MemorySource<TAddress> : ISource
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* Pointer<T>(CpuState* s, Op* op)
         where T : unmanaged => MemoryAccess.Load<T>(s, op, TAddress.Of(s, op));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryPoint<T>(CpuState* s, Op* op, out byte* host)
+        where T : unmanaged => MemoryAccess.TryLoad<T>(s, TAddress.Of(s, op), out host);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Op* Miss<T>(CpuState* s, Op* op)
+        where T : unmanaged => MemoryAccess.MissLoad(s, op, TAddress.Of(s, op), sizeof(T));
 }
 
 /// <summary>A compile-time boolean.</summary>

@@ -15,11 +15,11 @@ internal static unsafe class Registers
     public const int Rdi = 7;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Read<T>(CpuState* s, int offset)
+    public static ulong Read<T>(CpuState* s, nuint offset)
         where T : unmanaged => MemoryAccess.Get<T>((byte*)s + offset);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Write<T>(CpuState* s, int offset, ulong value)
+    public static void Write<T>(CpuState* s, nuint offset, ulong value)
         where T : unmanaged
     {
         if (sizeof(T) == 4)

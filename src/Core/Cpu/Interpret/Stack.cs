@@ -14,10 +14,9 @@ internal static unsafe class Stack
     {
         ulong value = *(ulong*)TSource.Pointer<ulong>(s, op);
         ulong sp = s->R[Registers.Rsp] - 8;
-        byte* p = MemoryAccess.TryStore<ulong>(s, sp);
-        if (p == null)
+        if (!MemoryAccess.TryStore<ulong>(s, sp, out byte* p))
         {
-            return SlowPush64(s, op, sp, value);
+            return MemoryAccess.MissStore(s, op, sp, 8);
         }
 
         *(ulong*)p = value;
@@ -30,10 +29,9 @@ internal static unsafe class Stack
     public static Op* Pop64(CpuState* s, Op* op)
     {
         ulong sp = s->R[Registers.Rsp];
-        byte* p = MemoryAccess.Load<ulong>(s, op, sp);
-        if (p == null)
+        if (!MemoryAccess.TryLoad<ulong>(s, sp, out byte* p))
         {
-            return Fault(s);
+            return MemoryAccess.MissLoad(s, op, sp, 8);
         }
 
         // POP RSP ends with the value read, so the pointer moves first.
@@ -151,7 +149,7 @@ internal static unsafe class Stack
         {
             if (i != Registers.Rsp)
             {
-                Registers.Write<T>(s, i * 8, values[i]);
+                Registers.Write<T>(s, (nuint)(i * 8), values[i]);
             }
         }
 
@@ -305,16 +303,4 @@ internal static unsafe class Stack
 
     private static ulong WidthMask(CpuState* s) =>
         s->In64BitCode ? ulong.MaxValue : (s->Segments.Ss.Attributes & Segment.Big) != 0 ? 0xFFFFFFFF : 0xFFFF;
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Op* SlowPush64(CpuState* s, Op* op, ulong sp, ulong value)
-    {
-        if (!MemoryAccess.SlowStore(s, op, sp, value, 8))
-        {
-            return Fault(s);
-        }
-
-        s->R[Registers.Rsp] = sp;
-        return op + 1;
-    }
 }

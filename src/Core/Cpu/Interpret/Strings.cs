@@ -298,13 +298,13 @@ internal static unsafe class Strings
     }
 
     private static ulong Narrow(Op* op, ulong value) =>
-        (op->Bits & OpBits.Offset32) != 0 ? (uint)value : (op->Bits & OpBits.Offset16) != 0 ? (ushort)value : value;
+        OpBits.CutOffset(op->Bits, value);
 
     private static void WriteAddressRegister(CpuState* s, Op* op, int register, ulong value)
     {
-        if ((op->Bits & OpBits.Offset16) != 0)
+        if ((op->Bits & OpBits.Offset16) == OpBits.Offset16)
         {
-            Registers.Write<ushort>(s, register * 8, value);
+            Registers.Write<ushort>(s, (nuint)(register * 8), value);
         }
         else
         {
