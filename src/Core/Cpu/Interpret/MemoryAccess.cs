@@ -7,7 +7,7 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <summary>Guest memory as handlers see it: a TLB test inline, everything else in one call.</summary>
 /// <remarks>
 /// There are two ways. Handlers of common instructions, which make one access and change nothing before it, test with
-/// <see cref="TryLoad{T}"/> or <see cref="TryStore{T}"/> and return <see cref="MissLoad"/>, <see cref="MissStore"/> or
+/// <c>TryLoad</c> or <c>TryStore</c> and return <see cref="MissLoad"/>, <see cref="MissStore"/> or
 /// <see cref="MissModify"/> when that fails: the slow path then makes the access possible and executes the operation again, or
 /// executes it on the bounce buffer. Other handlers call <see cref="Load{T}"/>, <see cref="SlowStore"/> and
 /// <see cref="Modify{T}"/>; a pointer to <see cref="CpuState.Bounce"/> stands in for MMIO and for operands that cross a page,
