@@ -165,7 +165,7 @@ internal sealed unsafe class BlockDecoder
             {
                 dead = false;
             }
-            else if (WritesAllFlags(i.Mnemonic))
+            else if (WritesAllFlags(i))
             {
                 dead = true;
             }
@@ -187,13 +187,20 @@ internal sealed unsafe class BlockDecoder
         }
 
         return i.Mnemonic is Mnemonic.Lea or Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Inc or Mnemonic.Dec
-            or Mnemonic.Not or Mnemonic.Nop or Mnemonic.Cdqe or Mnemonic.Imul or Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar
+            or Mnemonic.Not or Mnemonic.Nop or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cdq or Mnemonic.Cqo or Mnemonic.Bswap or Mnemonic.Imul
+            or Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror
             || (i.Mnemonic == Mnemonic.Mov && i.Op0Register.IsGPR() && (i.Op1Kind != OpKind.Register || i.Op1Register.IsGPR()))
-            || WritesAllFlags(i.Mnemonic);
+            || WritesAllFlags(i);
     }
 
-    private static bool WritesAllFlags(Mnemonic mnemonic) =>
-        mnemonic is Mnemonic.Add or Mnemonic.Sub or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Neg;
+    private static bool WritesAllFlags(in Instruction i) => i.Mnemonic switch
+    {
+        Mnemonic.Add or Mnemonic.Sub or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Neg => true,
+
+        // By a constant within the narrowest count mask, so that it shifts at all.
+        Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar => i.Op1Kind == OpKind.Immediate8 && (i.Immediate8 & 31) != 0,
+        _ => false,
+    };
 
     private void Emit(Block* into, int count, int mode, ulong end, bool limited)
     {

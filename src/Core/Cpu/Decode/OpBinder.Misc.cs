@@ -7,21 +7,21 @@ namespace KprobeTrace.Cpu.Decode;
 /// <content>Shifts, multiplications, bit operations, stack, strings, conditional moves and the rest of the integer set.</content>
 internal static unsafe partial class OpBinder
 {
-    private static BindResult BindMisc(in Instruction i, Op* op, int mode)
+    private static BindResult BindMisc(in Instruction i, Op* op, int mode, bool flagsDead)
     {
         switch (i.Mnemonic)
         {
-            case Mnemonic.Shl or Mnemonic.Sal: return BindShift<Shifts.Shl>(i, op, mode);
-            case Mnemonic.Shr: return BindShift<Shifts.Shr>(i, op, mode);
-            case Mnemonic.Sar: return BindShift<Shifts.Sar>(i, op, mode);
-            case Mnemonic.Rol: return BindShift<Shifts.Rol>(i, op, mode);
-            case Mnemonic.Ror: return BindShift<Shifts.Ror>(i, op, mode);
-            case Mnemonic.Rcl: return BindShift<Shifts.Rcl>(i, op, mode);
-            case Mnemonic.Rcr: return BindShift<Shifts.Rcr>(i, op, mode);
+            case Mnemonic.Shl or Mnemonic.Sal: return BindShift<Shifts.Shl>(i, op, mode, flagsDead);
+            case Mnemonic.Shr: return BindShift<Shifts.Shr>(i, op, mode, flagsDead);
+            case Mnemonic.Sar: return BindShift<Shifts.Sar>(i, op, mode, flagsDead);
+            case Mnemonic.Rol: return BindShift<Shifts.Rol>(i, op, mode, flagsDead);
+            case Mnemonic.Ror: return BindShift<Shifts.Ror>(i, op, mode, flagsDead);
+            case Mnemonic.Rcl: return BindShift<Shifts.Rcl>(i, op, mode, flagsDead);
+            case Mnemonic.Rcr: return BindShift<Shifts.Rcr>(i, op, mode, flagsDead);
             case Mnemonic.Shld: return BindDoubleShift<Yes>(i, op, mode);
             case Mnemonic.Shrd: return BindDoubleShift<No>(i, op, mode);
             case Mnemonic.Mul: return BindWide<No>(i, op, mode);
-            case Mnemonic.Imul: return i.OpCount == 1 ? BindWide<Yes>(i, op, mode) : BindNarrowMultiply(i, op, mode);
+            case Mnemonic.Imul: return i.OpCount == 1 ? BindWide<Yes>(i, op, mode) : BindNarrowMultiply(i, op, mode, flagsDead);
             case Mnemonic.Div: return BindDivide<No>(i, op, mode);
             case Mnemonic.Idiv: return BindDivide<Yes>(i, op, mode);
             case Mnemonic.Bt: return BindBit<BitOps.Test>(i, op, mode);
@@ -80,7 +80,7 @@ internal static unsafe partial class OpBinder
 
     private static Handler Pick(int size, Handler h1, Handler h2, Handler h4, Handler h8) => size switch { 1 => h1, 2 => h2, 4 => h4, _ => h8 };
 
-    private static BindResult BindShift<TShift>(in Instruction i, Op* op, int mode)
+    private static BindResult BindShift<TShift>(in Instruction i, Op* op, int mode, bool flagsDead)
         where TShift : struct, Shifts.IShift
     {
         int size = OperandBinder.Size(i, 0);
@@ -115,11 +115,16 @@ internal static unsafe partial class OpBinder
         }
         else
         {
-            op->Handler = Pick(size, &Shifts.RegisterByImmediate<byte, TShift>, &Shifts.RegisterByImmediate<ushort, TShift>, &Shifts.RegisterByImmediate<uint, TShift>, &Shifts.RegisterByImmediate<ulong, TShift>);
+            op->Handler = flagsDead ? ShiftByImmediate<TShift, No>(size) : ShiftByImmediate<TShift, Yes>(size);
         }
 
         return BindResult.Continue;
     }
+
+    private static Handler ShiftByImmediate<TShift, TFlags>(int size)
+        where TShift : struct, Shifts.IShift
+        where TFlags : struct, IFlag =>
+        Pick(size, &Shifts.RegisterByImmediate<byte, TShift, TFlags>, &Shifts.RegisterByImmediate<ushort, TShift, TFlags>, &Shifts.RegisterByImmediate<uint, TShift, TFlags>, &Shifts.RegisterByImmediate<ulong, TShift, TFlags>);
 
     private static BindResult BindDoubleShift<TLeft>(in Instruction i, Op* op, int mode)
         where TLeft : struct, IFlag
@@ -183,7 +188,7 @@ internal static unsafe partial class OpBinder
         where TSigned : struct, IFlag =>
         Pick(size, &MultiplyDivide.Divide<byte, TSource, TSigned>, &MultiplyDivide.Divide<ushort, TSource, TSigned>, &MultiplyDivide.Divide<uint, TSource, TSigned>, &MultiplyDivide.Divide<ulong, TSource, TSigned>);
 
-    private static BindResult BindNarrowMultiply(in Instruction i, Op* op, int mode)
+    private static BindResult BindNarrowMultiply(in Instruction i, Op* op, int mode, bool flagsDead)
     {
         int size = OperandBinder.Size(i, 0);
         op->Destination = OperandBinder.Offset(i.Op0Register);
@@ -196,20 +201,23 @@ internal static unsafe partial class OpBinder
                 4 => (int)i.GetImmediate(2),
                 _ => (long)i.GetImmediate(2),
             };
-            op->Handler = memory ? Narrow<MemorySource<AnyAddress>, Yes>(size) : Narrow<RegisterSource, Yes>(size);
+            op->Handler = memory ? Narrow<MemorySource<AnyAddress>, Yes, Yes>(size)
+                : flagsDead ? Narrow<RegisterSource, Yes, No>(size) : Narrow<RegisterSource, Yes, Yes>(size);
         }
         else
         {
-            op->Handler = memory ? Narrow<MemorySource<AnyAddress>, No>(size) : Narrow<RegisterSource, No>(size);
+            op->Handler = memory ? Narrow<MemorySource<AnyAddress>, No, Yes>(size)
+                : flagsDead ? Narrow<RegisterSource, No, No>(size) : Narrow<RegisterSource, No, Yes>(size);
         }
 
         return BindResult.Continue;
     }
 
-    private static Handler Narrow<TSource, TImmediate>(int size)
+    private static Handler Narrow<TSource, TImmediate, TFlags>(int size)
         where TSource : struct, ISource
-        where TImmediate : struct, IFlag =>
-        Pick(size, null, &MultiplyDivide.Narrow<ushort, TSource, TImmediate>, &MultiplyDivide.Narrow<uint, TSource, TImmediate>, &MultiplyDivide.Narrow<ulong, TSource, TImmediate>);
+        where TImmediate : struct, IFlag
+        where TFlags : struct, IFlag =>
+        Pick(size, null, &MultiplyDivide.Narrow<ushort, TSource, TImmediate, TFlags>, &MultiplyDivide.Narrow<uint, TSource, TImmediate, TFlags>, &MultiplyDivide.Narrow<ulong, TSource, TImmediate, TFlags>);
 
     private static BindResult BindBit<TChange>(in Instruction i, Op* op, int mode)
         where TChange : struct, BitOps.IBitChange

@@ -35,7 +35,7 @@ internal static unsafe partial class OpBinder
 
         if (result == BindResult.Unknown)
         {
-            result = BindMisc(i, op, mode);
+            result = BindMisc(i, op, mode, flagsDead);
         }
 
         if (result == BindResult.Unknown)

@@ -53,23 +53,26 @@ internal static unsafe class MultiplyDivide
 
     /// <summary>IMUL with a destination register; the other factor is the register itself or an immediate.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* Narrow<T, TSource, TImmediate>(CpuState* s, Op* op)
+    public static Op* Narrow<T, TSource, TImmediate, TFlags>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource
         where TImmediate : struct, IFlag
+        where TFlags : struct, IFlag
     {
-        byte* p = TSource.Pointer<T>(s, op);
-        if (TSource.CanFault && p == null)
+        if (!TSource.TryPoint<T>(s, op, out byte* p))
         {
-            return null;
+            return TSource.Miss<T>(s, op);
         }
 
         long a = LazyFlags.SignExtend<T>(MemoryAccess.Get<T>(p));
         long b = TImmediate.Value ? op->Immediate : LazyFlags.SignExtend<T>(Registers.Read<T>(s, op->Destination));
-        long high = Math.BigMul(a, b, out long low);
-        bool wide = sizeof(T) == 8 ? high != low >> 63 : LazyFlags.SignExtend<T>((ulong)low) != low;
-        Registers.Write<T>(s, op->Destination, (ulong)low);
-        LazyFlags.SetCarryOverflow(s, wide, wide);
+        if (TFlags.Value)
+        {
+            bool wide = IsWide<T>(a, b);
+            LazyFlags.SetCarryOverflow(s, wide, wide);
+        }
+
+        Registers.Write<T>(s, op->Destination, (ulong)(a * b));
         return Flow.Next(s, op);
     }
 
@@ -108,6 +111,12 @@ internal static unsafe class MultiplyDivide
 
         return op + 1;
     }
+
+    /// <summary>Whether a product does not fit the width of its factors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsWide<T>(long a, long b)
+        where T : unmanaged =>
+        sizeof(T) == 8 ? Math.BigMul(a, b, out long low) != low >> 63 : LazyFlags.SignExtend<T>((ulong)(a * b)) != a * b;
 
     private static bool TryDivide<T>(ulong high, ulong low, ulong divisor, out ulong quotient, out ulong remainder)
         where T : unmanaged

@@ -13,20 +13,26 @@ internal static unsafe class Shifts
     /// <summary>A shift of a zero-extended value by a masked, non-zero count; sets the flags.</summary>
     internal interface IShift
     {
-        public static abstract ulong Apply<T>(CpuState* s, ulong a, int count)
-            where T : unmanaged;
+        public static abstract ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
+            where T : unmanaged
+            where TFlags : struct, IFlag;
     }
 
     internal readonly struct Shl : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
             where T : unmanaged
+            where TFlags : struct, IFlag
         {
             int bits = Registers.Bits<T>();
             ulong r = Registers.Cut<T>(a << count);
-            bool carry = count <= bits && ((a >> (bits - count)) & 1) != 0;
-            LazyFlags.SetResult<T>(s, r, carry, carry != (LazyFlags.SignExtend<T>(r) < 0));
+            if (TFlags.Value)
+            {
+                bool carry = count <= bits && ((a >> (bits - count)) & 1) != 0;
+                LazyFlags.SetResult<T>(s, r, carry, carry != (LazyFlags.SignExtend<T>(r) < 0));
+            }
+
             return r;
         }
     }
@@ -34,13 +40,18 @@ internal static unsafe class Shifts
     internal readonly struct Shr : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
             where T : unmanaged
+            where TFlags : struct, IFlag
         {
             ulong last = a >> (count - 1);
             ulong r = last >> 1;
-            bool overflow = LazyFlags.SignExtend<T>(last) < 0;
-            LazyFlags.SetResult<T>(s, r, (last & 1) != 0, overflow);
+            if (TFlags.Value)
+            {
+                bool overflow = LazyFlags.SignExtend<T>(last) < 0;
+                LazyFlags.SetResult<T>(s, r, (last & 1) != 0, overflow);
+            }
+
             return r;
         }
     }
@@ -48,12 +59,17 @@ internal static unsafe class Shifts
     internal readonly struct Sar : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
             where T : unmanaged
+            where TFlags : struct, IFlag
         {
             long last = LazyFlags.SignExtend<T>(a) >> (count - 1);
             ulong r = Registers.Cut<T>((ulong)(last >> 1));
-            LazyFlags.SetResult<T>(s, r, (last & 1) != 0, false);
+            if (TFlags.Value)
+            {
+                LazyFlags.SetResult<T>(s, r, (last & 1) != 0, false);
+            }
+
             return r;
         }
     }
@@ -61,14 +77,19 @@ internal static unsafe class Shifts
     internal readonly struct Rol : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
             where T : unmanaged
+            where TFlags : struct, IFlag
         {
             int bits = Registers.Bits<T>();
             int n = count & (bits - 1);
             ulong r = n == 0 ? a : Registers.Cut<T>((a << n) | (a >> (bits - n)));
-            bool carry = (r & 1) != 0;
-            LazyFlags.SetCarryOverflow(s, carry, carry != (LazyFlags.SignExtend<T>(r) < 0));
+            if (TFlags.Value)
+            {
+                bool carry = (r & 1) != 0;
+                LazyFlags.SetCarryOverflow(s, carry, carry != (LazyFlags.SignExtend<T>(r) < 0));
+            }
+
             return r;
         }
     }
@@ -76,22 +97,28 @@ internal static unsafe class Shifts
     internal readonly struct Ror : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
             where T : unmanaged
+            where TFlags : struct, IFlag
         {
             int bits = Registers.Bits<T>();
             int n = count & (bits - 1);
             ulong r = n == 0 ? a : Registers.Cut<T>((a >> n) | (a << (bits - n)));
-            bool carry = LazyFlags.SignExtend<T>(r) < 0;
-            LazyFlags.SetCarryOverflow(s, carry, carry != (((r >> (bits - 2)) & 1) != 0));
+            if (TFlags.Value)
+            {
+                bool carry = LazyFlags.SignExtend<T>(r) < 0;
+                LazyFlags.SetCarryOverflow(s, carry, carry != (((r >> (bits - 2)) & 1) != 0));
+            }
+
             return r;
         }
     }
 
     internal readonly struct Rcl : IShift
     {
-        public static ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
             where T : unmanaged
+            where TFlags : struct, IFlag
         {
             int bits = Registers.Bits<T>();
             bool carry = LazyFlags.Carry(s);
@@ -109,8 +136,9 @@ internal static unsafe class Shifts
 
     internal readonly struct Rcr : IShift
     {
-        public static ulong Apply<T>(CpuState* s, ulong a, int count)
+        public static ulong Apply<T, TFlags>(CpuState* s, ulong a, int count)
             where T : unmanaged
+            where TFlags : struct, IFlag
         {
             int bits = Registers.Bits<T>();
             bool carry = LazyFlags.Carry(s);
@@ -129,11 +157,12 @@ internal static unsafe class Shifts
 
     /// <summary>Register shifted by a non-zero constant, already masked.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* RegisterByImmediate<T, TShift>(CpuState* s, Op* op)
+    public static Op* RegisterByImmediate<T, TShift, TFlags>(CpuState* s, Op* op)
         where T : unmanaged
         where TShift : struct, IShift
+        where TFlags : struct, IFlag
     {
-        Registers.Write<T>(s, op->Destination, TShift.Apply<T>(s, Registers.Read<T>(s, op->Destination), (int)op->Immediate));
+        Registers.Write<T>(s, op->Destination, TShift.Apply<T, TFlags>(s, Registers.Read<T>(s, op->Destination), (int)op->Immediate));
         return Flow.Next(s, op);
     }
 
@@ -145,7 +174,7 @@ internal static unsafe class Shifts
     {
         int count = MaskedCl<T>(s);
         ulong a = Registers.Read<T>(s, op->Destination);
-        Registers.Write<T>(s, op->Destination, count == 0 ? a : TShift.Apply<T>(s, a, count));
+        Registers.Write<T>(s, op->Destination, count == 0 ? a : TShift.Apply<T, Yes>(s, a, count));
         return Flow.Next(s, op);
     }
 
@@ -207,7 +236,7 @@ internal static unsafe class Shifts
 
         if (count != 0)
         {
-            MemoryAccess.Put<T>(p, TShift.Apply<T>(s, MemoryAccess.Get<T>(p), count));
+            MemoryAccess.Put<T>(p, TShift.Apply<T, Yes>(s, MemoryAccess.Get<T>(p), count));
         }
 
         return MemoryAccess.IsDirect(s, p) ? op + 1 : MemoryAccess.Commit(s, op);
