@@ -127,7 +127,7 @@ internal static unsafe partial class OpBinder
         op->Source = i.OpCount > 1 ? (ushort)(i.Op1Register - Register.ST0)
             : i.OpCount > 0 ? op->Destination
             : (ushort)1;
-        op->Immediate = (long)pops << 16;
+        op->Immediate = pops;
         op->Link = (Op*)worker;
         op->Handler = &X87.Waiting;
         return BindResult.Continue;
@@ -137,7 +137,7 @@ internal static unsafe partial class OpBinder
     {
         OperandBinder.SetMemory(i, op, mode);
         op->Bits |= OpBits.Family;
-        op->Immediate = (long)pops << 16;
+        op->Immediate = pops;
         op->Link = (Op*)worker;
         op->Handler = &X87.Waiting;
         return BindResult.Continue;
@@ -154,7 +154,7 @@ internal static unsafe partial class OpBinder
             op->Destination = (ushort)(i.Op0Register - Register.ST0);
         }
 
-        op->Immediate = (long)pops << 16;
+        op->Immediate = pops;
         op->Link = (Op*)worker;
         op->Handler = waits ? &X87.WaitingControl : &X87.Control;
         return BindResult.Continue;

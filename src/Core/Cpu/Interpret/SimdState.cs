@@ -104,13 +104,17 @@ internal static unsafe class SimdState
         *(ushort*)image = s->FpuControl;
         *(ushort*)(image + 2) = FpuStack.StatusWord(s);
         image[4] = s->FpuTags;
-        *(ushort*)(image + 6) = s->FpuOpcode;
-        *(ulong*)(image + 8) = s->FpuIp;
-        *(ulong*)(image + 16) = s->FpuDp;
-        if ((op->Bits & OpBits.Family) == 0)
+        if ((s->FpuStatus & FpuStatus.ErrorSummary) != 0)
         {
-            *(uint*)(image + 12) = s->FpuSelectors & 0xFFFF;
-            *(uint*)(image + 20) = s->FpuSelectors >> 16;
+            // AMD's processors save the pointers only for a handler that needs them.
+            *(ushort*)(image + 6) = s->FpuOpcode;
+            *(ulong*)(image + 8) = s->FpuIp;
+            *(ulong*)(image + 16) = s->FpuDp;
+            if ((op->Bits & OpBits.Family) == 0)
+            {
+                *(uint*)(image + 12) = s->FpuSelectors & 0xFFFF;
+                *(uint*)(image + 20) = s->FpuSelectors >> 16;
+            }
         }
 
         *(uint*)(image + 24) = s->Mxcsr;

@@ -8,9 +8,8 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <summary>The x87 instructions (Intel SDM vol. 1 chapter 8).</summary>
 /// <remarks>
 /// <see cref="Op.Link"/> holds a function that does the work and returns false with a fault pending;
-/// <see cref="Op.Destination"/> and <see cref="Op.Source"/> are stack positions. <see cref="Op.Immediate"/> holds the 11-bit
-/// opcode and from bit 16 the number of pops, and <see cref="OpBits.Family"/> marks a memory
-/// operand, for the last-instruction registers.
+/// <see cref="Op.Destination"/> and <see cref="Op.Source"/> are stack positions. <see cref="Op.Immediate"/> holds the number of
+/// pops, and <see cref="OpBits.Family"/> marks a memory operand, for the last-instruction registers.
 /// </remarks>
 internal static unsafe partial class X87
 {
@@ -34,14 +33,21 @@ internal static unsafe partial class X87
         }
 
         s->FpuIp = Op.IpOf(op);
-        s->FpuOpcode = (ushort)(op->Immediate & 0x7FF);
+        s->FpuSelectors = (s->FpuSelectors & 0xFFFF0000) | s->Segments.Cs.Selector;
         if ((op->Bits & OpBits.Family) != 0)
         {
             s->FpuDp = IndexedAddress.Of(s, op);
+            s->FpuSelectors = (ushort)s->FpuSelectors | ((uint)(&s->Segments.Es)[DataSegment(op)].Selector << 16);
         }
 
         return Go(s, op);
     }
+
+    /// <summary>The segment register of a memory operand, which 64-bit code mostly leaves unsaid: SS for stack and frame.</summary>
+    private static int DataSegment(Op* op) =>
+        op->Segment <= Segment.Gs ? op->Segment
+        : op->Base is Registers.Rsp * 8 or Registers.Rbp * 8 ? Segment.Ss
+        : Segment.Ds;
 
     /// <summary>A control instruction that waits for pending exceptions (FLDCW, FLDENV, FRSTOR, FWAIT).</summary>
     [MethodImpl(Flow.Hot)]
@@ -218,7 +224,7 @@ internal static unsafe partial class X87
 
     private static void PopTimes(CpuState* s, Op* op)
     {
-        for (long i = op->Immediate >> 16; i > 0; i--)
+        for (long i = op->Immediate; i > 0; i--)
         {
             FpuStack.Pop(s);
         }
