@@ -142,6 +142,12 @@ internal sealed partial class CaseGenerator(ulong seed)
     private byte[] AddPrefixes(byte[] bytes)
     {
         OpCodeInfo info = _form.OpCode;
+        // An instruction that is too long for its prefixes is another exception than one that may not be locked.
+        if (bytes.Length >= 14)
+        {
+            return bytes;
+        }
+
         if (info.CanUseRepPrefix && _random.Chance(60))
         {
             bool either = info.CanUseRepnePrefix;
@@ -156,7 +162,7 @@ internal sealed partial class CaseGenerator(ulong seed)
         }
 
         // Before near branches 66h means different things to AMD and Intel, and REP turns AMD's LOOPE and LOOPNE around.
-        if (_random.Chance(92) || bytes.Length >= 15 || _form.Code.FlowControl() != FlowControl.Next)
+        if (_random.Chance(92) || _form.Code.FlowControl() != FlowControl.Next)
         {
             return bytes;
         }

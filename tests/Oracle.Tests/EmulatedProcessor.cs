@@ -39,7 +39,7 @@ internal sealed unsafe class EmulatedProcessor : IDisposable
         LoadState(one.Initial);
         _processor.SingleStep();
         Outcome outcome = Collect();
-        UnloadCode(one);
+        UnloadCode();
         return outcome;
     }
 
@@ -61,10 +61,10 @@ internal sealed unsafe class EmulatedProcessor : IDisposable
         InvalidateCode();
     }
 
-    private void UnloadCode(TestCase one)
+    /// <summary>The case may have stored into the code pages, so all of them are filled anew.</summary>
+    private void UnloadCode()
     {
-        int room = Math.Min(one.Bytes.Length, Code.Length - (int)one.CodeOffset);
-        Code.Slice((int)one.CodeOffset, room).Fill(0xcc);
+        Code.Fill(0xcc);
         InvalidateCode();
     }
 

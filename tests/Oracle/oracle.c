@@ -439,6 +439,19 @@ static void collect_area(struct case_out *out, u64 *area, u64 first, u64 size)
     }
 }
 
+/* A case may have stored into the code pages, which are writable. */
+static void restore_code(void)
+{
+    u64 *code = (u64 *)CODE_BASE;
+    for (u64 i = 0; i < CODE_SIZE / 8; i += 8) {
+        u64 any = 0;
+        for (u64 j = 0; j < 8; j++)
+            any |= code[i + j] ^ 0xccccccccccccccccull;
+        if (any)
+            fill(code + i, 0xcc, 64);
+    }
+}
+
 /* ---- cases ---- */
 
 static void run_one(u32 index)
@@ -487,7 +500,7 @@ static void run_one(u32 index)
     }
     read_segments(out);
     restore_segments(out);
-    fill(code_page + in->code_offset, 0xcc, used);
+    restore_code();
     collect_area(out, (u64 *)DATA_BASE, 0, DATA_SIZE);
     collect_area(out, (u64 *)STACK_BASE, DATA_SIZE, STACK_SIZE);
 }
