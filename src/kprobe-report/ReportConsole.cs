@@ -1,4 +1,4 @@
-using KprobeTrace.Export;
+using KprobeTrace.Queries;
 
 namespace KprobeTrace.Report;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using KprobeTrace.Export;
+using KprobeTrace.Queries;
 
 namespace KprobeTrace.Report;
 

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using KprobeTrace.Export;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Queries;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using KprobeTrace.Export;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
 using KprobeTrace.Tracing;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using KprobeTrace.Export;
+using KprobeTrace.Queries;
 using KprobeTrace.Store;
 
 namespace KprobeTrace.Report.Verbs;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using KprobeTrace.Export;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 

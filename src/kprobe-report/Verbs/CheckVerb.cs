@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using KprobeTrace.Export;
+using KprobeTrace.Queries;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Report.Verbs;

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using KprobeTrace.Export;
+using KprobeTrace.Queries;
 
 namespace KprobeTrace.Report.Verbs;
 

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using KprobeTrace.Export;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using KprobeTrace.Export;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using KprobeTrace.Export;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 

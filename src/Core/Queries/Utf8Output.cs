@@ -2,7 +2,7 @@ using System.Buffers.Text;
 using System.Runtime.CompilerServices;
 using System.Text;
 
-namespace KprobeTrace.Export;
+namespace KprobeTrace.Queries;
 
 /// <summary>Writes UTF-8 text to a stream through a buffer, without intermediate strings.</summary>
 public sealed class Utf8Output : IDisposable

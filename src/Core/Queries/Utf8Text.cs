@@ -1,4 +1,4 @@
-namespace KprobeTrace.Export;
+namespace KprobeTrace.Queries;
 
 /// <summary>Writes untrusted text so that it cannot break out of the format it stands in.</summary>
 public static class Utf8Text
