@@ -43,7 +43,17 @@ public sealed unsafe partial class Processor
         }
 
         bool ready = reads ? Gather(op, address, size, access) : ProbeStore(op, address, size);
-        return ready ? ExecuteOnBounce(op, address, size, writes) : null;
+        if (!ready)
+        {
+            return null;
+        }
+
+        if (!writes)
+        {
+            NoteDataAccess(address, size, write: false);
+        }
+
+        return ExecuteOnBounce(op, address, size, writes);
     }
 
     /// <summary>Executes one operation with the bounce buffer in place of its memory operand, and commits what it wrote there.</summary>

@@ -10,6 +10,7 @@ public sealed unsafe partial class Processor
     private const long Quantum = 1_000_000;
 
     private bool _stopRequested;
+    private long _nextHandlerLook;
     private int _mode;
     private bool _nmiRequested;
     private bool _nmiBlocked;
@@ -120,6 +121,12 @@ public sealed unsafe partial class Processor
 
             // RF lasts for one instruction, and only single steps would look at it.
             s->SystemFlags &= ~(ulong)Rflags.RF;
+            if (Retired >= _nextHandlerLook)
+            {
+                _nextHandlerLook = Retired + Quantum;
+                _blocks.ResolveHandlers();
+            }
+
             SetBudget(Math.Min(Math.Min(_bus.NextEvent - s->IdleTime, limit), Retired + Quantum));
             Execute();
         }

@@ -19,6 +19,9 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly Block** _pages;
     private readonly Block* _scratch;
     private readonly List<nint> _chunks = [];
+
+    /// <summary>Blocks with handlers that had not been compiled when they were decoded.</summary>
+    private readonly List<nint> _unresolved = [];
     private byte* _free;
     private int _freeBytes;
     private int _chunk = -1;
@@ -78,6 +81,21 @@ internal sealed unsafe class BlockCache : IDisposable
         return block != null && block->SecondPage == ulong.MaxValue && _memory.Contains(block->Physical, 1) ? Copy() : block;
     }
 
+    /// <summary>Looks again for handlers that have been compiled since their blocks were decoded; worth a call now and then.</summary>
+    public void ResolveHandlers()
+    {
+        int kept = 0;
+        for (int i = 0; i < _unresolved.Count; i++)
+        {
+            if (!HandlerEntry.TryResolve((Block*)_unresolved[i]))
+            {
+                _unresolved[kept++] = _unresolved[i];
+            }
+        }
+
+        _unresolved.RemoveRange(kept, _unresolved.Count - kept);
+    }
+
     /// <summary>Drops all blocks decoded from a physical page.</summary>
     public void InvalidatePage(ulong physical)
     {
@@ -111,6 +129,7 @@ internal sealed unsafe class BlockCache : IDisposable
         Generation++;
         _chunk = -1;
         _freeBytes = 0;
+        _unresolved.Clear();
     }
 
     public void Dispose()
@@ -145,6 +164,11 @@ internal sealed unsafe class BlockCache : IDisposable
         int bytes = sizeof(Block) + (_scratch->Operations * sizeof(Op));
         Block* block = (Block*)Allocate((bytes + 15) & ~15);
         Buffer.MemoryCopy(_scratch, block, bytes, bytes);
+        if (!HandlerEntry.TryResolve(block))
+        {
+            _unresolved.Add((nint)block);
+        }
+
         return block;
     }
 

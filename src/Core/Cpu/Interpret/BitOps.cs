@@ -62,6 +62,7 @@ internal static unsafe class BitOps
     }
 
     /// <summary>Bit of memory; a register index is signed and reaches beyond the operand, an immediate one does not.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Memory<T, TSource, TChange>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource
@@ -186,6 +187,7 @@ internal static unsafe class BitOps
     }
 
     /// <summary>XADD of two registers.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ExchangeAddRegister<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -198,6 +200,7 @@ internal static unsafe class BitOps
     }
 
     /// <summary>XADD to memory.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ExchangeAddMemory<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -215,6 +218,7 @@ internal static unsafe class BitOps
     }
 
     /// <summary>CMPXCHG8B (T = uint) and CMPXCHG16B (T = ulong); only ZF changes.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* CompareExchangePair<T>(CpuState* s, Op* op)
         where T : unmanaged
     {

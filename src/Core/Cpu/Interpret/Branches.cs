@@ -12,6 +12,7 @@ internal static unsafe class Branches
     public static Op* FallThrough(CpuState* s, Op* op) => Flow.Branch(s, op);
 
     /// <summary>Ends a block of limited length; its successor is looked up by the run loop.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* EndOfPartialBlock(CpuState* s, Op* op)
     {
         s->Rip = (ulong)op->Immediate;
@@ -214,6 +215,7 @@ internal static unsafe class Branches
     }
 
     /// <summary>CALL in 16- and 32-bit code, direct or through an operand; T is the operand size.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Call<T, TSource>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource
@@ -235,6 +237,7 @@ internal static unsafe class Branches
     }
 
     /// <summary>JMP through an operand in 16- and 32-bit code; T is the operand size.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* JumpIndirectLegacy<T, TSource>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource
@@ -244,6 +247,7 @@ internal static unsafe class Branches
     }
 
     /// <summary>RET in 16- and 32-bit code; T is the operand size.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Return<T>(CpuState* s, Op* op)
         where T : unmanaged
     {

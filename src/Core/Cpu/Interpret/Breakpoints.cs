@@ -7,6 +7,7 @@ namespace KprobeTrace.Cpu.Interpret;
 internal static unsafe class Breakpoints
 {
     /// <summary>Ends the block before the armed instruction and leaves the rest to the run loop.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Overlay(CpuState* s, Op* op)
     {
         Processor.Of(s).StopAtBreakpoint(op);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using KprobeTrace.Cpu.Decode;
 
 namespace KprobeTrace.Cpu.Interpret;
@@ -6,10 +7,12 @@ namespace KprobeTrace.Cpu.Interpret;
 internal static unsafe class ControlTransfer
 {
     /// <summary>SYSCALL.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Syscall(CpuState* s, Op* op) =>
         (s->Efer & Efer.SCE) == 0 ? SystemOps.Undefined(s, op) : Finish(s, op, Processor.Of(s).Syscall(Op.NextIpOf(op)));
 
     /// <summary>SYSRET; the immediate is 1 for the form that returns to 64-bit code.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Sysret(CpuState* s, Op* op)
     {
         if ((s->Efer & Efer.SCE) == 0)
@@ -23,6 +26,7 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>INT n, INT3, INTO: the vector is the immediate. The instruction completes; delivery happens in the run loop.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* SoftwareInterrupt(CpuState* s, Op* op)
     {
         if (op->Immediate == Vector.Overflow && op->Length == 1 && !LazyFlags.Overflow(s))
@@ -40,6 +44,7 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>INT1: a debug exception that the instruction completes with; the gate's privilege does not matter.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* DebugInterrupt(CpuState* s, Op* op)
     {
         s->FaultVector = Vector.Debug;
@@ -52,14 +57,17 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>IRET, IRETD, IRETQ: the operand size in bytes is the immediate.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* InterruptReturn(CpuState* s, Op* op) =>
         Finish(s, op, Processor.Of(s).InterruptReturn((int)op->Immediate));
 
     /// <summary>Far RET: the operand size in bytes is in Source, what to release beyond it in the immediate.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* FarReturn(CpuState* s, Op* op) =>
         Finish(s, op, Processor.Of(s).FarReturn(op->Source, (int)op->Immediate));
 
     /// <summary>Far JMP through memory; the offset's size in bytes is in Source.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* FarJump(CpuState* s, Op* op)
     {
         if (!TryReadFarPointer(s, op, op->Source, out ushort selector, out ulong offset))
@@ -71,6 +79,7 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>Far CALL through memory; the offset's size in bytes is in Source.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* FarCall(CpuState* s, Op* op)
     {
         if (!TryReadFarPointer(s, op, op->Source, out ushort selector, out ulong offset))
@@ -82,14 +91,17 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>Far JMP with the pointer in the instruction: selector in Destination, offset in the immediate.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* FarJumpDirect(CpuState* s, Op* op) =>
         Finish(s, op, Processor.Of(s).FarJump(op->Destination, (ulong)op->Immediate));
 
     /// <summary>Far CALL with the pointer in the instruction.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* FarCallDirect(CpuState* s, Op* op) =>
         Finish(s, op, Processor.Of(s).FarCall(op->Destination, (ulong)op->Immediate, Op.NextIpOf(op), op->Source));
 
     /// <summary>MOV to a segment register, whose index is in Destination.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* LoadSegment<TSource>(CpuState* s, Op* op)
         where TSource : struct, ISource
     {
@@ -115,6 +127,7 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>MOV from a segment register to a register, T wide and zero-extended.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* StoreSegment<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -123,10 +136,12 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>MOV from a segment register to memory.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* StoreSegmentToMemory(CpuState* s, Op* op) =>
         MemoryAccess.SlowStore(s, op, AnyAddress.Of(s, op), s->Segments[op->Source].Selector, 2) ? op + 1 : null;
 
     /// <summary>LDS, LES, LFS, LGS, LSS: the register is in Destination, the segment's index in the immediate, T the offset's width.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* LoadFarPointer<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -145,6 +160,7 @@ internal static unsafe class ControlTransfer
     }
 
     /// <summary>LAR, LSL, VERR, VERW; which one is the immediate (0 to 3), T the width of the destination.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ExamineSelector<T, TSource>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource

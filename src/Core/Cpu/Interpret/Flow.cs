@@ -52,6 +52,7 @@ public static unsafe class Flow
     }
 
     /// <summary>Stands in for the operation after one that is executed alone: hands itself to whoever executes that.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Pause(CpuState* s, Op* op) => op;
 
     /// <summary>Ends the block: the run loop continues at <paramref name="rip"/>.</summary>

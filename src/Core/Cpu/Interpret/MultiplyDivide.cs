@@ -77,6 +77,7 @@ internal static unsafe class MultiplyDivide
     }
 
     /// <summary>DIV and IDIV; all flags are undefined and left alone.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Divide<T, TSource, TSigned>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource

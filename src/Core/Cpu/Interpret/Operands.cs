@@ -77,6 +77,7 @@ internal readonly unsafe struct RegisterSource : ISource
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Op* Miss<T>(CpuState* s, Op* op)
         where T : unmanaged => op;
 }
@@ -98,6 +99,7 @@ internal readonly unsafe struct ImmediateSource : ISource
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Op* Miss<T>(CpuState* s, Op* op)
         where T : unmanaged => op;
 }

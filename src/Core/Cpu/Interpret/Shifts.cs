@@ -191,6 +191,7 @@ internal static unsafe class Shifts
         where TShift : struct, IShift => Memory<T, TShift>(s, op, MaskedCl<T>(s));
 
     /// <summary>SHLD (TLeft) or SHRD to a register, by CL (TCl) or a constant.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* DoubleRegister<T, TLeft, TCl>(CpuState* s, Op* op)
         where T : unmanaged
         where TLeft : struct, IFlag
@@ -204,6 +205,7 @@ internal static unsafe class Shifts
     }
 
     /// <summary>SHLD (TLeft) or SHRD to memory, by CL (TCl) or a constant.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* DoubleMemory<T, TLeft, TCl>(CpuState* s, Op* op)
         where T : unmanaged
         where TLeft : struct, IFlag

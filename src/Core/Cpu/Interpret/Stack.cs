@@ -41,6 +41,7 @@ internal static unsafe class Stack
     }
 
     /// <summary>PUSH of any operand, T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Push<T, TSource>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource
@@ -55,6 +56,7 @@ internal static unsafe class Stack
     }
 
     /// <summary>POP into a register, T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PopRegister<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -69,6 +71,7 @@ internal static unsafe class Stack
     }
 
     /// <summary>POP into memory, T wide; the address is formed with the stack pointer already moved.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PopMemory<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -89,11 +92,13 @@ internal static unsafe class Stack
     }
 
     /// <summary>PUSH of a segment register: the selector, zero-extended to T.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PushSegment<T>(CpuState* s, Op* op)
         where T : unmanaged =>
         TryPush<T>(s, op, s->Segments[op->Source].Selector) ? op + 1 : null;
 
     /// <summary>POP of a segment register, T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PopSegment<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -114,6 +119,7 @@ internal static unsafe class Stack
     }
 
     /// <summary>PUSHA, T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PushAll<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -132,6 +138,7 @@ internal static unsafe class Stack
     }
 
     /// <summary>POPA, T wide; the saved stack pointer is skipped.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PopAll<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -157,6 +164,7 @@ internal static unsafe class Stack
     }
 
     /// <summary>LEAVE, T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Leave<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -174,6 +182,7 @@ internal static unsafe class Stack
     }
 
     /// <summary>ENTER, T wide: the frame size is the immediate, the nesting level stands in Source.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Enter<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -223,11 +232,13 @@ internal static unsafe class Stack
     }
 
     /// <summary>PUSHF, T wide: VM and RF are pushed as zero.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PushFlags<T>(CpuState* s, Op* op)
         where T : unmanaged =>
         TryPush<T>(s, op, LazyFlags.Get(s) & ~(ulong)(Rflags.VM | Rflags.RF)) ? op + 1 : null;
 
     /// <summary>POPF, T wide (Intel SDM vol. 2, table of what may change at which privilege).</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PopFlags<T>(CpuState* s, Op* op)
         where T : unmanaged
     {

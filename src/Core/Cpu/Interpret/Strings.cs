@@ -15,6 +15,7 @@ internal static unsafe class Strings
     private const ulong PauseInterval = 1 << 16;
 
     /// <summary>MOVS of elements T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Move<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -64,6 +65,7 @@ internal static unsafe class Strings
     }
 
     /// <summary>STOS of elements T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Fill<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -105,6 +107,7 @@ internal static unsafe class Strings
     }
 
     /// <summary>LODS of elements T wide.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* LoadElements<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -129,6 +132,7 @@ internal static unsafe class Strings
     }
 
     /// <summary>SCAS of elements T wide: compares rAX with memory while the REP condition holds.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Scan<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -160,6 +164,7 @@ internal static unsafe class Strings
     }
 
     /// <summary>CMPS of elements T wide: compares memory with memory while the REP condition holds.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Compare<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -198,6 +203,7 @@ internal static unsafe class Strings
     }
 
     /// <summary>INS of elements T wide from the port in DX.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Input<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -234,6 +240,7 @@ internal static unsafe class Strings
     }
 
     /// <summary>OUTS of elements T wide to the port in DX.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Output<T>(CpuState* s, Op* op)
         where T : unmanaged
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Memory;
 
@@ -13,10 +14,12 @@ internal static unsafe class SystemOps
     public static Op* Nothing(CpuState* s, Op* op) => Flow.Next(s, op);
 
     /// <summary>CLFLUSH: touches its operand for reading.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* TouchForReading(CpuState* s, Op* op) =>
         MemoryAccess.Load<byte>(s, op, AnyAddress.Of(s, op)) == null ? null : op + 1;
 
     /// <summary>Raises #UD: an instruction that is undefined, undeclared or not valid here.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Undefined(CpuState* s, Op* op)
     {
         Processor.Of(s).ReportUndefined(op);
@@ -24,9 +27,11 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>Raises #GP(0): an instruction whose encoding is refused, as too long.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* GeneralProtection(CpuState* s, Op* op) => Flow.Fault(s, op, Vector.GeneralProtection);
 
     /// <summary>HLT retires, then waits.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Halt(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -40,6 +45,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>CLI.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ClearInterrupts(CpuState* s, Op* op)
     {
         if (s->Cpl > IoPrivilege(s))
@@ -52,6 +58,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>STI: interrupts are taken after the instruction that follows.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* SetInterrupts(CpuState* s, Op* op)
     {
         if (s->Cpl > IoPrivilege(s))
@@ -70,6 +77,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>CLC, STC, CMC: the immediate is the bit's new value, or 2 to complement it.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ChangeCarry(CpuState* s, Op* op)
     {
         LazyFlags.SetCarry(s, op->Immediate == 2 ? !LazyFlags.Carry(s) : op->Immediate != 0);
@@ -77,6 +85,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>CLD, STD: the immediate is the bit's new value.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ChangeDirection(CpuState* s, Op* op)
     {
         s->SystemFlags = op->Immediate != 0 ? s->SystemFlags | Rflags.DF : s->SystemFlags & ~(ulong)Rflags.DF;
@@ -84,6 +93,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>CLAC, STAC: the immediate is the bit's new value.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ChangeAlignmentCheck(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -97,6 +107,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>LAHF.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* LoadFlagsIntoAh(CpuState* s, Op* op)
     {
         *((byte*)s + 1) = (byte)(LazyFlags.Status(s) | Rflags.Fixed);
@@ -104,6 +115,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>SAHF.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* StoreAhIntoFlags(CpuState* s, Op* op)
     {
         uint overflow = LazyFlags.Overflow(s) ? Rflags.OF : 0;
@@ -147,6 +159,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>MOV from CRn; the register's number is in Source.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ReadControl(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -167,6 +180,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>MOV to CRn; the register's number is in Destination.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* WriteControl(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -194,6 +208,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>CLTS.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ClearTaskSwitched(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -206,6 +221,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>SMSW to a register, T wide; the memory form stores 16 bits.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* StoreMachineStatus(CpuState* s, Op* op)
     {
         if (s->Cpl != 0 && (s->Cr4 & Cr4.UMIP) != 0)
@@ -217,6 +233,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>LMSW: the low four bits of CR0; PE can be set but not cleared.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* LoadMachineStatus<TSource>(CpuState* s, Op* op)
         where TSource : struct, ISource
     {
@@ -238,6 +255,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>MOV from DRn; the register's number is in Source.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ReadDebug(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -261,6 +279,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>MOV to DRn; the register's number is in Destination.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* WriteDebug(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -297,6 +316,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>RDTSC and, with the immediate 1, RDTSCP.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ReadTimestamp(CpuState* s, Op* op)
     {
         if (s->Cpl != 0 && (s->Cr4 & Cr4.TSD) != 0)
@@ -316,9 +336,11 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>RDPMC: there is no counter to read.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ReadPerformanceCounter(CpuState* s, Op* op) => Flow.Fault(s, op, Vector.GeneralProtection);
 
     /// <summary>CPUID.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* Identify(CpuState* s, Op* op)
     {
         CpuIdentity.Leaf leaf = CpuIdentity.Read(s, (uint)s->R[Registers.Rax], (uint)s->R[Registers.Rcx]);
@@ -330,6 +352,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>RDMSR.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ReadMsr(CpuState* s, Op* op)
     {
         if (s->Cpl != 0 || !Processor.Of(s).TryReadMsr(op, (uint)s->R[Registers.Rcx], out ulong value))
@@ -343,6 +366,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>WRMSR.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* WriteMsr(CpuState* s, Op* op)
     {
         ulong value = (uint)s->R[Registers.Rax] | (s->R[Registers.Rdx] << 32);
@@ -356,6 +380,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>INVLPG; the operand's address is formed, never accessed.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* InvalidatePage(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -370,10 +395,12 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>INVD, WBINVD: the caches are always coherent.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* FlushCaches(CpuState* s, Op* op) =>
         s->Cpl != 0 ? Flow.Fault(s, op, Vector.GeneralProtection) : op + 1;
 
     /// <summary>LGDT and, with the immediate 1, LIDT.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* LoadTable(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -408,6 +435,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>SGDT and, with the immediate 1, SIDT.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* StoreTable(CpuState* s, Op* op)
     {
         if (s->Cpl != 0 && (s->Cr4 & Cr4.UMIP) != 0)
@@ -422,6 +450,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>SLDT and, with the immediate 1, STR.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* StoreSystemSelector(CpuState* s, Op* op)
     {
         if (s->Cpl != 0 && (s->Cr4 & Cr4.UMIP) != 0)
@@ -433,6 +462,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>LLDT and, with the immediate 1, LTR.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* LoadSystemSelector<TSource>(CpuState* s, Op* op)
         where TSource : struct, ISource
     {
@@ -454,6 +484,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>SWAPGS.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* SwapGs(CpuState* s, Op* op)
     {
         if (s->Cpl != 0)
@@ -466,6 +497,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>RDFSBASE and RDGSBASE, T wide; the segment's index is in Source.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* ReadSegmentBase<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -479,6 +511,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>WRFSBASE and WRGSBASE, T wide; the segment's index is in Destination.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* WriteSegmentBase<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -498,6 +531,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>IN into rAX, T wide; the port is the immediate, or DX when that is negative.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PortInput<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -513,6 +547,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>OUT from rAX, T wide; the port is the immediate, or DX when that is negative.</summary>
+    [MethodImpl(Flow.Hot)]
     public static Op* PortOutput<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
@@ -596,6 +631,7 @@ internal static unsafe class SystemOps
         _ => number,
     };
 
+    [MethodImpl(Flow.Hot)]
     private static Op* GeneralDetect(CpuState* s, Op* op)
     {
         s->Dr[6] |= 1 << 13;
