@@ -5,12 +5,12 @@ namespace KprobeTrace.Record;
 /// <param name="Json">Whether stdout is taken by the summary.</param>
 internal sealed record ConsoleChoice(string? Target, bool Json)
 {
-    /// <summary>Opens the sink; null for nowhere.</summary>
+    /// <summary>Opens the sink, which has no buffer of its own; null for nowhere.</summary>
     public Stream? Open()
     {
         if (Target is null)
         {
-            return Json ? null : new BufferedStream(Console.OpenStandardOutput(), 4096);
+            return Json ? null : Console.OpenStandardOutput();
         }
 
         if (Target == "none")
@@ -20,7 +20,7 @@ internal sealed record ConsoleChoice(string? Target, bool Json)
 
         try
         {
-            return new BufferedStream(new FileStream(Target, FileMode.Create, FileAccess.Write, FileShare.Read), 4096);
+            return new FileStream(Target, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -11,7 +11,8 @@ internal static class CountVerb
     public static int Run(RecordingOptions options, string glob, ConsoleChoice console, TimeSpan? timeout)
     {
         // Counts go to stdout, so the guest's console does only where a file was named.
-        using Stream? sink = console.Target is null ? null : console.Open();
+        using Stream? target = console.Target is null ? null : console.Open();
+        using Stream? sink = target is null ? null : new BufferedStream(target);
         using GuestSession session = GuestSession.Open(options, value => sink?.WriteByte(value));
         List<Symbol> functions = [.. session.Symbols.All().Where(s => s.IsText && FileSystemName.MatchesSimpleExpression(glob, s.Name, ignoreCase: false))];
         if (functions.Count == 0)

@@ -71,6 +71,11 @@ internal sealed class RecordCommand
             Root.Add(option);
         }
 
+        _image.Validators.Add(RefuseMisspeltOption);
+        Choice(_engine, "there is no such engine; use interpreter or auto", name => name is "auto" or "interpreter");
+        Choice(_mode, "a flat image is entered in mode 16, 32 or 64", text => text is "16" or "32" or "64");
+        Choice(_kinds, "the kinds of events are pre, post, fault, ret", list => TryParseKinds(list, out _));
+        Choice(_timeout, "it wants a number of seconds above 0", text => TryParseSeconds(text, out _));
         Root.SetAction(Execute);
     }
 
@@ -121,6 +126,28 @@ internal sealed class RecordCommand
         });
         return option;
     }
+
+    /// <summary>Refuses a value that is none of an option's.</summary>
+    private static void Choice(Option option, string remedy, Predicate<string> allows) =>
+        option.Validators.Add(r =>
+        {
+            if (r.Tokens.Count == 1 && !allows(r.Tokens[0].Value))
+            {
+                r.AddError($"{option.Name} '{r.Tokens[0].Value}': {remedy}.");
+            }
+        });
+
+    /// <summary>A misspelt option would be taken for the image.</summary>
+    private static void RefuseMisspeltOption(ArgumentResult result)
+    {
+        if (result.Tokens.Count == 1 && result.Tokens[0].Value is { } name && name.StartsWith('-'))
+        {
+            result.AddError($"There is no option '{name}' (an image of that name is written ./{name}).");
+        }
+    }
+
+    private static bool TryParseSeconds(string text, out double seconds) =>
+        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out seconds) && seconds > 0;
 
     private static Option<ulong?> Address(string name, string description) =>
         new(name) { Description = description, HelpName = "ADDR", CustomParser = ParseAddress };
@@ -187,18 +214,6 @@ internal sealed class RecordCommand
     private RecordingOptions Options(ParseResult result)
     {
         string? image = result.GetValue(_image);
-        string engine = result.GetValue(_engine) ?? "auto";
-        if (engine is not ("auto" or "interpreter"))
-        {
-            throw new KprobeTraceException($"--engine '{engine}': there is no such engine; use interpreter or auto");
-        }
-
-        int mode = result.GetValue(_mode);
-        if (!Enum.IsDefined((EntryMode)mode))
-        {
-            throw new KprobeTraceException($"--mode {mode}: a flat image is entered in mode 16, 32 or 64");
-        }
-
         bool flat = result.GetResult(_load) is { Implicit: false } || result.GetResult(_entry) is { Implicit: false }
             || result.GetResult(_mode) is { Implicit: false };
         ImageLoadOptions load = new()
@@ -209,7 +224,7 @@ internal sealed class RecordCommand
             ForceFlat = flat,
             LoadAddress = result.GetValue(_load),
             EntryAddress = result.GetValue(_entry),
-            Mode = flat ? (EntryMode)mode : null,
+            Mode = flat ? (EntryMode)result.GetValue(_mode) : null,
         };
         return new RecordingOptions
         {
@@ -254,27 +269,31 @@ internal sealed class RecordCommand
         }
     }
 
-    private static EventKinds ParseKinds(string? list)
-    {
-        if (list is null)
-        {
-            return EventKinds.All;
-        }
+    private static EventKinds ParseKinds(string? list) =>
+        list is not null && TryParseKinds(list, out EventKinds kinds) ? kinds : EventKinds.All;
 
-        EventKinds kinds = EventKinds.None;
-        foreach (string word in list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+    private static bool TryParseKinds(string list, out EventKinds kinds)
+    {
+        kinds = EventKinds.None;
+        foreach (string word in list.Split(',', StringSplitOptions.TrimEntries))
         {
-            kinds |= word switch
+            EventKinds kind = word switch
             {
                 "pre" => EventKinds.Pre,
                 "post" => EventKinds.Post,
                 "fault" => EventKinds.Fault,
                 "ret" => EventKinds.Return,
                 "all" => EventKinds.All,
-                _ => throw new KprobeTraceException($"--kinds '{list}': '{word}' is no kind of event; use pre, post, fault, ret"),
+                _ => EventKinds.None,
             };
+            if (kind == EventKinds.None)
+            {
+                return false;
+            }
+
+            kinds |= kind;
         }
 
-        return kinds;
+        return true;
     }
 }

@@ -57,12 +57,13 @@ internal static class RecordVerb
 
         using IDisposable stops = StopSignals(recorder, settings.Timeout);
         Stopwatch clock = Stopwatch.StartNew();
+        TimeSpan processorBefore = Environment.CpuUsage.TotalTime;
         RecordProgress progress = new(recorder, clock, enabled: !settings.Quiet && !Console.IsErrorRedirected);
         RunEnd end = recorder.Run(progress.Update);
         progress.Clear();
         if (settings.Json)
         {
-            Console.Out.WriteLine(ToJson(options, end, clock.Elapsed));
+            Console.Out.WriteLine(ToJson(options, end, clock.Elapsed, Environment.CpuUsage.TotalTime - processorBefore));
         }
         else if (!settings.Quiet)
         {
@@ -119,7 +120,7 @@ internal static class RecordVerb
         string limit => $"stopped by --{limit}",
     };
 
-    private static string ToJson(RecordingOptions options, RunEnd end, TimeSpan elapsed)
+    private static string ToJson(RecordingOptions options, RunEnd end, TimeSpan elapsed, TimeSpan processor)
     {
         using MemoryStream buffer = new();
         using (Utf8JsonWriter json = new(buffer))
@@ -147,6 +148,12 @@ internal static class RecordVerb
             json.WriteNumber("instructions", end.Footer.Instructions);
             json.WriteNumber("time_ns", end.Footer.TimeNs);
             json.WriteNumber("host_seconds", Math.Round(elapsed.TotalSeconds, 3));
+            json.WriteNumber("host_cpu_seconds", Math.Round(processor.TotalSeconds, 3));
+            using (Process self = Process.GetCurrentProcess())
+            {
+                json.WriteNumber("host_peak_bytes", self.PeakWorkingSet64);
+            }
+
             json.WriteEndObject();
         }
 

@@ -12,6 +12,9 @@ public interface IKernelText
     /// <summary>Finds the symbol that holds an address.</summary>
     public bool TryFindSymbol(ulong address, out Symbol symbol);
 
+    /// <summary>Whether any symbol is known; without one nothing tells where functions begin.</summary>
+    public bool HasSymbols => true;
+
     /// <summary>Says what text an address lies in.</summary>
     public KernelTextKind Classify(ulong address);
 

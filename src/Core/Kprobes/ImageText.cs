@@ -62,6 +62,9 @@ public sealed class ImageText : IKernelText
     }
 
     /// <inheritdoc/>
+    public bool HasSymbols => _symbols.Count > 0;
+
+    /// <inheritdoc/>
     public bool TryFindSymbol(ulong address, out Symbol symbol) => _symbols.TryFind(address, out symbol, out _);
 
     /// <inheritdoc/>

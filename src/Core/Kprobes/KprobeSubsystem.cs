@@ -262,7 +262,15 @@ public sealed partial class KprobeSubsystem
         ulong address = entry.Address;
         if (!_text.TryFindSymbol(address, out Symbol symbol))
         {
-            return new KprobeResult(KprobeErrno.IllegalSequence, $"no symbol holds {address:x}");
+            if (!_text.HasSymbols)
+            {
+                // A bare binary: the caller alone knows where instructions begin.
+                symbol = new Symbol("", address, 1, 't', "");
+            }
+            else
+            {
+                return new KprobeResult(KprobeErrno.IllegalSequence, $"no symbol holds {address:x}");
+            }
         }
 
         if (!_boundary.IsBoundary(symbol.Address, address))

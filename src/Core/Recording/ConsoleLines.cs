@@ -8,6 +8,8 @@ internal sealed class ConsoleLines(Stream? sink)
 {
     private const int MaxLine = 4096;
     private readonly byte[] _line = new byte[MaxLine];
+    private readonly byte[] _passed = new byte[MaxLine];
+    private int _waiting;
     private int _length;
 
     /// <summary>The trace that receives the lines, once there is one.</summary>
@@ -22,10 +24,9 @@ internal sealed class ConsoleLines(Stream? sink)
     /// <summary>Takes one byte from the serial port.</summary>
     public void Take(byte value)
     {
-        sink?.WriteByte(value);
+        Pass(value);
         if (value == (byte)'\n')
         {
-            sink?.Flush();
             Finish();
         }
         else if (value != (byte)'\r')
@@ -49,6 +50,31 @@ internal sealed class ConsoleLines(Stream? sink)
         }
 
         _length = 0;
-        sink?.Flush();
+        Flush();
+    }
+
+    private void Pass(byte value)
+    {
+        if (_waiting == _passed.Length)
+        {
+            Flush();
+        }
+
+        _passed[_waiting++] = value;
+    }
+
+    private void Flush()
+    {
+        int waiting = _waiting;
+        _waiting = 0;
+        try
+        {
+            sink?.Write(_passed, 0, waiting);
+            sink?.Flush();
+        }
+        catch (IOException e)
+        {
+            throw new KprobeTraceException($"the guest's console cannot be written: {e.Message}; the trace ends there", e);
+        }
     }
 }

@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using KprobeTrace.Kprobes;
+using KprobeTrace.Loaders;
 using KprobeTrace.Machine;
 using KprobeTrace.Probes;
 using KprobeTrace.Symbols;
@@ -96,6 +98,7 @@ public sealed class Recorder : IDisposable
         }
 
         _console.Finish();
+        WriteCallNotes(writer);
         TraceFooter footer = Footer(state);
         writer.Complete(footer);
         return new RunEnd
@@ -205,12 +208,19 @@ public sealed class Recorder : IDisposable
     {
         ImageName = Session.Image.BaseName,
         ImageSha256 = Session.Image.Sha256,
+        InitrdSha256 = InitrdSha256(),
         Kernel = Session.Image.KernelRelease,
         CommandLine = Session.Image.CommandLine,
         MemoryBytes = Session.Image.MemorySize,
         Producer = _options.Producer,
         Options = HeaderOptions(),
     };
+
+    private string InitrdSha256()
+    {
+        ImageSegment? initrd = Session.Image.Segments.FirstOrDefault(s => s.Purpose == "initrd");
+        return initrd is null ? "" : Convert.ToHexStringLower(SHA256.HashData(initrd.Bytes.Span));
+    }
 
     private Dictionary<string, string> HeaderOptions()
     {
@@ -243,6 +253,36 @@ public sealed class Recorder : IDisposable
         foreach (TextPoke poke in _pokesBeforeRun)
         {
             WritePoke(poke);
+        }
+    }
+
+    /// <summary>Says of every return probe which calls gave no event.</summary>
+    private void WriteCallNotes(TraceWriter writer)
+    {
+        foreach (EventRecorder recorder in _recorders)
+        {
+            if (recorder.ReturnProbe is Kretprobe calls)
+            {
+                Note(TraceNoteKind.Miss, "calls had no return address on the stack", calls.NoReturnAddress);
+                Note(TraceNoteKind.Remark, "calls were abandoned: their task ended or their stack was unwound", calls.Abandoned);
+                Note(TraceNoteKind.Remark, "calls had not returned at the end", (ulong)calls.Open);
+            }
+
+            void Note(TraceNoteKind kind, string text, ulong count)
+            {
+                if (count > 0)
+                {
+                    writer.WriteNote(new TraceNote
+                    {
+                        TimeNs = (ulong)Session.Machine.Now,
+                        Instructions = (ulong)Session.Machine.Retired,
+                        Kind = kind,
+                        ProbeId = recorder.Id,
+                        Count = count,
+                        Text = FormattableString.Invariant($"{count} {text}"),
+                    });
+                }
+            }
         }
     }
 

@@ -1,0 +1,109 @@
+using Xunit;
+
+namespace KprobeTrace.Tests.Record;
+
+/// <summary>Wrong command lines and wrong input: status, message, and that nothing is left behind.</summary>
+public sealed class CommandLineTests
+{
+    [Theory]
+    [InlineData("--nosuch")]
+    [InlineData("one.elf", "two.elf")]
+    [InlineData("--mode", "48")]
+    [InlineData("--engine", "steam")]
+    [InlineData("--kinds", "pre,before")]
+    [InlineData("--memory", "much")]
+    [InlineData("--load", "here")]
+    [InlineData("--max-events", "0")]
+    [InlineData("--max-instructions", "-1")]
+    [InlineData("--timeout", "soon")]
+    [InlineData("--timeout", "0")]
+    [InlineData("-p")]
+    public void Misuse_ends_with_status_2_and_says_why_on_stderr(params string[] arguments)
+    {
+        using Folder folder = new();
+        using ToolRun run = ToolRun.Record(folder.Name, arguments);
+
+        Assert.Equal(2, run.Exit);
+        Assert.Empty(run.Output);
+        Assert.All(run.ErrorLines, line => Assert.StartsWith("kprobe-record: ", line, StringComparison.Ordinal));
+        Assert.True(run.ErrorLines.Length >= 2);
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Name));
+    }
+
+    [Theory]
+    [InlineData("nosuch.elf", "nosuch.elf")]
+    [InlineData("text", "text")]
+    [InlineData("empty", "empty")]
+    [InlineData("cut.elf", "cut.elf")]
+    [InlineData(".", ".")]
+    [InlineData("memory", "-m", "1M")]
+    [InlineData("memory", "-m", "64G")]
+    [InlineData("nosuch", "--initrd", "nosuch")]
+    [InlineData("nosuch", "--symbols", "nosuch")]
+    [InlineData("nosuch", "--probe-file", "nosuch")]
+    [InlineData("nosuch", "--console", "nosuch/file")]
+    [InlineData("nosuch", "-o", "nosuch/trace.mpk")]
+    [InlineData("who", "-q", "--filter", "who: 1 == 1")]
+    [InlineData("no colon", "--filter", "no colon")]
+    [InlineData("*nosuch*", "--list", "*nosuch*")]
+    [InlineData("*nosuch*", "--count-only", "*nosuch*")]
+    [InlineData("/dev/full", "-q", "-o", "/dev/full")]
+    public void Bad_input_ends_with_status_1_and_one_line_that_names_it(string named, params string[] arguments)
+    {
+        using Folder folder = new();
+        File.WriteAllText(folder["text"], "no kernel\n");
+        File.WriteAllText(folder["empty"], "");
+        File.WriteAllBytes(folder["cut.elf"], File.ReadAllBytes(Repository.PathOf("guests/demo/demo.elf"))[..5000]);
+        string[] quiet = arguments.Length > 0 ? arguments : [named];
+        using ToolRun run = ToolRun.Record(folder.Name, ["-q", .. quiet.Where(a => a != "-q")]);
+
+        Assert.Equal(1, run.Exit);
+        string line = Assert.Single(run.ErrorLines);
+        Assert.StartsWith("kprobe-record: ", line, StringComparison.Ordinal);
+        Assert.Contains(named, line, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder["trace.mpk"]));
+    }
+
+    [Theory]
+    [InlineData("p:x nosuch_function", 4, "Invalid probed address or symbol")]
+    [InlineData("p:x schedule %nosuch", 13, "Invalid register name")]
+    [InlineData("p:x schedule+2", 4, "Probe point is not an instruction boundary")]
+    [InlineData("r:x schedule+4", 4, "Retprobe address must be an function entry")]
+    [InlineData("p:x schedule ret=$retval", 17, "$retval is not available on probe")]
+    public void Bad_definition_is_shown_with_a_caret_and_the_message_and_nothing_is_recorded(string definition, int column, string message)
+    {
+        using Folder folder = new();
+        using ToolRun run = ToolRun.Record(folder.Name, "-p", "p:fine schedule", "-p", definition);
+
+        Assert.Equal(1, run.Exit);
+        Assert.Empty(run.Output);
+        string[] lines = [.. run.ErrorLines.Select(l => l["kprobe-record: ".Length..])];
+        int shown = Array.IndexOf(lines, definition);
+        Assert.True(shown >= 0, run.Error);
+        Assert.Equal(new string(' ', column) + "^", lines[shown + 1]);
+        Assert.Contains(message, lines[shown + 2], StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Name));
+    }
+
+    [Fact]
+    public void Console_that_cannot_be_written_is_an_error_and_leaves_a_readable_trace()
+    {
+        using Folder folder = new();
+        using ToolRun run = ToolRun.Record(folder.Name, "-q", "--console", "/dev/full");
+
+        Assert.Equal(1, run.Exit);
+        Assert.Contains("console", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+        Assert.NotEmpty(WholeTrace.Read(folder["trace.mpk"]).Probes);
+    }
+
+    [Fact]
+    public void Help_and_version_go_to_stdout()
+    {
+        using Folder folder = new();
+        using ToolRun help = ToolRun.Record(folder.Name, "--help");
+        using ToolRun version = ToolRun.Record(folder.Name, "--version");
+
+        Assert.Contains("--probe", help.Good().Output, StringComparison.Ordinal);
+        Assert.Matches(@"^\d+\.\d+\.\d+", version.Good().Output);
+    }
+}

@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using KprobeTrace.Tracing;
+using Xunit;
+
+namespace KprobeTrace.Tests.Record;
+
+/// <summary>Guests of a few bytes that crash, halt or never end, and runs that something ends from outside.</summary>
+public sealed class StoppedRunTests
+{
+    // nop; jmp back to it: a hit every other instruction, for ever.
+    private static readonly byte[] _endless = [0x90, 0xEB, 0xFD];
+
+    [Fact]
+    public void Triple_fault_is_a_crash_with_a_complete_trace()
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, [0x90, 0x0F, 0x0B], "-q");
+
+        Assert.Equal(3, run.Exit);
+        WholeTrace trace = WholeTrace.Read(folder["trace.mpk"]);
+        Assert.Equal(("triple-fault", 1ul), (trace.Footer!.Ended, trace.Footer.Instructions));
+        Assert.Equal([TraceEventKind.Pre, TraceEventKind.Post], trace.Events.Select(e => e.Kind));
+    }
+
+    [Fact]
+    public void Halting_for_good_is_a_normal_end()
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, [0xFA, 0xF4], "-q");
+
+        Assert.Equal(0, run.Exit);
+        WholeTrace trace = WholeTrace.Read(folder["trace.mpk"]);
+        Assert.Equal(("halt", 2ul), (trace.Footer!.Ended, trace.Footer.Instructions));
+    }
+
+    [Fact]
+    public void Time_limit_ends_an_endless_guest_in_good_order()
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, _endless, "--timeout", "0.5");
+
+        Assert.Equal(0, run.Exit);
+        Assert.Equal("timeout", TraceReader.Check(folder["trace.mpk"]).Footer!.Ended);
+        Assert.Contains("stopped by --timeout", run.ErrorLines[^1], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(PosixSignal.SIGINT)]
+    [InlineData(PosixSignal.SIGTERM)]
+    public void Signal_ends_the_recording_in_good_order(PosixSignal signal)
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, _endless, "-q");
+        WaitForEvents(folder, run);
+        run.Signal(signal);
+
+        Assert.Equal(0, run.Exit);
+        TraceCheckReport report = TraceReader.Check(folder["trace.mpk"]);
+        Assert.True(report.Whole);
+        Assert.True(report.Events > 0);
+        Assert.Equal("interrupted", report.Footer!.Ended);
+        AssertPrefix(folder);
+    }
+
+    [Fact]
+    public void Killed_process_leaves_every_whole_chunk()
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, _endless, "-q");
+        WaitForEvents(folder, run);
+        run.Kill();
+
+        Assert.NotEqual(0, run.Exit);
+        TraceCheckReport report = TraceReader.Check(folder["trace.mpk"]);
+        Assert.False(report.Whole);
+        Assert.Null(report.Footer);
+        Assert.True(report.Events > 0);
+        AssertPrefix(folder);
+    }
+
+    [Fact]
+    public void Full_disk_is_one_line_that_names_the_file_and_leaves_what_was_written()
+    {
+        using Folder folder = new();
+        File.WriteAllBytes(folder["loop"], _endless);
+        using ToolRun run = ToolRun.RecordLimited(
+            folder.Name, "trap '' XFSZ; ulimit -f 64", "loop", "--load", "0x100000", "-q", "--max-instructions", "100000000", "-o", "big.mpk");
+
+        Assert.Equal(1, run.Exit);
+        string line = Assert.Single(run.ErrorLines);
+        Assert.StartsWith("kprobe-record: big.mpk: cannot write the trace", line, StringComparison.Ordinal);
+        TraceCheckReport report = TraceReader.Check(folder["big.mpk"]);
+        Assert.Null(report.Footer);
+        Assert.True(report.Events > 0);
+    }
+
+    private static ToolRun Flat(Folder folder, byte[] code, params string[] arguments)
+    {
+        File.WriteAllBytes(folder["code"], code);
+        return ToolRun.Record(folder.Name, ["code", "--load", "0x100000", .. arguments]);
+    }
+
+    /// <summary>However long the run: its events are the first ones of the endless run, none missing.</summary>
+    private static void AssertPrefix(Folder folder)
+    {
+        using TraceReader reader = TraceReader.Open(folder["trace.mpk"]);
+        ulong seq = 0;
+        while (reader.ReadChunk())
+        {
+            foreach (ref readonly TraceEvent e in reader.Kind == TraceChunkKind.Events ? reader.Events : default)
+            {
+                Assert.Equal((++seq, seq - 1), (e.Seq, e.Instructions));
+            }
+        }
+
+        Assert.True(seq > 0);
+    }
+
+    private static void WaitForEvents(Folder folder, ToolRun run)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        FileInfo file = new(folder["trace.mpk"]);
+        do
+        {
+            Assert.False(run.Ended, "the run ended by itself");
+            Assert.True(clock.Elapsed < TimeSpan.FromMinutes(2), "no events reached the file");
+            Thread.Sleep(20);
+            file.Refresh();
+        }
+        while (!file.Exists || file.Length < 4096);
+    }
+}
