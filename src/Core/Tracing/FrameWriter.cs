@@ -75,15 +75,25 @@ internal sealed class FrameWriter : IDisposable
             _stream.Write(frame);
             _stream.Flush();
         }
+        catch (ArgumentOutOfRangeException e)
+        {
+            // What .NET makes of EFBIG: the file system or a limit of the process forbids a longer file.
+            throw Failed("the file would become too large", e);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            _failed = true;
-            DropTail();
-            throw new KprobeTraceException(
-                $"{_name}: cannot write the trace: {e.Message}; {BytesWritten} bytes of it are whole and readable", e);
+            throw Failed(e.Message, e);
         }
 
         BytesWritten += frame.Length;
+    }
+
+    private KprobeTraceException Failed(string reason, Exception cause)
+    {
+        _failed = true;
+        DropTail();
+        return new KprobeTraceException(
+            $"{_name}: cannot write the trace: {reason}; {BytesWritten} bytes of it are whole and readable", cause);
     }
 
     /// <summary>Takes back what has been written of a frame that did not fit.</summary>
