@@ -389,7 +389,9 @@ internal sealed partial class CaseGenerator
     {
         foreach (UsedMemory memory in _information.GetInfo(instruction).GetUsedMemory())
         {
-            if (memory.Base != instruction.MemoryBase || memory.Index != instruction.MemoryIndex)
+            // A RIP-relative operand is reported by its absolute address, without a base.
+            Register wanted = instruction.IsIPRelativeMemoryOperand ? Register.None : instruction.MemoryBase;
+            if (memory.Base != wanted || memory.Index != instruction.MemoryIndex)
             {
                 continue;
             }
