@@ -6,160 +6,60 @@ namespace KprobeTrace.Cpu.Simd;
 internal static unsafe partial class IntegerLanes
 {
     /// <summary>Narrows both operands with saturation, the destination's lanes first.</summary>
-    public static void Packsswb(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 8; i++)
-        {
-            ((sbyte*)&result)[i] = (sbyte)Math.Clamp(((short*)dst)[i], sbyte.MinValue, sbyte.MaxValue);
-            ((sbyte*)&result)[i + 8] = (sbyte)Math.Clamp(((short*)src)[i], sbyte.MinValue, sbyte.MaxValue);
-        }
-        *dst = result;
-    }
+    public static void Packsswb(Xmm* dst, Xmm* src) =>
+        Set(dst, Vector128.NarrowWithSaturation(Get<short>(dst), Get<short>(src)));
 
     /// <summary>Narrows both operands with saturation, the destination's lanes first.</summary>
-    public static void Packssdw(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 4; i++)
-        {
-            ((short*)&result)[i] = (short)Math.Clamp(((int*)dst)[i], short.MinValue, short.MaxValue);
-            ((short*)&result)[i + 4] = (short)Math.Clamp(((int*)src)[i], short.MinValue, short.MaxValue);
-        }
-        *dst = result;
-    }
+    public static void Packssdw(Xmm* dst, Xmm* src) =>
+        Set(dst, Vector128.NarrowWithSaturation(Get<int>(dst), Get<int>(src)));
 
     /// <summary>Narrows both operands with saturation, the destination's lanes first.</summary>
-    public static void Packuswb(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 8; i++)
-        {
-            ((byte*)&result)[i] = (byte)Math.Clamp(((short*)dst)[i], byte.MinValue, byte.MaxValue);
-            ((byte*)&result)[i + 8] = (byte)Math.Clamp(((short*)src)[i], byte.MinValue, byte.MaxValue);
-        }
-        *dst = result;
-    }
+    public static void Packuswb(Xmm* dst, Xmm* src) => Set(
+        dst,
+        Vector128.NarrowWithSaturation(
+            Vector128.Max(Get<short>(dst), Vector128<short>.Zero).AsUInt16(),
+            Vector128.Max(Get<short>(src), Vector128<short>.Zero).AsUInt16()));
 
     /// <summary>Narrows both operands with saturation, the destination's lanes first.</summary>
-    public static void Packusdw(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 4; i++)
-        {
-            ((ushort*)&result)[i] = (ushort)Math.Clamp(((int*)dst)[i], ushort.MinValue, ushort.MaxValue);
-            ((ushort*)&result)[i + 4] = (ushort)Math.Clamp(((int*)src)[i], ushort.MinValue, ushort.MaxValue);
-        }
-        *dst = result;
-    }
+    public static void Packusdw(Xmm* dst, Xmm* src) => Set(
+        dst,
+        Vector128.NarrowWithSaturation(
+            Vector128.Max(Get<int>(dst), Vector128<int>.Zero).AsUInt32(),
+            Vector128.Max(Get<int>(src), Vector128<int>.Zero).AsUInt32()));
 
     /// <summary>Interleaves the lower halves.</summary>
-    public static void Punpcklbw(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 8; i++)
-        {
-            ((byte*)&result)[2 * i] = ((byte*)dst)[i];
-            ((byte*)&result)[(2 * i) + 1] = ((byte*)src)[i];
-        }
-        *dst = result;
-    }
+    public static void Punpcklbw(Xmm* dst, Xmm* src) => Set(
+        dst, Vector128.WidenLower(Get<byte>(dst)) | (Vector128.WidenLower(Get<byte>(src)) << 8));
 
     /// <summary>Interleaves the lower halves.</summary>
-    public static void Punpcklwd(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 4; i++)
-        {
-            ((ushort*)&result)[2 * i] = ((ushort*)dst)[i];
-            ((ushort*)&result)[(2 * i) + 1] = ((ushort*)src)[i];
-        }
-        *dst = result;
-    }
+    public static void Punpcklwd(Xmm* dst, Xmm* src) => Set(
+        dst, Vector128.WidenLower(Get<ushort>(dst)) | (Vector128.WidenLower(Get<ushort>(src)) << 16));
 
     /// <summary>Interleaves the lower halves.</summary>
-    public static void Punpckldq(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 2; i++)
-        {
-            ((uint*)&result)[2 * i] = ((uint*)dst)[i];
-            ((uint*)&result)[(2 * i) + 1] = ((uint*)src)[i];
-        }
-        *dst = result;
-    }
+    public static void Punpckldq(Xmm* dst, Xmm* src) => Set(
+        dst, Vector128.WidenLower(Get<uint>(dst)) | (Vector128.WidenLower(Get<uint>(src)) << 32));
 
     /// <summary>Interleaves the lower halves.</summary>
-    public static void Punpcklqdq(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 1; i++)
-        {
-            ((ulong*)&result)[2 * i] = ((ulong*)dst)[i];
-            ((ulong*)&result)[(2 * i) + 1] = ((ulong*)src)[i];
-        }
-        *dst = result;
-    }
+    public static void Punpcklqdq(Xmm* dst, Xmm* src) => dst->High = src->Low;
 
     /// <summary>Interleaves the upper halves.</summary>
-    public static void Punpckhbw(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 8; i++)
-        {
-            ((byte*)&result)[2 * i] = ((byte*)dst)[i + 8];
-            ((byte*)&result)[(2 * i) + 1] = ((byte*)src)[i + 8];
-        }
-        *dst = result;
-    }
+    public static void Punpckhbw(Xmm* dst, Xmm* src) => Set(
+        dst, Vector128.WidenUpper(Get<byte>(dst)) | (Vector128.WidenUpper(Get<byte>(src)) << 8));
 
     /// <summary>Interleaves the upper halves.</summary>
-    public static void Punpckhwd(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 4; i++)
-        {
-            ((ushort*)&result)[2 * i] = ((ushort*)dst)[i + 4];
-            ((ushort*)&result)[(2 * i) + 1] = ((ushort*)src)[i + 4];
-        }
-        *dst = result;
-    }
+    public static void Punpckhwd(Xmm* dst, Xmm* src) => Set(
+        dst, Vector128.WidenUpper(Get<ushort>(dst)) | (Vector128.WidenUpper(Get<ushort>(src)) << 16));
 
     /// <summary>Interleaves the upper halves.</summary>
-    public static void Punpckhdq(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 2; i++)
-        {
-            ((uint*)&result)[2 * i] = ((uint*)dst)[i + 2];
-            ((uint*)&result)[(2 * i) + 1] = ((uint*)src)[i + 2];
-        }
-        *dst = result;
-    }
+    public static void Punpckhdq(Xmm* dst, Xmm* src) => Set(
+        dst, Vector128.WidenUpper(Get<uint>(dst)) | (Vector128.WidenUpper(Get<uint>(src)) << 32));
 
     /// <summary>Interleaves the upper halves.</summary>
-    public static void Punpckhqdq(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 1; i++)
-        {
-            ((ulong*)&result)[2 * i] = ((ulong*)dst)[i + 1];
-            ((ulong*)&result)[(2 * i) + 1] = ((ulong*)src)[i + 1];
-        }
-        *dst = result;
-    }
+    public static void Punpckhqdq(Xmm* dst, Xmm* src) => *dst = new Xmm(dst->High, src->High);
 
     /// <summary>Picks bytes by index; an index with the top bit set gives zero.</summary>
-    public static void Pshufb(Xmm* dst, Xmm* src)
-    {
-        Xmm result = default;
-        for (int i = 0; i < 16; i++)
-        {
-            byte index = ((byte*)src)[i];
-            ((byte*)&result)[i] = index >= 0x80 ? (byte)0 : ((byte*)dst)[index & 15];
-        }
-        *dst = result;
-    }
+    public static void Pshufb(Xmm* dst, Xmm* src) =>
+        Set(dst, Vector128.Shuffle(Get<byte>(dst), Get<byte>(src) & Vector128.Create((byte)0x8F)));
 
     /// <summary>Sums of neighbours, the destination's first.</summary>
     public static void Phaddw(Xmm* dst, Xmm* src)
@@ -248,24 +148,24 @@ internal static unsafe partial class IntegerLanes
     /// <summary>Bytes of the destination above those of the source, shifted right by the immediate's count.</summary>
     public static void Palignr(Xmm* dst, Xmm* src, int immediate)
     {
-        Xmm result = default;
-        for (int i = 0; i < 16; i++)
+        UInt128 lower = new(src->High, src->Low);
+        UInt128 upper = new(dst->High, dst->Low);
+        UInt128 result = immediate switch
         {
-            int index = i + immediate;
-            ((byte*)&result)[i] = index < 16 ? ((byte*)src)[index] : index < 32 ? ((byte*)dst)[index - 16] : (byte)0;
-        }
-        *dst = result;
+            0 => lower,
+            < 16 => (lower >> (immediate * 8)) | (upper << (128 - (immediate * 8))),
+            < 32 => upper >> ((immediate * 8) - 128),
+            _ => 0,
+        };
+        *dst = new Xmm((ulong)result, (ulong)(result >> 64));
     }
 
     /// <summary>Picks 32-bit lanes of the source.</summary>
     public static void Pshufd(Xmm* dst, Xmm* src, int immediate)
     {
-        Xmm result = default;
-        for (int i = 0; i < 4; i++)
-        {
-            ((uint*)&result)[i] = ((uint*)src)[(immediate >> (2 * i)) & 3];
-        }
-        *dst = result;
+        uint* b = (uint*)src;
+        ulong low = b[immediate & 3] | ((ulong)b[(immediate >> 2) & 3] << 32);
+        *dst = new Xmm(low, b[(immediate >> 4) & 3] | ((ulong)b[(immediate >> 6) & 3] << 32));
     }
 
     /// <summary>Picks words of the source's lower half.</summary>
@@ -288,14 +188,10 @@ internal static unsafe partial class IntegerLanes
     /// <summary>Two lanes of the destination, two of the source.</summary>
     public static void Shufps(Xmm* dst, Xmm* src, int immediate)
     {
-        Xmm result = default;
         uint* a = (uint*)dst;
         uint* b = (uint*)src;
-        ((uint*)&result)[0] = a[immediate & 3];
-        ((uint*)&result)[1] = a[(immediate >> 2) & 3];
-        ((uint*)&result)[2] = b[(immediate >> 4) & 3];
-        ((uint*)&result)[3] = b[(immediate >> 6) & 3];
-        *dst = result;
+        ulong low = a[immediate & 3] | ((ulong)a[(immediate >> 2) & 3] << 32);
+        *dst = new Xmm(low, b[(immediate >> 4) & 3] | ((ulong)b[(immediate >> 6) & 3] << 32));
     }
 
     /// <summary>One lane of the destination, one of the source.</summary>
