@@ -77,9 +77,6 @@ public unsafe struct CpuState
     /// <summary>Set when the pending exception, of any vector, was raised by INT n, INT3, INTO or INT1 and so is a completed instruction: 1, or 2 for INT1, which needs no gate of its privilege.</summary>
     public byte FaultIsSoftware;
 
-    /// <summary>Set when a repeated instruction was executed part-way by a host pause.</summary>
-    public byte Reserved;
-
     /// <summary>Error code of the fault.</summary>
     public uint FaultErrorCode;
 
@@ -95,7 +92,7 @@ public unsafe struct CpuState
     /// <summary>Bytes in the bounce buffer that a commit writes.</summary>
     public int BounceSize;
 
-    /// <summary>Set while the block being executed belongs to a privileged mode with SMAP's AC rule in force.</summary>
+    /// <summary>Which TLB table <see cref="Tlb"/> is: the access mode.</summary>
     public int AccessMode;
 
     /// <summary>Segment registers in the order ES CS SS DS FS GS.</summary>
@@ -203,6 +200,6 @@ public unsafe struct CpuState
     /// <summary>Whether the processor runs 64-bit code.</summary>
     public readonly bool In64BitCode => (Segments.Cs.Attributes & Segment.Code64) != 0 && (Efer & Cpu.Efer.LMA) != 0;
 
-    /// <summary>Whether 32-bit physical addressing of long mode is on: IA-32e mode is active.</summary>
+    /// <summary>Whether IA-32e mode is active, in 64-bit or compatibility code.</summary>
     public readonly bool InLongMode => (Efer & Cpu.Efer.LMA) != 0;
 }

@@ -7,8 +7,6 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <summary>Privileged and mode-changing instructions: control registers, descriptor tables, MSRs, time, halt, flags.</summary>
 internal static unsafe class SystemOps
 {
-    private const ulong AddressableCr4 = Cr4.Implemented;
-
     /// <summary>NOP, PAUSE, PREFETCH, fences: nothing that this processor's guest could observe.</summary>
     [System.Runtime.CompilerServices.MethodImpl(Flow.Hot)]
     public static Op* Nothing(CpuState* s, Op* op) => Flow.Next(s, op);
@@ -603,7 +601,7 @@ internal static unsafe class SystemOps
 
     private static bool TryWriteCr4(CpuState* s, Processor cpu, ulong value)
     {
-        if ((value & ~AddressableCr4) != 0 || (s->InLongMode && (value & Cr4.PAE) == 0))
+        if ((value & ~Cr4.Implemented) != 0 || (s->InLongMode && (value & Cr4.PAE) == 0))
         {
             return false;
         }
