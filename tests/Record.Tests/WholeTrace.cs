@@ -16,14 +16,14 @@ internal sealed record WholeTrace
 
     public required string Console { get; init; }
 
-    public required IReadOnlyList<string> Notes { get; init; }
+    public required IReadOnlyList<TraceNote> Notes { get; init; }
 
     public static WholeTrace Read(string path)
     {
         using TraceReader reader = TraceReader.Open(path);
         List<TraceEvent> events = [];
         List<TraceProbe> probes = [];
-        List<string> notes = [];
+        List<TraceNote> notes = [];
         StringBuilder console = new();
         while (reader.ReadChunk())
         {
@@ -36,7 +36,7 @@ internal sealed record WholeTrace
                     probes.AddRange(reader.Probes);
                     break;
                 case TraceChunkKind.Notes:
-                    notes.AddRange(reader.Notes.Select(n => n.Text));
+                    notes.AddRange(reader.Notes);
                     break;
                 case TraceChunkKind.Console:
                     foreach (TraceConsoleLine line in reader.ConsoleLines)
