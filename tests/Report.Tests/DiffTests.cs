@@ -59,6 +59,20 @@ public sealed class DiffTests : IDisposable
     }
 
     [Fact]
+    public void Another_register_alone_is_a_difference_of_runs_of_one_image()
+    {
+        JsonElement diff = Json(
+            Long("a.mpk", static _ => { }),
+            Long("b.mpk", static e => e[1200] = e[1200] with { Di = 0xDEAD }));
+
+        Assert.True(diff.GetProperty("differs").GetBoolean());
+        Assert.Equal(0, diff.GetProperty("divergences").GetInt32());
+        JsonElement first = diff.GetProperty("firstRegisterDifference");
+        Assert.Equal((1201, 1201), (first.GetProperty("seqA").GetInt32(), first.GetProperty("seqB").GetInt32()));
+        Assert.Equal("di", Assert.Single(first.GetProperty("registers").EnumerateArray()).GetProperty("name").GetString());
+    }
+
+    [Fact]
     public void Two_kernels_align_by_symbol_although_their_timing_differs()
     {
         JsonElement diff = Json(

@@ -1,7 +1,8 @@
 namespace KprobeTrace.Queries;
 
 /// <summary>A place where two runs part.</summary>
-/// <param name="What"><c>events</c>: events without a partner; <c>arguments</c>: a pair whose arguments differ.</param>
+/// <param name="What"><c>events</c>: events without a partner; <c>arguments</c>: a pair whose arguments
+/// differ; <c>caller</c>: a pair that was called from different places.</param>
 /// <param name="IndexA">Index among the aligned events of the first run.</param>
 /// <param name="OnlyA">Events that only the first run has there.</param>
 /// <param name="IndexB">Index among the aligned events of the second run.</param>

@@ -8,6 +8,7 @@ internal sealed class DiffNames
     private const int MaxGroups = 4096;
 
     private readonly Dictionary<(string Key, int Kind), int> _tokens = [];
+    private readonly Dictionary<(int Token, string Caller), int> _calls = [];
     private readonly Dictionary<string, int> _groups = [];
 
     /// <summary>Number of groups of tasks.</summary>
@@ -22,6 +23,17 @@ internal sealed class DiffNames
         }
 
         return token;
+    }
+
+    /// <summary>The number of an event of a probe that was reached from <paramref name="caller"/>.</summary>
+    internal int Call(int token, string caller)
+    {
+        if (!_calls.TryGetValue((token, caller), out int call))
+        {
+            _calls.Add((token, caller), call = _calls.Count);
+        }
+
+        return call;
     }
 
     /// <summary>

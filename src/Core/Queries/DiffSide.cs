@@ -49,6 +49,9 @@ internal sealed class DiffSide
     /// <summary>What each event compared is: a number that both sides share for the same thing.</summary>
     internal int[] Tokens { get; private set; } = [];
 
+    /// <summary>The same with the caller, as far as it is known.</summary>
+    internal int[] Calls { get; private set; } = [];
+
     /// <summary>Which group of tasks each event belongs to, likewise shared.</summary>
     internal ushort[] Groups { get; private set; } = [];
 
@@ -71,10 +74,12 @@ internal sealed class DiffSide
         int capacity = (int)Math.Min(Total, MaxEvents);
         uint[] seqs = new uint[capacity];
         int[] tokens = new int[capacity];
+        int[] calls = new int[capacity];
         ushort[] groups = new ushort[capacity];
         uint[] contents = new uint[capacity];
         Dictionary<long, int> groupOfComm = [];
         Dictionary<long, string> callers = ReadCallers(sameImage);
+        Dictionary<(int Token, long Caller), int> callNumbers = [];
         Dictionary<(long Probe, long Caller), long> callerCounts = [];
         int used = 0;
         using SqliteStatement statement = database.Prepare(
@@ -114,18 +119,33 @@ internal sealed class DiffSide
             }
 
             seqs[used] = (uint)statement.Int64(0);
-            tokens[used] = names.Token(key, kind);
+            int token = names.Token(key, kind);
+            tokens[used] = token;
+            if (!callNumbers.TryGetValue((token, caller), out int call))
+            {
+                callNumbers.Add((token, caller), call = names.Call(token, callers.GetValueOrDefault(caller, "")));
+            }
+
+            calls[used] = call;
             groups[used] = (ushort)group;
             contents[used] = Content(statement.Utf8(5), sameImage);
+            if (sameImage)
+            {
+                // Of one image even the place of the call must agree; the number stands for its name on both sides.
+                contents[used] = (contents[used] ^ (uint)call) * 16777619;
+            }
+
             used++;
         }
 
         Array.Resize(ref seqs, used);
         Array.Resize(ref tokens, used);
+        Array.Resize(ref calls, used);
         Array.Resize(ref groups, used);
         Array.Resize(ref contents, used);
         Seqs = seqs;
         Tokens = tokens;
+        Calls = calls;
         Groups = groups;
         Contents = contents;
         foreach (((long probe, long caller), long count) in callerCounts)
@@ -214,9 +234,16 @@ internal sealed class DiffSide
                 statement.Int64(0),
                 withOffset && statement.Int64(2) != 0
                     ? $"{statement.Text(1)}+0x{statement.Int64(2):x}"
-                    : statement.Text(1));
+                    : withOffset ? statement.Text(1) : WithoutSuffix(statement.Text(1)));
         }
 
         return names;
+    }
+
+    /// <summary>What a compiler puts behind the name of a function that it changed depends on the build.</summary>
+    private static string WithoutSuffix(string symbol)
+    {
+        int dot = symbol.IndexOf('.', 1 < symbol.Length ? 1 : 0);
+        return dot > 0 ? symbol[..dot] : symbol;
     }
 }

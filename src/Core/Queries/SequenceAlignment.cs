@@ -4,12 +4,15 @@ namespace KprobeTrace.Queries;
 
 /// <summary>Finds which elements of two sequences correspond, in order.</summary>
 /// <remarks>
-/// Equal ends are taken first. Long rests are parted at windows of elements that occur once on each side and in the
-/// same order; what lies between is compared by Myers' O(ND) algorithm, a piece at a time where the difference is
-/// large. Time grows with length times difference within a piece, memory with the length alone.
+/// Myers' O(ND) algorithm in linear space gives a longest common subsequence as long as the difference and the work
+/// stay within limits. Beyond, the sequences are parted at windows of elements that occur once on each side and in the
+/// same order, and where there are none compared a piece at a time. Memory grows with the length alone.
 /// </remarks>
-internal sealed class SequenceAlignment
+internal sealed partial class SequenceAlignment
 {
+    /// <summary>Steps that one comparison of two runs may take in all: a few seconds.</summary>
+    internal const long MaxSteps = 3_000_000_000;
+
     private const int MaxDifference = 1200;
     private const int MaxWindowsLog2 = 19;
     private static readonly int[] _windows = [24, 12, 6, 3, 1];
@@ -17,11 +20,13 @@ internal sealed class SequenceAlignment
     private readonly int[] _a;
     private readonly int[] _b;
     private readonly int[] _match;
+    private long _stepsLeft;
 
-    private SequenceAlignment(int[] a, int[] b)
+    private SequenceAlignment(int[] a, int[] b, long steps)
     {
         _a = a;
         _b = b;
+        _stepsLeft = steps;
         _match = new int[a.Length];
         Array.Fill(_match, -1);
     }
@@ -29,7 +34,14 @@ internal sealed class SequenceAlignment
     /// <summary>For each element of <paramref name="a"/> the index of its partner in <paramref name="b"/>, or -1.</summary>
     internal static int[] Align(int[] a, int[] b)
     {
-        SequenceAlignment alignment = new(a, b);
+        long steps = MaxSteps;
+        return Align(a, b, ref steps);
+    }
+
+    /// <summary>The same, taking the work it does from what may be done.</summary>
+    internal static int[] Align(int[] a, int[] b, ref long steps)
+    {
+        SequenceAlignment alignment = new(a, b, steps);
         Stack<(int A0, int A1, int B0, int B1, int Window)> work = new();
         work.Push((0, a.Length, 0, b.Length, 0));
         while (work.TryPop(out (int A0, int A1, int B0, int B1, int Window) part))
@@ -37,6 +49,7 @@ internal sealed class SequenceAlignment
             alignment.Step(part.A0, part.A1, part.B0, part.B1, part.Window, work);
         }
 
+        steps = alignment._stepsLeft;
         return alignment._match;
     }
 
@@ -58,17 +71,25 @@ internal sealed class SequenceAlignment
             return;
         }
 
-        long area = (long)(a1 - a0) * (b1 - b0);
-        if (area > 1 << 16 || a1 - a0 + b1 - b0 > 2 * MaxDifference)
+        if (FindMiddle(a0, a1, b0, b1, out (int A, int B, int Length) middle))
         {
-            for (; window < _windows.Length; window++)
+            for (int i = 0; i < middle.Length; i++)
             {
-                List<(int A, int B)> anchors = Anchors(a0, a1, b0, b1, _windows[window]);
-                if (anchors.Count > 0)
-                {
-                    Split(a0, a1, b0, b1, anchors, window, work);
-                    return;
-                }
+                _match[middle.A + i] = middle.B + i;
+            }
+
+            work.Push((a0, middle.A, b0, middle.B, window));
+            work.Push((middle.A + middle.Length, a1, middle.B + middle.Length, b1, window));
+            return;
+        }
+
+        for (; window < _windows.Length; window++)
+        {
+            List<(int A, int B)> anchors = Anchors(a0, a1, b0, b1, _windows[window]);
+            if (anchors.Count > 0)
+            {
+                Split(a0, a1, b0, b1, anchors, window, work);
+                return;
             }
         }
 

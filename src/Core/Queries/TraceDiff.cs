@@ -7,8 +7,9 @@ namespace KprobeTrace.Queries;
 /// <summary>What two runs differ in.</summary>
 /// <remarks>
 /// Events are aligned by what was probed (type, symbol, offset, kind) and by their order among the events of tasks of
-/// the same name; addresses do not matter, so that runs of two kernels can be compared. Only probes that both runs
-/// have are aligned; the others are listed.
+/// the same name; addresses do not matter, so that runs of two kernels can be compared. Events with the same caller
+/// find each other first, what is left between them is aligned without. Only probes that both runs have are aligned;
+/// the others are listed.
 /// </remarks>
 public sealed class TraceDiff
 {
@@ -65,10 +66,13 @@ public sealed class TraceDiff
     /// <summary>The first aligned pair whose virtual times differ (runs of one image only), or null.</summary>
     public (long SeqA, long SeqB, long TimeA, long TimeB)? FirstTimeDifference { get; private set; }
 
+    /// <summary>The first aligned pair whose registers differ (runs of one image only), or null.</summary>
+    public (long SeqA, long SeqB, IReadOnlyList<DiffRegister> Registers)? FirstRegisterDifference { get; private set; }
+
     /// <summary>True where anything differs.</summary>
     public bool Differs =>
         DivergenceCount > 0 || Probes.Count > 0 || Callers.Count > 0 || Latencies.Count > 0
-        || FirstTimeDifference is not null;
+        || FirstTimeDifference is not null || FirstRegisterDifference is not null;
 
     /// <summary>Compares two runs.</summary>
     /// <param name="a">The database of the first.</param>
@@ -91,7 +95,12 @@ public sealed class TraceDiff
         diff.FindDivergences(limit);
         diff.CompareCounts();
         diff.CompareLatencies(latencyShift);
-        diff.CompareTimes();
+        if (diff.SameImage)
+        {
+            diff.CompareTimes();
+            diff.CompareRegisters();
+        }
+
         return diff;
     }
 
@@ -121,11 +130,13 @@ public sealed class TraceDiff
         Array.Fill(_match, -1);
         int[] startsA = Starts(_a.Groups, groups, out int[] placesA);
         int[] startsB = Starts(_b.Groups, groups, out int[] placesB);
+        long steps = SequenceAlignment.MaxSteps;
         for (int group = 0; group < groups; group++)
         {
             ReadOnlySpan<int> inA = placesA.AsSpan(startsA[group]..startsA[group + 1]);
             ReadOnlySpan<int> inB = placesB.AsSpan(startsB[group]..startsB[group + 1]);
-            int[] match = SequenceAlignment.Align(Pick(_a.Tokens, inA), Pick(_b.Tokens, inB));
+            int[] match = SequenceAlignment.Align(Pick(_a.Calls, inA), Pick(_b.Calls, inB), ref steps);
+            AlignGaps(match, Pick(_a.Tokens, inA), Pick(_b.Tokens, inB), ref steps);
             for (int i = 0; i < match.Length; i++)
             {
                 if (match[i] >= 0)
@@ -134,6 +145,33 @@ public sealed class TraceDiff
                     Aligned++;
                 }
             }
+        }
+    }
+
+    /// <summary>Aligns what has no partner yet between those that have, whoever the callers are.</summary>
+    private static void AlignGaps(int[] match, int[] a, int[] b, ref long steps)
+    {
+        int startA = 0;
+        int startB = 0;
+        for (int i = 0; i <= match.Length; i++)
+        {
+            if (i < match.Length && match[i] < 0)
+            {
+                continue;
+            }
+
+            int endB = i < match.Length ? match[i] : b.Length;
+            if (i > startA && endB > startB)
+            {
+                int[] inside = SequenceAlignment.Align(a[startA..i], b[startB..endB], ref steps);
+                for (int k = 0; k < inside.Length; k++)
+                {
+                    match[startA + k] = inside[k] >= 0 ? startB + inside[k] : -1;
+                }
+            }
+
+            startA = i + 1;
+            startB = endB + 1;
         }
     }
 
@@ -215,7 +253,7 @@ public sealed class TraceDiff
             {
                 if (_a.Contents[a] != _b.Contents[_match[a]])
                 {
-                    Add("arguments", a, 1, _match[a], 1);
+                    Add(SameArguments(_a.Seqs[a], _b.Seqs[_match[a]]) ? "caller" : "arguments", a, 1, _match[a], 1);
                 }
 
                 // Tasks may take turns differently: the partner need not be the next one on its side.
@@ -248,6 +286,18 @@ public sealed class TraceDiff
                 atA < _a.Seqs.Length && atB < _b.Seqs.Length
                     ? Registers(_a.Seqs[atA], _b.Seqs[atB])
                     : []));
+        }
+    }
+
+    private bool SameArguments(long seqA, long seqB)
+    {
+        return Read(_a, seqA).AsSpan().SequenceEqual(Read(_b, seqB));
+
+        static byte[] Read(DiffSide side, long seq)
+        {
+            using SqliteStatement statement = side.History.Database.Prepare(
+                "SELECT args FROM kt_event WHERE run = ?1 AND seq = ?2");
+            return statement.Bind(1, side.Run).Bind(2, seq).Step() ? statement.Utf8(0).ToArray() : [];
         }
     }
 
@@ -353,51 +403,59 @@ public sealed class TraceDiff
 
     private void CompareTimes()
     {
-        if (!SameImage)
+        const string sql = "SELECT seq, time_ns FROM kt_event WHERE run = ?1 ORDER BY seq";
+        FirstDifference(sql, 1, (a, b) => FirstTimeDifference = (a.Int64(0), b.Int64(0), a.Int64(1), b.Int64(1)));
+    }
+
+    private void CompareRegisters()
+    {
+        string sql = $"SELECT seq, {string.Join(", ", TraceRegisters.Names.ToArray())} FROM kt_reg WHERE run = ?1 ORDER BY seq";
+        FirstDifference(sql, TraceRegisters.Count, (a, b) =>
+            FirstRegisterDifference = (a.Int64(0), b.Int64(0), Registers(a.Int64(0), b.Int64(0))));
+    }
+
+    /// <summary>
+    /// Reads rows of both runs side by side and stops at the first aligned pair that differs in one of the columns behind
+    /// the sequence number.
+    /// </summary>
+    private void FirstDifference(string sql, int columns, Action<SqliteStatement, SqliteStatement> found)
+    {
+        using SqliteStatement a = _a.History.Database.Prepare(sql).Bind(1, _a.Run);
+        using SqliteStatement b = _b.History.Database.Prepare(sql).Bind(1, _b.Run);
+        if (!a.Step() || !b.Step())
         {
             return;
         }
 
-        using SqliteStatement a = Times(_a);
-        using SqliteStatement b = Times(_b);
-        uint seqB = 0;
-        bool hasB = false;
-        long timeB = 0;
-        for (int i = 0; i < _match.Length && a.Step(); i++)
+        for (int i = 0; i < _match.Length; i++)
         {
-            while (a.Int64(0) != _a.Seqs[i])
-            {
-                if (!a.Step())
-                {
-                    return;
-                }
-            }
-
-            if (_match[i] < 0 || _b.Seqs[_match[i]] < seqB)
+            // Where tasks take turns differently a partner may lie behind one that was read already.
+            if (_match[i] < 0 || b.Int64(0) > _b.Seqs[_match[i]] || !Reach(a, _a.Seqs[i]) || !Reach(b, _b.Seqs[_match[i]]))
             {
                 continue;
             }
 
-            seqB = _b.Seqs[_match[i]];
-            while (!hasB || b.Int64(0) < seqB)
+            for (int column = 1; column <= columns; column++)
             {
-                hasB = b.Step();
-                if (!hasB)
+                if (a.Int64(column) != b.Int64(column))
                 {
+                    found(a, b);
                     return;
                 }
-
-                timeB = b.Int64(1);
-            }
-
-            if (a.Int64(1) != timeB)
-            {
-                FirstTimeDifference = (_a.Seqs[i], seqB, a.Int64(1), timeB);
-                return;
             }
         }
 
-        static SqliteStatement Times(DiffSide side) => side.History.Database.Prepare(
-            "SELECT seq, time_ns FROM kt_event WHERE run = ?1 ORDER BY seq").Bind(1, side.Run);
+        static bool Reach(SqliteStatement row, uint seq)
+        {
+            while (row.Int64(0) < seq)
+            {
+                if (!row.Step())
+                {
+                    return false;
+                }
+            }
+
+            return row.Int64(0) == seq;
+        }
     }
 }

@@ -83,10 +83,7 @@ internal static class DiffVerb
             Line(console.Bold(Number($"First divergence of {diff.DivergenceCount:N0}: {What(divergence)}")));
             Side(a, diff.Runs.A, diff.Context(true, divergence.IndexA, context), divergence.SeqA, divergence.OnlyA, "-", console.Red);
             Side(b, diff.Runs.B, diff.Context(false, divergence.IndexB, context), divergence.SeqB, divergence.OnlyB, "+", console.Green);
-            foreach (DiffRegister register in divergence.Registers)
-            {
-                Line(Number($"  {register.Name,-5} 0x{register.A:x16}  0x{register.B:x16}"));
-            }
+            Registers(divergence.SeqA, divergence.SeqB, divergence.Registers);
 
             foreach (DiffDivergence further in diff.Divergences.Skip(1))
             {
@@ -99,6 +96,14 @@ internal static class DiffVerb
             Line("");
             Line(Number(
                 $"Virtual time differs from A {time.SeqA}, B {time.SeqB} on: {time.TimeA} ns, {time.TimeB} ns"));
+        }
+
+        if (diff.FirstRegisterDifference is { } state
+            && (diff.Divergences.Count == 0 || diff.Divergences[0].SeqA != state.SeqA || diff.Divergences[0].SeqB != state.SeqB))
+        {
+            Line("");
+            Line("First difference in registers of events that correspond");
+            Registers(state.SeqA, state.SeqB, state.Registers);
         }
 
         Counts("Probes", diff.Probes, false);
@@ -121,6 +126,19 @@ internal static class DiffVerb
             table.Finish();
         }
 
+        void Registers(long? seqA, long? seqB, IReadOnlyList<DiffRegister> registers)
+        {
+            if (registers.Count > 0)
+            {
+                Line(Number($"  {"",-5} {"A " + seqA,-18}  B {seqB}"));
+            }
+
+            foreach (DiffRegister register in registers)
+            {
+                Line(Number($"  {register.Name,-5} 0x{register.A:x16}  0x{register.B:x16}"));
+            }
+        }
+
         void Line(string text) => output.Write(text + "\n");
 
         string More(int all) => all > limit ? Number($" ({limit} of {all:N0})") : "";
@@ -132,8 +150,8 @@ internal static class DiffVerb
             int left = 0;
             foreach (long seq in seqs)
             {
-                left = seq == at ? Math.Max(1, only) : left;
-                bool marked = left-- > 0 && seq >= at;
+                left = seq == at ? only : left;
+                bool marked = left-- > 0;
                 output.Write(marked ? colour(sign) : " ");
                 output.Write(Number($"{seq,10} "));
                 lines.WriteOne(run, seq, output);
@@ -170,9 +188,12 @@ internal static class DiffVerb
         }
     }
 
-    private static string What(DiffDivergence divergence) => divergence.What == "arguments"
-        ? "the same event with other arguments"
-        : Number($"{divergence.OnlyA:N0} events only in A, {divergence.OnlyB:N0} only in B");
+    private static string What(DiffDivergence divergence) => divergence.What switch
+    {
+        "arguments" => "the same event with other arguments",
+        "caller" => "the same event from another caller",
+        _ => Number($"{divergence.OnlyA:N0} {(divergence.OnlyA == 1 ? "event" : "events")} only in A, {divergence.OnlyB:N0} only in B"),
+    };
 
     private static string Number(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
@@ -197,6 +218,9 @@ internal static class DiffVerb
                 firstTimeDifference = diff.FirstTimeDifference is { } t
                     ? new { seqA = t.SeqA, seqB = t.SeqB, timeA = t.TimeA, timeB = t.TimeB }
                     : null,
+                firstRegisterDifference = diff.FirstRegisterDifference is { } r
+                    ? new { seqA = r.SeqA, seqB = r.SeqB, registers = Registers(r.Registers) }
+                    : null,
                 probes = diff.Probes.Take(limit).Select(static c => new { change = c.Change, probe = c.Probe, a = c.A, b = c.B }),
                 probesChanged = diff.Probes.Count,
                 callers = diff.Callers.Take(limit).Select(static c => new { change = c.Change, probe = c.Probe, caller = c.Caller, a = c.A, b = c.B }),
@@ -217,10 +241,13 @@ internal static class DiffVerb
             seqB = d.SeqB,
             onlyA = d.OnlyA,
             onlyB = d.OnlyB,
-            registers = d.Registers.Select(static r => new { name = r.Name, a = $"0x{r.A:x}", b = $"0x{r.B:x}" }),
+            registers = Registers(d.Registers),
             contextA = lines ? Lines(a, diff.Runs.A, diff.Context(true, d.IndexA, context)) : null,
             contextB = lines ? Lines(b, diff.Runs.B, diff.Context(false, d.IndexB, context)) : null,
         };
+
+        static IEnumerable<object> Registers(IReadOnlyList<DiffRegister> registers) =>
+            registers.Select(static r => new { name = r.Name, a = $"0x{r.A:x}", b = $"0x{r.B:x}" });
 
         static List<string> Lines(TraceHistory history, long run, IReadOnlyList<long> seqs)
         {
