@@ -12,7 +12,11 @@ internal sealed record WholeTrace
 
     public required IReadOnlyList<TraceEvent> Events { get; init; }
 
+    /// <summary>The probes by number, each as its last row has it.</summary>
     public required IReadOnlyList<TraceProbe> Probes { get; init; }
+
+    /// <summary>Every row of a probe, in the order of the file.</summary>
+    public required IReadOnlyList<TraceProbe> ProbeRows { get; init; }
 
     public required string Console { get; init; }
 
@@ -53,7 +57,8 @@ internal sealed record WholeTrace
             Header = reader.Header,
             Footer = reader.Footer,
             Events = events,
-            Probes = probes,
+            Probes = [.. probes.GroupBy(p => p.Id).OrderBy(g => g.Key).Select(g => g.Last())],
+            ProbeRows = probes,
             Notes = notes,
             Console = console.ToString(),
         };

@@ -16,6 +16,9 @@ public sealed record GuestModule(
     string Name, ulong Address, uint State, GuestRange Core, GuestRange Init, GuestRange CoreText, GuestRange InitText,
     IReadOnlyList<Symbol> Symbols, GuestOrcTable Orc)
 {
+    /// <summary>Gets the tables that say what its instructions are used for.</summary>
+    public ModuleTables Tables { get; init; } = ModuleTables.None;
+
     /// <summary>Gets the parts of its memory that exist, as <c>SymbolTable.AddModule</c> wants them.</summary>
     public IReadOnlyList<(ulong Start, ulong End)> Ranges =>
         Init.End == 0 ? [(Core.Start, Core.End)] : [(Core.Start, Core.End), (Init.Start, Init.End)];

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using KprobeTrace.Loaders;
 using KprobeTrace.Symbols;
 
@@ -20,22 +19,18 @@ namespace KprobeTrace.Guest;
 /// </remarks>
 public sealed class GuestTables
 {
-    private const int MaxEntries = 4_000_000;
     private const int ExceptionEntrySize = 12;
     private const int JumpEntrySize = 16;
     private const uint DefaultBugEntrySize = 12;
-    private const int LongSite = 5;
-    private const int ShortSite = 2;
 
     private readonly LoadedImage _image;
     private readonly SymbolTable _symbols;
-    private readonly ulong[] _exceptions;
-    private readonly ulong[] _jumps;
-    private readonly byte[] _jumpSizes;
-    private readonly ulong[] _bugs;
-    private readonly ulong[] _staticCalls;
-    private readonly ulong[] _smpLocks;
-    private readonly ulong[] _mcount;
+    private readonly CodeSites _exceptions;
+    private readonly CodeSites _jumps;
+    private readonly CodeSites _bugs;
+    private readonly CodeSites _staticCalls;
+    private readonly CodeSites _smpLocks;
+    private readonly CodeSites _mcount;
     private readonly GuestRange[] _blacklist;
     private readonly GuestRange[] _refused;
 
@@ -47,14 +42,16 @@ public sealed class GuestTables
         _image = image;
         _symbols = symbols;
         int bugSize = (int)(types?.FindStruct("bug_entry")?.Size ?? DefaultBugEntrySize);
-        _exceptions = Relative(Bounds("__start___ex_table", "__stop___ex_table", "__ex_table"), ExceptionEntrySize);
-        _jumps = Relative(Bounds("__start___jump_table", "__stop___jump_table", "__jump_table"), JumpEntrySize);
-        _bugs = Relative(Bounds("__start___bug_table", "__stop___bug_table", "__bug_table"), Math.Max(bugSize, 4));
-        _staticCalls = Relative(
-            Bounds("__start_static_call_sites", "__stop_static_call_sites", ".static_call_sites"), 8);
-        _smpLocks = Relative(Bounds("__smp_locks", "__smp_locks_end", ".smp_locks"), 4);
-        _mcount = Absolute(Bounds("__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc"));
-        _jumpSizes = Array.ConvertAll(_jumps, SiteSize);
+        _exceptions = CodeSites.Create(Relative(Bounds("__start___ex_table", "__stop___ex_table", "__ex_table"), ExceptionEntrySize));
+        _jumps = CodeSites.CreateJumps(
+            Relative(Bounds("__start___jump_table", "__stop___jump_table", "__jump_table"), JumpEntrySize), image.TryReadLink);
+        _bugs = CodeSites.Create(
+            Relative(Bounds("__start___bug_table", "__stop___bug_table", "__bug_table"), Math.Max(bugSize, 4)));
+        _staticCalls = CodeSites.Create(
+            Relative(Bounds("__start_static_call_sites", "__stop_static_call_sites", ".static_call_sites"), 8), isCall: true);
+        _smpLocks = CodeSites.Create(Relative(Bounds("__smp_locks", "__smp_locks_end", ".smp_locks"), 4));
+        _mcount = CodeSites.Create(
+            CodeSites.Absolute(BytesOf(Bounds("__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc"))), isCall: true);
         _blacklist = [.. ReadBlacklist()];
         _refused = Merge(_blacklist);
         Text = Bounds("_stext", "_etext", "");
@@ -71,22 +68,22 @@ public sealed class GuestTables
     public IReadOnlyList<GuestRange> Blacklist => _blacklist;
 
     /// <summary>Gets the instructions that may fault and be fixed up, by rising address.</summary>
-    public IReadOnlyList<ulong> ExceptionSites => _exceptions;
+    public IReadOnlyList<ulong> ExceptionSites => _exceptions.Addresses;
 
     /// <summary>Gets the jump-label sites, by rising address.</summary>
-    public IReadOnlyList<ulong> JumpLabels => _jumps;
+    public IReadOnlyList<ulong> JumpLabels => _jumps.Addresses;
 
     /// <summary>Gets the <c>ud2</c> instructions of BUG and WARN, by rising address.</summary>
-    public IReadOnlyList<ulong> BugSites => _bugs;
+    public IReadOnlyList<ulong> BugSites => _bugs.Addresses;
 
     /// <summary>Gets the inline static-call sites, by rising address.</summary>
-    public IReadOnlyList<ulong> StaticCalls => _staticCalls;
+    public IReadOnlyList<ulong> StaticCalls => _staticCalls.Addresses;
 
     /// <summary>Gets the LOCK prefixes the kernel removes on a single CPU, by rising address.</summary>
-    public IReadOnlyList<ulong> LockPrefixes => _smpLocks;
+    public IReadOnlyList<ulong> LockPrefixes => _smpLocks.Addresses;
 
     /// <summary>Gets the ftrace call sites, by rising address.</summary>
-    public IReadOnlyList<ulong> FtraceSites => _mcount;
+    public IReadOnlyList<ulong> FtraceSites => _mcount.Addresses;
 
     /// <summary>Tells whether Linux refuses a kprobe at an address.</summary>
     /// <remarks>
@@ -109,37 +106,19 @@ public sealed class GuestTables
     }
 
     /// <summary>Tells whether an instruction has a fix-up in the exception table.</summary>
-    public bool HasExceptionEntry(ulong address) => Array.BinarySearch(_exceptions, address) >= 0;
+    public bool HasExceptionEntry(ulong address) => _exceptions.BeginAt(address);
 
     /// <summary>Tells whether an address is the <c>ud2</c> of a BUG or WARN.</summary>
-    public bool IsBugAddress(ulong address) => Array.BinarySearch(_bugs, address) >= 0;
+    public bool IsBugAddress(ulong address) => _bugs.BeginAt(address);
 
     /// <summary>The jump-label site that holds an address; null when it lies in none.</summary>
-    public GuestRange? JumpLabelAt(ulong address)
-    {
-        int index = IndexAtOrBelow(_jumps, address);
-        return index >= 0 && address - _jumps[index] < _jumpSizes[index]
-            ? new GuestRange(_jumps[index], _jumps[index] + _jumpSizes[index])
-            : null;
-    }
+    public GuestRange? JumpLabelAt(ulong address) => _jumps.At(address);
 
     /// <summary>The inline static-call site that holds an address; null when it lies in none.</summary>
-    public GuestRange? StaticCallAt(ulong address) => SiteAt(_staticCalls, address, LongSite);
+    public GuestRange? StaticCallAt(ulong address) => _staticCalls.At(address);
 
     /// <summary>The ftrace call site that holds an address; null when it lies in none.</summary>
-    public GuestRange? FtraceSiteAt(ulong address) => SiteAt(_mcount, address, LongSite);
-
-    private static GuestRange? SiteAt(ulong[] sites, ulong address, ulong size)
-    {
-        int index = IndexAtOrBelow(sites, address);
-        return index >= 0 && address - sites[index] < size ? new GuestRange(sites[index], sites[index] + size) : null;
-    }
-
-    private static int IndexAtOrBelow(ulong[] sorted, ulong address)
-    {
-        int index = Array.BinarySearch(sorted, address);
-        return index >= 0 ? index : ~index - 1;
-    }
+    public GuestRange? FtraceSiteAt(ulong address) => _mcount.At(address);
 
     private static bool IsInAny(GuestRange[] ranges, ulong address)
     {
@@ -205,75 +184,18 @@ public sealed class GuestTables
         return (ulong)bytes.Length >= length ? bytes[..(int)length] : default;
     }
 
-    private ulong[] Relative(GuestRange range, int entrySize)
-    {
-        ReadOnlySpan<byte> bytes = BytesOf(range);
-        List<ulong> addresses = [];
-        for (int at = 0; at + entrySize <= bytes.Length && addresses.Count < MaxEntries; at += entrySize)
-        {
-            // Some tables are padded to a page; an entry that points at itself is padding.
-            long offset = BinaryPrimitives.ReadInt32LittleEndian(bytes[at..]);
-            if (offset != 0)
-            {
-                addresses.Add(range.Start + (ulong)at + (ulong)offset);
-            }
-        }
-
-        addresses.Sort();
-        return [.. addresses];
-    }
-
-    private ulong[] Absolute(GuestRange range)
-    {
-        ReadOnlySpan<byte> bytes = BytesOf(range);
-        ulong[] addresses = new ulong[Math.Min(bytes.Length / 8, MaxEntries)];
-        for (int i = 0; i < addresses.Length; i++)
-        {
-            addresses[i] = BinaryPrimitives.ReadUInt64LittleEndian(bytes[(i * 8)..]);
-        }
-
-        Array.Sort(addresses);
-        return addresses;
-    }
-
-    // A jump-label site is a jump or a nop, of two or five bytes.
-    private byte SiteSize(ulong address)
-    {
-        ReadOnlySpan<byte> code = _image.BytesAtLink(address).Span;
-        return code.Length > 1 && (code[0] == 0xEB || (code[0] == 0x66 && code[1] == 0x90)) ? (byte)ShortSite : (byte)LongSite;
-    }
+    private ulong[] Relative(GuestRange range, int entrySize) => CodeSites.Relative(BytesOf(range), range.Start, entrySize);
 
     private List<GuestRange> ReadBlacklist()
     {
-        List<GuestRange> ranges = [];
-        ReadOnlySpan<byte> bytes = BytesOf(Bounds("__start_kprobe_blacklist", "__stop_kprobe_blacklist", "_kprobe_blacklist"));
-        for (int at = 0; at + 8 <= bytes.Length && ranges.Count < MaxEntries; at += 8)
-        {
-            AddFunction(ranges, BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]));
-        }
-
-        AddArea(ranges, Bounds("__kprobes_text_start", "__kprobes_text_end", ""));
-        AddArea(ranges, Bounds("__noinstr_text_start", "__noinstr_text_end", ""));
-        AddArea(ranges, Bounds("__entry_text_start", "__entry_text_end", ""));
-        return ranges;
-    }
-
-    private ulong AddFunction(List<GuestRange> ranges, ulong address)
-    {
-        if (!_symbols.TryFind(address, out Symbol symbol, out _))
-        {
-            return 0;
-        }
-
-        ranges.Add(new GuestRange(address, address + symbol.Size, symbol.Name));
-        return symbol.Size;
-    }
-
-    private void AddArea(List<GuestRange> ranges, GuestRange area)
-    {
-        for (ulong at = area.Start; at < area.End && ranges.Count < MaxEntries;)
-        {
-            at += Math.Max(AddFunction(ranges, at), 1);
-        }
+        GuestRange table = Bounds("__start_kprobe_blacklist", "__stop_kprobe_blacklist", "_kprobe_blacklist");
+        return KprobeBlacklist.Collect(
+            _symbols,
+            CodeSites.Absolute(BytesOf(table)),
+            [
+                Bounds("__kprobes_text_start", "__kprobes_text_end", ""),
+                Bounds("__noinstr_text_start", "__noinstr_text_end", ""),
+                Bounds("__entry_text_start", "__entry_text_end", ""),
+            ]);
     }
 }

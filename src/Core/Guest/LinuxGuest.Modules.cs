@@ -53,8 +53,18 @@ public sealed unsafe partial class LinuxGuest
         (GuestRange core, GuestRange coreText) = ReadLayout(address, "core_layout", 0);
         (GuestRange init, GuestRange initText) = ReadLayout(address, "init_layout", 4);
         return new GuestModule(
-            text, address, stateValue, core, init, coreText, initText, ReadSymbols(address, text), ReadOrc(address));
+            text, address, stateValue, core, init, coreText, initText, ReadSymbols(address, text), ReadOrc(address))
+        {
+            Tables = ReadTables(address, coreText, initText),
+        };
     }
+
+    /// <summary>Reads the state a module is in now: 0 live, 1 coming, 2 going, 3 being set up; null when it cannot be read.</summary>
+    /// <param name="address">Address of its <c>struct module</c>.</param>
+    public uint? ReadModuleState(ulong address) =>
+        _types?.OffsetOf("module", "state") is uint state && _memory.TryReadUInt32(address + state, out uint value)
+            ? value
+            : null;
 
     // Up to 6.3: one layout with a size and a text size. From 6.4: an array of memories by type, of which 0 is the core
     // text, 1 to 3 its data, 4 the init text and 5 to 6 its data.

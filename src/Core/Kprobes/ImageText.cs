@@ -7,11 +7,14 @@ namespace KprobeTrace.Kprobes;
 /// <summary>What an image's symbols and tables say of its text, and the modules that have come since.</summary>
 public sealed class ImageText : IKernelText
 {
+    private const uint Live = 0;
+    private const uint Going = 2;
     private readonly LoadedImage _image;
     private readonly SymbolTable _symbols;
     private readonly GuestTables _tables;
     private readonly List<GuestModule> _modules = [];
-    private readonly List<GuestRange> _blacklist;
+    private readonly Dictionary<string, List<GuestRange>> _moduleBlacklists = [];
+    private GuestRange[] _blacklist;
 
     /// <summary>Creates the view over an image.</summary>
     public ImageText(LoadedImage image, SymbolTable symbols, GuestTables tables)
@@ -31,6 +34,9 @@ public sealed class ImageText : IKernelText
     /// <summary>The kernel's init text; empty when the image has none.</summary>
     public GuestRange InitText => _tables.InitText;
 
+    /// <summary>Says what state a module is in now; without it the state it had when it was set counts.</summary>
+    public Func<GuestModule, uint>? ModuleState { get; set; }
+
     /// <inheritdoc/>
     public IReadOnlyList<GuestRange> Blacklist => _blacklist;
 
@@ -44,13 +50,18 @@ public sealed class ImageText : IKernelText
         _modules.RemoveAll(m => m.Name == module.Name);
         _modules.Add(module);
         _symbols.AddModule(module.Name, module.Ranges, module.Symbols);
+        _moduleBlacklists[module.Name] =
+            KprobeBlacklist.Collect(_symbols, module.Tables.BlacklistedFunctions, module.Tables.BlacklistedText);
+        CollectBlacklist();
     }
 
-    /// <summary>Forgets a module and its symbols.</summary>
+    /// <summary>Forgets a module, its symbols and its tables.</summary>
     public void RemoveModule(string name)
     {
         _modules.RemoveAll(m => m.Name == name);
         _symbols.RemoveModule(name);
+        _moduleBlacklists.Remove(name);
+        CollectBlacklist();
     }
 
     /// <inheritdoc/>
@@ -82,16 +93,14 @@ public sealed class ImageText : IKernelText
 
         foreach (GuestModule module in _modules)
         {
-            const uint live = 0;
-            const uint going = 2;
             if (module.CoreText.Contains(address))
             {
-                return module.State == going ? KernelTextKind.ModuleGone : KernelTextKind.Module;
+                return StateOf(module) == Going ? KernelTextKind.ModuleGone : KernelTextKind.Module;
             }
 
             if (module.InitText.Contains(address))
             {
-                return module.State is live or going ? KernelTextKind.ModuleGone : KernelTextKind.ModuleInit;
+                return StateOf(module) is Live or Going ? KernelTextKind.ModuleGone : KernelTextKind.ModuleInit;
             }
         }
 
@@ -99,10 +108,17 @@ public sealed class ImageText : IKernelText
     }
 
     /// <inheritdoc/>
-    public bool IsBugSite(ulong address) => _tables.IsBugAddress(address);
+    public bool IsBugSite(ulong address) =>
+        _tables.IsBugAddress(address) || _modules.Exists(m => m.Tables.BugSites.BeginAt(address));
 
     /// <inheritdoc/>
-    public bool IsJumpLabel(ulong address) => _tables.JumpLabelAt(address) is not null;
+    public bool IsJumpLabel(ulong address) =>
+        _tables.JumpLabelAt(address) is not null || _modules.Exists(m => m.Tables.JumpLabels.At(address) is not null);
+
+    private uint StateOf(GuestModule module) => ModuleState?.Invoke(module) ?? module.State;
+
+    private void CollectBlacklist() =>
+        _blacklist = [.. _tables.Blacklist, .. _modules.SelectMany(m => _moduleBlacklists[m.Name])];
 
     /// <summary>An image without Linux' text symbols: what its file says may be executed.</summary>
     private bool IsExecutable(ulong address)

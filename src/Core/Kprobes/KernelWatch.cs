@@ -30,6 +30,7 @@ public sealed class KernelWatch
         _linux = linux;
         _unwinder = unwinder;
         Modules = new ModuleProbes(kprobes);
+        text.ModuleState = module => linux.ReadModuleState(module.Address) ?? module.State;
         OnEntry("free_module", ModuleGoing);
         OnEntry("free_initmem", _ => InitTextFreed());
         OnEntry("__put_task_struct", kprobes.TaskExited);
@@ -38,6 +39,9 @@ public sealed class KernelWatch
 
     /// <summary>Is told of a module before its init function runs.</summary>
     public event Action<GuestModule>? ModuleLoaded;
+
+    /// <summary>Is told of a module whose init function has succeeded and whose init text is therefore gone.</summary>
+    public event Action<GuestModule>? ModuleLive;
 
     /// <summary>Is told of a module whose text goes away.</summary>
     public event Action<string>? ModuleUnloaded;
@@ -75,14 +79,12 @@ public sealed class KernelWatch
 
     private int ModuleComing(KretprobeInstance call, ulong address)
     {
-        const uint coming = 1;
         call.Token = address;
         if (_linux.ReadModule(address) is not GuestModule module)
         {
             return 1;
         }
 
-        module = module with { State = coming };
         _text.SetModule(module);
         _unwinder?.AddModule(module);
         ModuleLoaded?.Invoke(module);
@@ -90,14 +92,21 @@ public sealed class KernelWatch
         return 0;
     }
 
+    /// <summary>The init function is done. Where it failed the kernel has freed the module already.</summary>
     private int ModuleInitialized(ulong address, int result)
     {
-        const uint live = 0;
-        GuestModule? known = Find(address);
-        if (known is not null && result == 0)
+        if (Find(address) is not GuestModule coming || result != 0)
         {
-            _text.SetModule(known with { State = live });
-            _kprobes.TextGone(known.InitText.Start, known.InitText.End);
+            return 0;
+        }
+
+        _kprobes.TextGone(coming.InitText.Start, coming.InitText.End);
+        if (_linux.ReadModule(address) is GuestModule live && live.Name == coming.Name)
+        {
+            // The module has another symbol table now, and something else may take the place of its init text.
+            _text.SetModule(live);
+            _unwinder?.AddModule(live);
+            ModuleLive?.Invoke(live);
         }
 
         return 0;
@@ -112,7 +121,6 @@ public sealed class KernelWatch
 
         _kprobes.TextGone(module.InitText.Start, module.InitText.End);
         _kprobes.TextGone(module.CoreText.Start, module.CoreText.End);
-        Modules.ModuleGone(module.Name);
         _text.RemoveModule(module.Name);
         _unwinder?.RemoveModule(module.Name);
         ModuleUnloaded?.Invoke(module.Name);

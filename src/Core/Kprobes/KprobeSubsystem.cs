@@ -43,6 +43,9 @@ public sealed partial class KprobeSubsystem
     /// <summary>Is told when the guest's own writes move a probe off an instruction boundary, or back onto one.</summary>
     public event Action<Kprobe, bool>? BoundaryChanged;
 
+    /// <summary>Is told of every probe whose text goes away.</summary>
+    public event Action<Kprobe>? ProbeGone;
+
     /// <summary>What the CPU calls at breakpoints.</summary>
     public Int3Handler Handler { get; }
 
@@ -377,8 +380,9 @@ public sealed partial class KprobeSubsystem
 
     private void Kill(KprobeEntry entry)
     {
+        Kprobe[] gone = Array.FindAll(entry.Children, p => (p.Flags & KprobeStatus.Gone) == 0);
         entry.Flags |= KprobeStatus.Gone;
-        foreach (Kprobe probe in entry.Children)
+        foreach (Kprobe probe in gone)
         {
             probe.Flags |= KprobeStatus.Gone;
             if (probe.ReturnProbe is not null)
@@ -389,5 +393,9 @@ public sealed partial class KprobeSubsystem
 
         UpdateArming(entry, "gone");
         entry.Refresh();
+        foreach (Kprobe probe in gone)
+        {
+            ProbeGone?.Invoke(probe);
+        }
     }
 }

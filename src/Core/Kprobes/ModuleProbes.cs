@@ -17,60 +17,73 @@ public sealed class ModuleProbes
     public event Action<Kprobe, KprobeResult>? Registered;
 
     /// <summary>Keeps a probe, whose symbol is <c>MODULE:NAME</c>, for a module.</summary>
-    public void Add(string name, Kprobe probe)
+    /// <param name="name">The module.</param>
+    /// <param name="probe">The probe.</param>
+    /// <param name="prepare">Runs before each registration; one that fails is not made. Optional.</param>
+    public void Add(string name, Kprobe probe, Func<KprobeResult>? prepare = null)
     {
         ArgumentNullException.ThrowIfNull(probe);
-        _waiting.Add(new Waiting(name, probe, null, probe.Flags));
+        _waiting.Add(new Waiting(name, probe, null, probe.Flags, prepare));
     }
 
     /// <summary>Keeps a return probe, whose symbol is <c>MODULE:NAME</c>, for a module.</summary>
-    public void Add(string name, Kretprobe probe)
+    /// <param name="name">The module.</param>
+    /// <param name="probe">The return probe.</param>
+    /// <param name="prepare">Runs before each registration; one that fails is not made. Optional.</param>
+    public void Add(string name, Kretprobe probe, Func<KprobeResult>? prepare = null)
     {
         ArgumentNullException.ThrowIfNull(probe);
-        _waiting.Add(new Waiting(name, probe.Kp, probe, probe.Kp.Flags));
+        _waiting.Add(new Waiting(name, probe.Kp, probe, probe.Kp.Flags, prepare));
     }
 
     /// <summary>A module's symbols are known and its init function has not run: registers what waits for it.</summary>
+    /// <remarks>
+    /// A probe that was there when the module went away has stayed in the table as gone; it is taken out only now. What it
+    /// counted goes on.
+    /// </remarks>
     public void ModuleComing(string name)
     {
         foreach (Waiting waiting in _waiting)
         {
-            if (waiting.Module != name || waiting.Probe.IsRegistered)
+            if (waiting.Module == name && (!waiting.Probe.IsRegistered || (waiting.Probe.Flags & KprobeStatus.Gone) != 0))
             {
-                continue;
+                KprobeResult result = Register(waiting);
+                Registered?.Invoke(waiting.Probe, result);
             }
-
-            ulong hits = waiting.Probe.Hits;
-            waiting.Probe.Addr = 0;
-            waiting.Probe.Flags = waiting.Flags;
-            KprobeResult result = waiting.Return is null
-                ? _kprobes.RegisterKprobe(waiting.Probe)
-                : _kprobes.RegisterKretprobe(waiting.Return);
-            waiting.Probe.Hits = hits;
-            Registered?.Invoke(waiting.Probe, result);
         }
     }
 
-    /// <summary>A module's text is gone: its probes wait for it to come again.</summary>
-    public void ModuleGone(string name)
+    private KprobeResult Register(Waiting waiting)
     {
-        foreach (Waiting waiting in _waiting)
+        Kprobe probe = waiting.Probe;
+        ulong hits = probe.Hits;
+        KprobeResult result;
+        if (waiting.Return is Kretprobe calls)
         {
-            if (waiting.Module != name || !waiting.Probe.IsRegistered)
-            {
-                continue;
-            }
-
-            if (waiting.Return is null)
-            {
-                _kprobes.UnregisterKprobe(waiting.Probe);
-            }
-            else
-            {
-                _kprobes.UnregisterKretprobe(waiting.Return);
-            }
+            (ulong returns, ulong without, ulong abandoned) = (calls.Returns, calls.NoReturnAddress, calls.Abandoned);
+            _kprobes.UnregisterKretprobe(calls);
+            Reset(waiting);
+            result = waiting.Prepare?.Invoke() ?? KprobeResult.Success;
+            result = result.IsSuccess ? _kprobes.RegisterKretprobe(calls) : result;
+            (calls.Returns, calls.NoReturnAddress, calls.Abandoned) = (returns, without, abandoned);
         }
+        else
+        {
+            _kprobes.UnregisterKprobe(probe);
+            Reset(waiting);
+            result = waiting.Prepare?.Invoke() ?? KprobeResult.Success;
+            result = result.IsSuccess ? _kprobes.RegisterKprobe(probe) : result;
+        }
+
+        probe.Hits = hits;
+        return result;
     }
 
-    private sealed record Waiting(string Module, Kprobe Probe, Kretprobe? Return, KprobeStatus Flags);
+    private static void Reset(Waiting waiting)
+    {
+        waiting.Probe.Addr = 0;
+        waiting.Probe.Flags = waiting.Flags;
+    }
+
+    private sealed record Waiting(string Module, Kprobe Probe, Kretprobe? Return, KprobeStatus Flags, Func<KprobeResult>? Prepare);
 }

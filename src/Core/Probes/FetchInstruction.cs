@@ -10,6 +10,7 @@ namespace KprobeTrace.Probes;
 /// <param name="IsSigned">True when a stored value is sign-extended.</param>
 /// <param name="HasBitfield">True when the two shifts apply.</param>
 /// <param name="Text">A constant text, else null.</param>
+/// <param name="Symbol">The data symbol that a constant is the address of, else null.</param>
 internal readonly record struct FetchInstruction(
     FetchOperation Operation,
     byte Size = 0,
@@ -19,7 +20,8 @@ internal readonly record struct FetchInstruction(
     long Parameter = 0,
     bool IsSigned = false,
     bool HasBitfield = false,
-    byte[]? Text = null)
+    byte[]? Text = null,
+    DataSymbol? Symbol = null)
 {
     /// <summary>True for the last step of an argument.</summary>
     public bool IsStore => Operation >= FetchOperation.StoreValue;

@@ -49,6 +49,33 @@ public sealed class ProbeDefinition
     /// <summary>Builds the program that fetches this definition's arguments at a hit.</summary>
     public FetchProgram CompileArguments() => new(Arguments);
 
+    /// <summary>Looks up the data symbols of the arguments (<c>@SYM</c>) anew, for programs that are compiled from then on.</summary>
+    /// <remarks>The kernel does so at every registration: the symbols of a module are known only while it is loaded.</remarks>
+    /// <returns>The first symbol that is unknown; null when all are known.</returns>
+    public string? ResolveData(IProbeTarget target)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        foreach (ProbeArgument argument in Arguments)
+        {
+            foreach (ref FetchInstruction step in argument.Steps.AsSpan())
+            {
+                if (step.Symbol is not DataSymbol symbol)
+                {
+                    continue;
+                }
+
+                if (!target.TryResolve(symbol.Name, out ulong address))
+                {
+                    return symbol.Name;
+                }
+
+                step = step with { Parameter = (long)address + symbol.Offset };
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Shows the definition as <c>kprobe_events</c> reads back: names filled in, the offset in decimal.</summary>
     /// <param name="maxActive">The count in force after registration; 0 leaves it out.</param>
     public string ReadBack(int maxActive = 0)

@@ -111,6 +111,7 @@ public sealed partial class ProbeDefinitionParser
     private bool ParseMemory(string text, int offset)
     {
         long address;
+        DataSymbol? symbol = null;
         if (text.Length > 0 && char.IsAsciiDigit(text[0]))
         {
             if (!ProbeNumber.TryParse(text, 0, out ulong number))
@@ -126,26 +127,28 @@ public sealed partial class ProbeDefinitionParser
         }
         else
         {
-            address = ResolveData(text);
+            address = ResolveData(text, out symbol);
             _extraSteps++;
         }
 
-        return Emit(FetchOperation.Immediate, address, offset) && Emit(FetchOperation.Dereference, 0, offset);
+        return Emit(FetchOperation.Immediate, address, offset, symbol) && Emit(FetchOperation.Dereference, 0, offset);
     }
 
     /// <summary>Resolves <c>SYM[+|-OFFS]</c>; what fails is remembered, to be reported as registration would.</summary>
-    private long ResolveData(string text)
+    private long ResolveData(string text, out DataSymbol? symbol)
     {
-        if (!TrySplitOffset(text, out string symbol, out long offset))
+        if (!TrySplitOffset(text, out string name, out long offset))
         {
+            symbol = new DataSymbol(text, 0);
             Remember(text, ProbeErrno.Invalid);
             return 0;
         }
 
+        symbol = new DataSymbol(name, offset);
         ulong address = 0;
-        if (_target is not null && !_target.TryResolve(symbol, out address))
+        if (_target is not null && !_target.TryResolve(name, out address))
         {
-            Remember(symbol, ProbeErrno.NoEntry);
+            Remember(name, ProbeErrno.NoEntry);
         }
 
         return (long)address + offset;
@@ -247,14 +250,14 @@ public sealed partial class ProbeDefinitionParser
             : Fail(ProbeErrorCode.BadImmediate, _word, offset + 1);
     }
 
-    private bool Emit(FetchOperation operation, long parameter, int offset)
+    private bool Emit(FetchOperation operation, long parameter, int offset, DataSymbol? symbol = null)
     {
         if (!HasRoomFor(1))
         {
             return Fail(ProbeErrorCode.TooManySteps, _word, offset);
         }
 
-        _steps.Add(new FetchInstruction(operation, 8, Parameter: parameter));
+        _steps.Add(new FetchInstruction(operation, 8, Parameter: parameter, Symbol: symbol));
         return true;
     }
 }

@@ -16,7 +16,7 @@ internal sealed unsafe class EventRecorder
     private readonly Recorder _recorder;
     private readonly GuestMachine _machine;
     private readonly FetchEnvironment _environment;
-    private readonly FetchProgram _program;
+    private FetchProgram _program;
     private readonly FetchBuffer _values;
     private readonly ProbeEvent _event;
     private readonly bool _wantsStack;
@@ -51,6 +51,9 @@ internal sealed unsafe class EventRecorder
 
     /// <summary>The return probe, for <c>r</c> definitions.</summary>
     public Kretprobe? ReturnProbe { get; private set; }
+
+    /// <summary>Why the probe was refused when its module came; empty when it was not.</summary>
+    public string Refusal { get; set; } = "";
 
     /// <summary>Hits so far, recorded or filtered out.</summary>
     public ulong Hits => ReturnProbe?.Returns ?? Probe?.Hits ?? 0;
@@ -94,6 +97,21 @@ internal sealed unsafe class EventRecorder
         ReturnProbe.Kp.Addr = place.Symbol is null ? place.Address : 0;
         ReturnProbe.Kp.Tag = this;
         return ReturnProbe;
+    }
+
+    /// <summary>Whether a probe is the one that feeds this recorder, or its entry.</summary>
+    public bool Owns(Kprobe probe) => probe == Probe || probe == ReturnProbe?.Kp;
+
+    /// <summary>Looks up the data symbols of the arguments anew; fails when one is unknown.</summary>
+    public KprobeResult ResolveData(IProbeTarget target)
+    {
+        if (Definition.ResolveData(target) is string unknown)
+        {
+            return new KprobeResult(KprobeErrno.NoEntry, $"no symbol {unknown}");
+        }
+
+        _program = Definition.CompileArguments();
+        return KprobeResult.Success;
     }
 
     private int OnPre(Kprobe probe, ref PtRegs registers)

@@ -30,7 +30,8 @@ public sealed unsafe class GuestSession : IDisposable
         _ = new ProcessorBreakpoints(Machine.Processor, Kprobes.Handler);
         Watch = Linux is null ? null : new KernelWatch(Kprobes, Text, Linux, Unwinder);
         Environment = new FetchEnvironment(this, probed);
-        Events = new ProbeEventSet(new ImageProbeTarget(Symbols, Types));
+        Target = new ImageProbeTarget(Symbols, Types);
+        Events = new ProbeEventSet(Target);
     }
 
     /// <summary>The image.</summary>
@@ -65,6 +66,9 @@ public sealed unsafe class GuestSession : IDisposable
 
     /// <summary>The probe events defined so far.</summary>
     public ProbeEventSet Events { get; }
+
+    /// <summary>What definitions are checked against.</summary>
+    internal IProbeTarget Target { get; }
 
     /// <summary>What fetch arguments and filters read of a hit.</summary>
     internal FetchEnvironment Environment { get; }

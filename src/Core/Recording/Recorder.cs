@@ -9,7 +9,7 @@ using KprobeTrace.Tracing;
 namespace KprobeTrace.Recording;
 
 /// <summary>Runs a guest with probes on it and writes what they see to a trace.</summary>
-public sealed class Recorder : IDisposable
+public sealed partial class Recorder : IDisposable
 {
     /// <summary>Instructions between two looks at the outside world; a fixed grid, so that it leaves no mark in the trace.</summary>
     private const long Slice = 1L << 26;
@@ -32,6 +32,7 @@ public sealed class Recorder : IDisposable
         _eventsLeft = options.MaxEvents > 0 ? options.MaxEvents : long.MaxValue;
         Session = GuestSession.Open(options, _console.Take);
         Session.Kprobes.TextPoked += Poked;
+        WatchProbes();
     }
 
     /// <summary>The guest.</summary>
@@ -98,7 +99,8 @@ public sealed class Recorder : IDisposable
         }
 
         _console.Finish();
-        WriteCallNotes(writer);
+        Session.Kprobes.SettleAllText();
+        WriteCallNotes();
         TraceFooter footer = Footer(state);
         writer.Complete(footer);
         return new RunEnd
@@ -109,6 +111,7 @@ public sealed class Recorder : IDisposable
             Bytes = writer.BytesWritten,
             EventsByKind = _eventsByKind,
             NeverFired = [.. _recorders.Where(r => r.Hits == 0).Select(r => r.Definition.Event)],
+            Refused = [.. _recorders.Where(r => r.Refusal.Length > 0).Select(r => (r.Definition.Event, r.Refusal))],
         };
     }
 
@@ -196,12 +199,14 @@ public sealed class Recorder : IDisposable
     {
         if (recorder.Definition.IsReturn)
         {
-            watch.Modules.Add(module, recorder.CreateKretprobe());
+            watch.Modules.Add(module, recorder.CreateKretprobe(), Prepare);
         }
         else
         {
-            watch.Modules.Add(module, recorder.CreateKprobe(Kinds));
+            watch.Modules.Add(module, recorder.CreateKprobe(Kinds), Prepare);
         }
+
+        KprobeResult Prepare() => recorder.ResolveData(Session.Target);
     }
 
     private TraceHeader Header() => new()
@@ -256,36 +261,6 @@ public sealed class Recorder : IDisposable
         }
     }
 
-    /// <summary>Says of every return probe which calls gave no event.</summary>
-    private void WriteCallNotes(TraceWriter writer)
-    {
-        foreach (EventRecorder recorder in _recorders)
-        {
-            if (recorder.ReturnProbe is Kretprobe calls)
-            {
-                Note(TraceNoteKind.Miss, "calls had no return address on the stack", calls.NoReturnAddress);
-                Note(TraceNoteKind.Remark, "calls were abandoned: their task ended or their stack was unwound", calls.Abandoned);
-                Note(TraceNoteKind.Remark, "calls had not returned at the end", (ulong)calls.Open);
-            }
-
-            void Note(TraceNoteKind kind, string text, ulong count)
-            {
-                if (count > 0)
-                {
-                    writer.WriteNote(new TraceNote
-                    {
-                        TimeNs = (ulong)Session.Machine.Now,
-                        Instructions = (ulong)Session.Machine.Retired,
-                        Kind = kind,
-                        ProbeId = recorder.Id,
-                        Count = count,
-                        Text = FormattableString.Invariant($"{count} {text}"),
-                    });
-                }
-            }
-        }
-    }
-
     private void Poked(TextPoke poke)
     {
         if (_writer is null)
@@ -318,6 +293,7 @@ public sealed class Recorder : IDisposable
             Module = definition.Place.Module ?? (named ? symbol.Module : ""),
             Definition = definition.Command,
             Filter = Session.Events.Find(definition.Group, definition.Event)?.Filter?.Text ?? "",
+            State = State(recorder),
             Arguments = [.. definition.Arguments.Select(a => new TraceArgument(a.Name, TypeName(a)))],
         };
     }
@@ -354,18 +330,4 @@ public sealed class Recorder : IDisposable
     };
 
     private static ulong Missed(EventRecorder recorder) => recorder.ReturnProbe?.NMissed ?? recorder.Probe?.NMissed ?? 0;
-
-    private static string State(EventRecorder recorder)
-    {
-        Kprobe? probe = recorder.ReturnProbe?.Kp ?? recorder.Probe;
-        return probe switch
-        {
-            null => "refused",
-            { IsRegistered: false } => "pending",
-            { IsOffBoundary: true } => "off-boundary",
-            _ when (probe.Flags & KprobeStatus.Gone) != 0 => "gone",
-            _ when (probe.Flags & KprobeStatus.Disabled) != 0 => "disabled",
-            _ => "armed",
-        };
-    }
 }

@@ -23,4 +23,7 @@ public sealed record RunEnd
 
     /// <summary>Names of the probes that never fired.</summary>
     public required IReadOnlyList<string> NeverFired { get; init; }
+
+    /// <summary>Probes that were refused when their module came, and why.</summary>
+    public required IReadOnlyList<(string Name, string Reason)> Refused { get; init; }
 }

@@ -24,8 +24,7 @@ public sealed class ModuleProbesTests : KprobeRows
         Load();
         Guest.Call("tmod:tmod_fn", 1);
         Unload();
-        Assert.False(probe.IsRegistered);
-        Assert.Empty(Kprobes.List());
+        Assert.Equal($"{SyntheticGuest.ModuleBase:x16}  k  0x{SyntheticGuest.ModuleBase:x} [GONE]\n", Kprobes.List());
         Kprobe second = Logged("q", "tmod:tmod_fn", post: false);
         _modules.Add("tmod", second);
         Load();
@@ -33,6 +32,47 @@ public sealed class ModuleProbesTests : KprobeRows
 
         Assert.Equal(["p.pre", "q.pre", "p.pre"], Log);
         Assert.Equal(2UL, probe.Hits);
+        Assert.False(probe.Flags.HasFlag(KprobeStatus.Gone));
+        Assert.DoesNotContain("[GONE]", Kprobes.List(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void E08_return_probe_counts_on_when_its_module_comes_back()
+    {
+        Kretprobe probe = new() { Kp = { SymbolName = "tmod:tmod_fn" } };
+        _modules.Add("tmod", probe);
+        Load();
+        Guest.Call("tmod:tmod_fn", 1);
+        Unload();
+        Load();
+        Guest.Call("tmod:tmod_fn", 1);
+
+        Assert.Equal((2UL, 2UL), (probe.Returns, probe.Kp.Hits));
+    }
+
+    [Fact]
+    public void E08_probe_whose_preparation_fails_is_not_registered()
+    {
+        List<KprobeResult> results = [];
+        _modules.Registered += (_, result) => results.Add(result);
+        Kprobe probe = On("tmod:tmod_fn");
+        _modules.Add("tmod", probe, () => new KprobeResult(KprobeErrno.NoEntry, "no symbol data"));
+
+        Load();
+
+        Assert.Equal("no symbol data", Assert.Single(results).Reason);
+        Assert.False(probe.IsRegistered);
+    }
+
+    [Fact]
+    public void E08_registration_needs_nobody_who_listens()
+    {
+        Kprobe probe = On("tmod:tmod_fn");
+        _modules.Add("tmod", probe);
+
+        Load();
+
+        Assert.True(probe.IsRegistered);
     }
 
     [Fact]
@@ -69,7 +109,6 @@ public sealed class ModuleProbesTests : KprobeRows
     private void Unload()
     {
         Kprobes.TextGone(SyntheticGuest.ModuleBase, SyntheticGuest.ModuleBase + 0x1000);
-        _modules.ModuleGone("tmod");
         Guest.Text.IsModuleLoaded = false;
     }
 }
