@@ -27,6 +27,11 @@ internal static class DryRunVerb
                 $"{(isReturn ? 'r' : 'p')}  {probe.Addr:x16}  {session.Symbols.Format(probe.Addr)}  {decoder.Format(probe.Addr, probe.CopiedInstruction.Span)}");
         }
 
+        foreach (string place in recorder.Pending)
+        {
+            output.WriteLine($"-  {"(pending)",-16}  {place}  waits for its module");
+        }
+
         return (int)ExitCode.Success;
     }
 }

@@ -49,11 +49,13 @@ internal sealed class RecordCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
+    private readonly Option<bool> _listProbes = Flag("--list-probes", "Register the probes, print them as Linux does in debugfs' kprobes/list, and exit.");
+    private readonly Option<bool> _listBlacklist = Flag("--list-blacklist", "Print what Linux refuses to probe, as it does in debugfs' kprobes/blacklist, and exit.");
     private readonly Option<string> _countOnly = Text("--count-only", "GLOB", "Count how often matching functions begin, by the engine itself and without probes; print the counts, write no trace.");
     private readonly Option<bool> _dryRun = Flag("--dry-run", "Check image and probes, print where each lands, and exit.");
     private readonly Option<bool> _json = Flag("--json", "Print the closing summary as one JSON object on stdout; the guest's console then goes nowhere unless named.");
     private readonly Option<bool> _quiet = Flag("--quiet", "Print errors only.", "-q");
-    private readonly Option<bool> _verbose = Flag("--verbose", "Say more: undefined instructions, definitions in force.", "-v");
+    private readonly Option<bool> _verbose = Flag("--verbose", "Say more: undefined instructions, definitions in force, the probes at the end as debugfs lists them.", "-v");
 
     public RecordCommand()
     {
@@ -64,7 +66,7 @@ internal sealed class RecordCommand
         Option[] options =
         [
             _probes, _probeFiles, _filters, _kinds, _output, _append, _initrd, _memory, _symbols, _load, _entry, _mode, _engine,
-            _maxInstructions, _maxEvents, _timeout, _console, _allowBlacklisted, _list, _countOnly, _dryRun, _json, _quiet, _verbose,
+            _maxInstructions, _maxEvents, _timeout, _console, _allowBlacklisted, _list, _listProbes, _listBlacklist, _countOnly, _dryRun, _json, _quiet, _verbose,
         ];
         foreach (Option option in options)
         {
@@ -186,6 +188,16 @@ internal sealed class RecordCommand
         if (result.GetResult(_list) is not null)
         {
             return ListVerb.Run(options, result.GetValue(_list) ?? "*");
+        }
+
+        if (result.GetValue(_listBlacklist))
+        {
+            return DebugfsVerb.PrintBlacklist(options);
+        }
+
+        if (result.GetValue(_listProbes))
+        {
+            return DebugfsVerb.PrintProbes(options);
         }
 
         if (result.GetValue(_dryRun))

@@ -61,6 +61,7 @@ internal static class RecordVerb
         RecordProgress progress = new(recorder, clock, enabled: !settings.Quiet && !Console.IsErrorRedirected);
         RunEnd end = recorder.Run(progress.Update);
         progress.Clear();
+        SayWhatBecameOfProbes(recorder, end, settings);
         if (settings.Json)
         {
             Console.Out.WriteLine(ToJson(options, end, clock.Elapsed, Environment.CpuUsage.TotalTime - processorBefore));
@@ -71,6 +72,19 @@ internal static class RecordVerb
         }
 
         return (int)(end.Crashed ? ExitCode.GuestCrashed : ExitCode.Success);
+    }
+
+    private static void SayWhatBecameOfProbes(Recorder recorder, RunEnd end, Settings settings)
+    {
+        if (settings.Verbose)
+        {
+            Console.Error.Write("kprobe-record: probes at the end:\n" + recorder.Session.Kprobes.List());
+        }
+
+        foreach ((string name, string reason) in end.Refused)
+        {
+            RecordTool.Say($"warning: probe {name} could not be registered when its module came: {reason}");
+        }
     }
 
     /// <summary>Makes Ctrl-C, SIGTERM and the time limit end the run in good order.</summary>
@@ -142,6 +156,13 @@ internal static class RecordVerb
             }
 
             json.WriteEndArray();
+            json.WriteStartObject("refused");
+            foreach ((string name, string reason) in end.Refused)
+            {
+                json.WriteString(name, reason);
+            }
+
+            json.WriteEndObject();
             json.WriteString("ended", end.Footer.Ended);
             json.WriteBoolean("crashed", end.Crashed);
             json.WriteNumber("exit_value", end.Footer.ExitCode);

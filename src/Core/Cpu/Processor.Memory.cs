@@ -538,7 +538,9 @@ public sealed unsafe partial class Processor
             {
                 _blocks.InvalidatePage(physical);
                 State->ExitRequest = 1;
+                _currentOp = op;
                 CodeWritten?.Invoke(physical, size);
+                _currentOp = null;
             }
 
             return;

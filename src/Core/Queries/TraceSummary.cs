@@ -114,13 +114,38 @@ public sealed record TraceSummary
             Faults = Rows(database, run, """
                 SELECT vector, count(*), sum(handled) FROM kt_fault WHERE run = ?1 GROUP BY vector ORDER BY vector
                 """, static s => (s.Int32(0), s.Int64(1), s.Int64(2))),
-            Notes = Rows(database, run, "SELECT kind || ': ' || text FROM kt_note WHERE run = ?1 LIMIT 20",
-                static s => s.Text(0)),
+            Notes = ReadNotes(database, run),
             Damage = Rows(database, run, """
                 SELECT CASE length WHEN 0 THEN reason ELSE 'at byte ' || offset || ': ' || reason END
                 FROM kt_damage WHERE run = ?1 LIMIT 20
                 """, static s => s.Text(0)),
         };
+    }
+
+    /// <summary>The notes that matter most first; those that say the same of several probes become one.</summary>
+    private static List<string> ReadNotes(SqliteDatabase database, long run)
+    {
+        const int shown = 20;
+        List<string> notes = Rows(database, run, """
+            SELECT n.kind, n.text, min(p.name), count(DISTINCT n.probe)
+            FROM kt_note n LEFT JOIN kt_probe p ON p.run = n.run AND p.probe = n.probe
+            WHERE n.run = ?1 GROUP BY n.kind, n.text
+            ORDER BY CASE n.kind WHEN 'miss' THEN 0 WHEN 'limit' THEN 1 WHEN 'refusal' THEN 2 WHEN 'remark' THEN 3 ELSE 4 END,
+              min(n.rowid)
+            """, static s => s.Int64(3) switch
+        {
+            0 => $"{s.Text(0)}: {s.Text(1)}",
+            1 => $"{s.Text(0)}: {s.Text(2)}: {s.Text(1)}",
+            long probes => $"{s.Text(0)}: {s.Text(2)} and {probes - 1} more: {s.Text(1)}",
+        });
+        if (notes.Count > shown)
+        {
+            int others = notes.Count - shown;
+            notes.RemoveRange(shown, others);
+            notes.Add($"… and {others} more in the view notes");
+        }
+
+        return notes;
     }
 
     private static List<T> Rows<T>(SqliteDatabase database, long run, string sql, Func<SqliteStatement, T> read)

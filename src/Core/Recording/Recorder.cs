@@ -44,6 +44,9 @@ public sealed partial class Recorder : IDisposable
     /// <summary>The definitions in force, whether the user's or the default ones.</summary>
     public IReadOnlyList<string> Definitions { get; private set; } = [];
 
+    /// <summary>The places of probes that wait for their module, as they were written.</summary>
+    public IEnumerable<string> Pending => _recorders.Where(r => State(r) == "pending").Select(r => r.Definition.Place.ToString());
+
     /// <summary>Kinds of events that are written.</summary>
     internal EventKinds Kinds => _options.Kinds;
 
@@ -88,6 +91,7 @@ public sealed partial class Recorder : IDisposable
         {
             long next = Math.Min(limit, (machine.Retired / Slice * Slice) + Slice);
             state = machine.Run(next);
+            Session.Kprobes.SettleText();
             writer.Advance((ulong)machine.Retired);
             progress?.Invoke();
         }

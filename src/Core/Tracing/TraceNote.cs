@@ -18,6 +18,6 @@ public sealed record TraceNote
     /// <summary>How many (misses, say), else 1.</summary>
     public ulong Count { get; init; } = 1;
 
-    /// <summary>One line in plain words; for <see cref="TraceNoteKind.ProbeState"/> the new state.</summary>
+    /// <summary>One line in plain words; for <see cref="TraceNoteKind.ProbeState"/> the new state, a colon, and why.</summary>
     public required string Text { get; init; }
 }

@@ -1,0 +1,41 @@
+using System.Text;
+using KprobeTrace.Recording;
+
+namespace KprobeTrace.Record;
+
+/// <summary>Prints what Linux shows in debugfs below <c>kprobes/</c>, before the guest's first instruction.</summary>
+internal static class DebugfsVerb
+{
+    /// <summary>The file <c>list</c>: registered probes, one a line.</summary>
+    public static int PrintProbes(RecordingOptions options)
+    {
+        using Recorder recorder = Recorder.Open(options, console: null);
+        foreach (string place in recorder.Pending)
+        {
+            RecordTool.Say($"{place} is not in the list: it waits for its module");
+        }
+
+        Write(recorder.Session.Kprobes.List());
+        return (int)ExitCode.Success;
+    }
+
+    /// <summary>The file <c>blacklist</c>: ranges and the functions they hold.</summary>
+    public static int PrintBlacklist(RecordingOptions options)
+    {
+        using GuestSession session = GuestSession.Open(options, _ => { });
+        string blacklist = session.Kprobes.ListBlacklist();
+        if (blacklist.Length == 0)
+        {
+            RecordTool.Say($"{session.Image.BaseName} has no kprobe blacklist: every function may be probed");
+        }
+
+        Write(blacklist);
+        return (int)ExitCode.Success;
+    }
+
+    private static void Write(string text)
+    {
+        using Stream output = Console.OpenStandardOutput();
+        output.Write(Encoding.UTF8.GetBytes(text));
+    }
+}
