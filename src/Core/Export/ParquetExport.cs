@@ -46,12 +46,13 @@ public static class ParquetExport
         SqliteDatabase database, ExportRun run, List<ExportProbe> probes, string folder, ExportOptions options)
     {
         string ids = string.Join(',', probes.Select(static p => p.Id));
-        string registers = string.Join(", ", _registers.Select(static r => "r." + r));
+        string registers = string.Join(", ", _registers);
         using SqliteStatement rows = database.Prepare(string.Create(CultureInfo.InvariantCulture, $"""
             SELECT e.seq, e.time_ns, e.insn, e.cpu, e.kind & 3, e.probe, e.address, e.pid, e.comm, e.args, l.symbol,
                    {registers}
             FROM kt_event e
             LEFT JOIN kt_reg r ON r.run = e.run AND r.seq = e.seq
+            LEFT JOIN kt_kept k ON k.kept = r.kept
             LEFT JOIN kt_place l ON l.place = e.caller
             WHERE e.run = {run.Run} AND e.probe IN ({ids})
             """));

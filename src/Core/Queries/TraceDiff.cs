@@ -323,7 +323,7 @@ public sealed class TraceDiff
         static ulong[]? Read(DiffSide side, long seq)
         {
             using SqliteStatement statement = side.History.Database.Prepare(
-                $"SELECT {string.Join(", ", TraceRegisters.Names.ToArray())} FROM kt_reg WHERE run = ?1 AND seq = ?2");
+                $"SELECT {string.Join(", ", TraceRegisters.Names.ToArray())} FROM regs WHERE run = ?1 AND seq = ?2");
             if (!statement.Bind(1, side.Run).Bind(2, seq).Step())
             {
                 return null;
@@ -409,7 +409,7 @@ public sealed class TraceDiff
 
     private void CompareRegisters()
     {
-        string sql = $"SELECT seq, {string.Join(", ", TraceRegisters.Names.ToArray())} FROM kt_reg WHERE run = ?1 ORDER BY seq";
+        string sql = $"SELECT seq, {string.Join(", ", TraceRegisters.Names.ToArray())} FROM regs WHERE run = ?1 ORDER BY seq";
         FirstDifference(sql, TraceRegisters.Count, (a, b) =>
             FirstRegisterDifference = (a.Int64(0), b.Int64(0), Registers(a.Int64(0), b.Int64(0))));
     }

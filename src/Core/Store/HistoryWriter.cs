@@ -44,7 +44,8 @@ internal static class HistoryWriter
             ImportNumbers numbers = new(
                 database.ScalarInt64("SELECT coalesce(max(run), 0) + 1 FROM kt_run"),
                 database.ScalarInt64("SELECT coalesce(max(place), 0) FROM kt_place"),
-                database.ScalarInt64("SELECT coalesce(max(comm), 0) FROM kt_comm"));
+                database.ScalarInt64("SELECT coalesce(max(comm), 0) FROM kt_comm"),
+                database.ScalarInt64("SELECT coalesce(max(kept), 0) FROM kt_kept"));
             Write(source, temporary, numbers, options);
             Copy(database, temporary);
             return numbers.Run;

@@ -23,6 +23,7 @@ internal sealed class Loaders : IDisposable
         EventsByProbe = new IndexLoader(File, roots["kt_event_probe"]);
         EventsByTime = new IndexLoader(File, roots["kt_event_time"]);
         Registers = new IndexLoader(File, roots["kt_reg"]);
+        Kept = new TableLoader(File, roots["kt_kept"]);
         Faults = new IndexLoader(File, roots["kt_fault"]);
         Calls = new IndexLoader(File, roots["kt_call"]);
         Frames = new IndexLoader(File, roots["kt_frame"]);
@@ -43,6 +44,8 @@ internal sealed class Loaders : IDisposable
     internal IndexLoader EventsByTime { get; }
 
     internal IndexLoader Registers { get; }
+
+    internal TableLoader Kept { get; }
 
     internal IndexLoader Faults { get; }
 
@@ -67,8 +70,8 @@ internal sealed class Loaders : IDisposable
     {
         TreeLoader[] all =
         [
-            Events, EventsByProbe, EventsByTime, Registers, Faults, Calls, Frames, Comms, Places, Symbols, Lines, Pokes,
-            Notes,
+            Events, EventsByProbe, EventsByTime, Registers, Kept, Faults, Calls, Frames, Comms, Places, Symbols, Lines,
+            Pokes, Notes,
         ];
         foreach (TreeLoader loader in all)
         {

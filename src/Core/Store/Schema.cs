@@ -3,12 +3,14 @@ namespace KprobeTrace.Store;
 /// <summary>Tables, indexes and views of a history database. docs/schema.md describes the views.</summary>
 /// <remarks>
 /// The base tables (<c>kt_…</c>) may change with <see cref="Version"/>; the views are what users rely on.
-/// The wide registers stand apart from the events, so that questions about events read a fifth of the bytes.
+/// The wide registers stand apart from the events, so that questions about events read a fifth of the bytes. Those that
+/// calls preserve (<see cref="KeptRegisters"/>) stand apart once more: an entry, its return and what lies between share
+/// a row of them.
 /// </remarks>
 internal static class Schema
 {
     /// <summary>Stored in the file as <c>user_version</c>; a database with another one is imported again.</summary>
-    internal const int Version = 1;
+    internal const int Version = 2;
 
     /// <summary>Stored in the file as <c>application_id</c>: "KPTH" in ASCII.</summary>
     internal const int ApplicationId = 0x4B505448;
@@ -37,9 +39,12 @@ internal static class Schema
           pid INTEGER, comm INTEGER, caller INTEGER, args TEXT, link INTEGER, stack INTEGER, address INTEGER,
           PRIMARY KEY(run, seq)) WITHOUT ROWID;
         CREATE TABLE kt_reg(
-          run INTEGER, seq INTEGER, ax INTEGER, bx INTEGER, cx INTEGER, dx INTEGER, si INTEGER, di INTEGER,
-          bp INTEGER, sp INTEGER, r8 INTEGER, r9 INTEGER, r10 INTEGER, r11 INTEGER, r12 INTEGER, r13 INTEGER,
-          r14 INTEGER, r15 INTEGER, ip INTEGER, flags INTEGER, cr3 INTEGER, PRIMARY KEY(run, seq)) WITHOUT ROWID;
+          run INTEGER, seq INTEGER, ax INTEGER, cx INTEGER, dx INTEGER, si INTEGER, di INTEGER, sp INTEGER,
+          r8 INTEGER, r9 INTEGER, r10 INTEGER, r11 INTEGER, ip INTEGER, flags INTEGER, kept INTEGER,
+          PRIMARY KEY(run, seq)) WITHOUT ROWID;
+        CREATE TABLE kt_kept(
+          kept INTEGER PRIMARY KEY, bx INTEGER, bp INTEGER, r12 INTEGER, r13 INTEGER, r14 INTEGER, r15 INTEGER,
+          cr3 INTEGER);
         CREATE TABLE kt_fault(
           run INTEGER, seq INTEGER, vector INTEGER, error_code INTEGER, cr2 INTEGER, handled INTEGER,
           PRIMARY KEY(run, seq)) WITHOUT ROWID;
@@ -70,6 +75,10 @@ internal static class Schema
         """;
 
     /// <summary>The documented views, without those of single events.</summary>
+    /// <remarks>
+    /// SQLite leaves the outer join of <c>regs</c> out where no kept register is asked for; the plus keeps it from
+    /// starting at <c>kt_kept</c>, which would take an index of all events.
+    /// </remarks>
     internal const string Views = """
         CREATE VIEW runs AS
           SELECT run, image, image_sha256, kernel, command_line, memory, instructions, time_ns, ended, complete,
@@ -96,8 +105,10 @@ internal static class Schema
                  time_ns
           FROM kt_event;
         CREATE VIEW regs AS
-          SELECT run, seq, ax, bx, cx, dx, si, di, bp, sp, r8, r9, r10, r11, r12, r13, r14, r15, ip, flags, cr3
-          FROM kt_reg;
+          SELECT g.run AS run, g.seq AS seq, g.ax AS ax, k.bx AS bx, g.cx AS cx, g.dx AS dx, g.si AS si, g.di AS di,
+                 k.bp AS bp, g.sp AS sp, g.r8 AS r8, g.r9 AS r9, g.r10 AS r10, g.r11 AS r11, k.r12 AS r12,
+                 k.r13 AS r13, k.r14 AS r14, k.r15 AS r15, g.ip AS ip, g.flags AS flags, k.cr3 AS cr3
+          FROM kt_reg g LEFT JOIN kt_kept k ON k.kept = +g.kept;
         CREATE VIEW faults AS
           SELECT f.run AS run, f.seq AS seq, f.vector AS vector, f.error_code AS error_code, f.cr2 AS cr2,
                  f.handled AS handled, e.time_ns AS time_ns, e.insn AS insn, e.cpu AS cpu, e.kind AS kind,
@@ -154,6 +165,9 @@ internal static class Schema
         "run", "seq", "time_ns", "insn", "cpu", "kind", "probe", "name", "symbol", "offset", "address", "pid", "comm",
         "args", "stack", "caller", "entry_seq", "truncated",
     ];
+
+    /// <summary>Registers that <c>kt_kept</c> holds: those a function preserves, and the address space.</summary>
+    internal static readonly string[] KeptRegisters = ["bx", "bp", "r12", "r13", "r14", "r15", "cr3"];
 
     /// <summary>Names of event kinds by number.</summary>
     internal static readonly string[] Kinds = ["pre", "post", "fault", "ret"];

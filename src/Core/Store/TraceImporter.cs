@@ -22,6 +22,7 @@ internal sealed partial class TraceImporter
     private readonly PlaceTable _places;
     private readonly CommTable _comms;
     private readonly StackTable _stacks;
+    private readonly KeptTable _kept;
     private readonly CallPairing _pairing = new();
     private readonly ArgumentJson _json = new();
     private readonly Dictionary<ulong, long> _tallies = [];
@@ -42,6 +43,7 @@ internal sealed partial class TraceImporter
         _places = new PlaceTable(_symbols, loaders.Places, _run, numbers.LastPlace);
         _comms = new CommTable(loaders.Comms, numbers.LastComm);
         _stacks = new StackTable(_places, loaders.Frames, _run);
+        _kept = new KeptTable(loaders.Kept, numbers.LastKept);
     }
 
     /// <summary>Events stored.</summary>
@@ -271,15 +273,24 @@ internal sealed partial class TraceImporter
 
     private void AddRegisters(in TraceEvent e)
     {
+        ref readonly TraceRegisters registers = ref e.Registers;
         RecordBuilder record = _record;
         record.Begin();
         record.Integer(_run);
         record.Integer(e.Seq);
-        foreach (ulong register in e.Registers.AsReadOnlySpan())
-        {
-            record.Integer(register);
-        }
-
+        record.Integer(registers.Ax);
+        record.Integer(registers.Cx);
+        record.Integer(registers.Dx);
+        record.Integer(registers.Si);
+        record.Integer(registers.Di);
+        record.Integer(registers.Sp);
+        record.Integer(registers.R8);
+        record.Integer(registers.R9);
+        record.Integer(registers.R10);
+        record.Integer(registers.R11);
+        record.Integer(registers.Ip);
+        record.Integer(registers.Flags);
+        record.Integer(_kept.Of(in registers));
         _loaders.Registers.Add(record.End());
     }
 
