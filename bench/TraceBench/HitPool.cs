@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Bench;
@@ -6,8 +7,9 @@ namespace KprobeTrace.Bench;
 internal sealed class HitPool
 {
     private readonly List<TraceEvent> _events = [];
-    private readonly List<byte[]> _arguments = [];
-    private readonly List<ulong[]> _stacks = [];
+    private readonly List<byte> _arguments = [];
+    private readonly List<ulong> _stacks = [];
+    private readonly List<(int Arguments, int Stack)> _ends = [];
 
     internal delegate void EventSink(in TraceEvent e, ReadOnlySpan<byte> arguments, ReadOnlySpan<ulong> stack);
 
@@ -43,36 +45,29 @@ internal sealed class HitPool
     }
 
     /// <summary>Gives as many events as asked for to a sink, going round in the pool with time moving on.</summary>
+    /// <remarks>Events are handed over where they lie, arguments and stacks lie in a row: the pool costs little itself.</remarks>
     internal void ForEach(int count, EventSink sink)
     {
-        ulong span = _events[^1].Instructions;
-        ulong shift = 0;
-        ulong lap = 0;
-        int at = 0;
-        for (int i = 0; i < count; i++)
+        Span<TraceEvent> events = CollectionsMarshal.AsSpan(_events);
+        ReadOnlySpan<byte> arguments = CollectionsMarshal.AsSpan(_arguments);
+        ReadOnlySpan<ulong> stacks = CollectionsMarshal.AsSpan(_stacks);
+        ReadOnlySpan<(int Arguments, int Stack)> ends = CollectionsMarshal.AsSpan(_ends);
+        long lap = 0;
+        for (int left = count; left > 0; left -= events.Length)
         {
-            TraceEvent e = _events[at];
-            e.Seq += lap;
-            e.Instructions += shift;
-            e.TimeNs += shift;
-            if (e.EntrySeq != 0)
+            (int Arguments, int Stack) start = default;
+            for (int i = 0; i < Math.Min(left, events.Length); i++)
             {
-                e.EntrySeq += lap;
+                (int Arguments, int Stack) end = ends[i];
+                sink(in events[i], arguments[start.Arguments..end.Arguments], stacks[start.Stack..end.Stack]);
+                start = end;
             }
 
-            if (e.EntryTimeNs != 0)
-            {
-                e.EntryTimeNs += shift;
-            }
-
-            sink(in e, _arguments[at], _stacks[at]);
-            if (++at == _events.Count)
-            {
-                at = 0;
-                shift += span;
-                lap += (ulong)_events.Count;
-            }
+            lap++;
+            Move(events, 1);
         }
+
+        Move(events, -lap);
     }
 
     internal void Write(TraceWriter writer, int count)
@@ -84,7 +79,24 @@ internal sealed class HitPool
     private void Add(in TraceEvent e, ReadOnlySpan<byte> arguments, ReadOnlySpan<ulong> stack)
     {
         _events.Add(e);
-        _arguments.Add(arguments.ToArray());
-        _stacks.Add(stack.ToArray());
+        _arguments.AddRange(arguments);
+        _stacks.AddRange(stack);
+        _ends.Add((_arguments.Count, _stacks.Count));
+    }
+
+    /// <summary>Moves all events by so many laps in number and time.</summary>
+    private static void Move(Span<TraceEvent> events, long laps)
+    {
+        ulong numbers = (ulong)(laps * events.Length);
+        ulong span = events[^1].Instructions - events[0].Instructions + 100;
+        ulong time = (ulong)laps * span;
+        foreach (ref TraceEvent e in events)
+        {
+            e.Seq += numbers;
+            e.Instructions += time;
+            e.TimeNs += time;
+            e.EntrySeq += e.EntrySeq == 0 ? 0 : numbers;
+            e.EntryTimeNs += e.EntryTimeNs == 0 ? 0 : time;
+        }
     }
 }

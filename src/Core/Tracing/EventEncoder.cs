@@ -91,6 +91,7 @@ internal sealed unsafe class EventEncoder : IDisposable
     }
 
     /// <summary>Adds an event; the caller has checked <see cref="Full"/>, the arguments and the stack's depth.</summary>
+    [SkipLocalsInit]
     internal void Add(in TraceEvent e, ulong seq, ReadOnlySpan<byte> arguments, ReadOnlySpan<ulong> stack)
     {
         ObjectDisposedException.ThrowIf(_block == null, this);
@@ -120,11 +121,11 @@ internal sealed unsafe class EventEncoder : IDisposable
         ulong* fields = stackalloc ulong[EventFields.Stride];
         if ((parts & TraceEventParts.Registers) != 0)
         {
-            e.Registers.AsReadOnlySpan().CopyTo(new Span<ulong>(fields, TraceRegisters.Count));
+            Unsafe.WriteUnaligned(fields, e.Registers);
         }
         else
         {
-            new Span<ulong>(reference, TraceRegisters.Count).CopyTo(new Span<ulong>(fields, TraceRegisters.Count));
+            Unsafe.CopyBlock(fields, reference, TraceRegisters.Count * sizeof(ulong));
         }
 
         fields[EventFields.Address] = e.Address;
@@ -212,6 +213,7 @@ internal sealed unsafe class EventEncoder : IDisposable
         }
 
         _maskEnd = MessagePackInteger.Write(_maskEnd, mask);
+        uint differences = 0;
         while (mask != 0)
         {
             int i = BitOperations.TrailingZeroCount(mask);
@@ -223,21 +225,37 @@ internal sealed unsafe class EventEncoder : IDisposable
             // Which of the three it is changes from event to event: masks instead of branches.
             uint asBefore = 0u - Unsafe.BitCast<bool, byte>(value == before[i]);
             uint recent = 0u - Unsafe.BitCast<bool, byte>(column->Recent[slot] == value);
-            uint code = (asBefore & EventFields.AsBefore)
-                | (~asBefore & ((recent & slot) | (~recent & EventFields.Explicit)));
-            *column->CodeEnd++ = (byte)code;
-            if (code == EventFields.Explicit)
-            {
-                column->Recent[slot] = value;
-                column->DeltaEnd = MessagePackInteger.Write(column->DeltaEnd, (long)(value - reference[i]));
-                column->DeltaCount++;
-                if ((EventFields.AddressMask >> i & 1) != 0)
-                {
-                    _newAddress?.Invoke(value);
-                }
-            }
+            *column->CodeEnd++ = (byte)((asBefore & EventFields.AsBefore)
+                | (~asBefore & ((recent & slot) | (~recent & EventFields.Explicit))));
+            differences |= (~(asBefore | recent) & 1) << i;
+        }
 
-            reference[i] = value;
+        if (differences != 0)
+        {
+            EncodeDifferences(differences, fields, reference);
+        }
+
+        Unsafe.CopyBlock(reference, fields, EventFields.Stride * sizeof(ulong));
+    }
+
+    private void EncodeDifferences(uint mask, ulong* fields, ulong* reference)
+    {
+        // SAFETY: as in EncodeChanges.
+        uint addresses = mask & EventFields.AddressMask;
+        while (mask != 0)
+        {
+            int i = BitOperations.TrailingZeroCount(mask);
+            mask &= mask - 1;
+            ulong value = fields[i];
+            Column* column = _columns + i;
+            column->Recent[EventFields.Slot(value)] = value;
+            column->DeltaEnd = MessagePackInteger.Write(column->DeltaEnd, (long)(value - reference[i]));
+            column->DeltaCount++;
+        }
+
+        for (; addresses != 0 && _newAddress is not null; addresses &= addresses - 1)
+        {
+            _newAddress(fields[BitOperations.TrailingZeroCount(addresses)]);
         }
     }
 

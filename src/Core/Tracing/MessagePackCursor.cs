@@ -201,7 +201,7 @@ internal ref struct MessagePackCursor
                 ReadBytes();
                 return 0;
             case >= 0xCC and <= 0xD3:
-                ReadInteger();
+                Take(MessagePackInteger.Length(type));
                 return 0;
             case 0xCA:
                 Take(5);
