@@ -95,45 +95,6 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void Two_thousand_damaged_traces_are_read_as_far_as_they_are_whole()
-    {
-        string trace = _folder["whole.mpk"];
-        SyntheticTrace.Write(trace, 1500, seed: 3, eventsPerChunk: 250);
-        byte[] whole = File.ReadAllBytes(trace);
-        Random random = new(20240607);
-        string damaged = _folder["damaged.mpk"];
-        int recovered = 0;
-        for (int round = 0; round < 2000; round++)
-        {
-            byte[] bytes = Damage(whole, random, round);
-            File.WriteAllBytes(damaged, bytes);
-
-            (int check, _, string checkError) = Tool.Run("check", damaged);
-            Assert.InRange(check, 0, 1);
-            Assert.Equal(check, checkError.Count(static c => c == '\n'));
-
-            // An import costs more than a check: every fourth goes on to the database.
-            if (round % 4 == 0)
-            {
-                File.Delete(damaged + ".db");
-                (int exit, string output, string error) = Tool.Run(
-                    "query", damaged, "SELECT count(*), count(DISTINCT seq) FROM events", "--format", "csv");
-                Assert.True(exit is 0 or 1, error);
-                Assert.Equal(exit, error.Count(static c => c == '\n'));
-                if (exit == 0)
-                {
-                    string[] counts = output.Split("\r\n")[1].Split(',');
-                    Assert.Equal(counts[0], counts[1]);
-                    recovered += int.Parse(counts[0], null) > 0 ? 1 : 0;
-                }
-            }
-        }
-
-        Assert.True(recovered > 250, $"only {recovered} of 500 damaged traces gave any event");
-        Assert.True(GC.GetTotalMemory(forceFullCollection: true) < 1L << 30);
-    }
-
-    [Fact]
     public void A_flipped_byte_loses_at_most_the_chunk_it_is_in()
     {
         string trace = _folder["whole.mpk"];
@@ -148,33 +109,5 @@ public sealed class BadInputTests : IDisposable
         Assert.Equal([report.Events.ToString(null, null)], Tool.Rows(trace, "SELECT count(*) FROM events"));
         Assert.Equal(["0"], Tool.Rows(trace, "SELECT complete FROM runs"));
         Assert.NotEqual(["0"], Tool.Rows(trace, "SELECT count(*) FROM damages"));
-    }
-
-    private static byte[] Damage(byte[] whole, Random random, int round)
-    {
-        byte[] bytes = [.. whole];
-        switch (round % 5)
-        {
-            case 0:
-                bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
-                break;
-            case 1:
-                return bytes[..random.Next(bytes.Length)];
-            case 2:
-                for (int i = 0; i < 20; i++)
-                {
-                    bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
-                }
-
-                break;
-            case 3:
-                int from = random.Next(bytes.Length);
-                return [.. bytes[..from], .. bytes[Math.Min(bytes.Length, from + random.Next(3000))..]];
-            default:
-                random.NextBytes(bytes.AsSpan(random.Next(bytes.Length - 64), 64));
-                break;
-        }
-
-        return bytes;
     }
 }
