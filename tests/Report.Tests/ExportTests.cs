@@ -1,6 +1,7 @@
-using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using KprobeTrace.Bench;
+using KprobeTrace.Export;
 using Parquet;
 using Parquet.Schema;
 using Xunit;
@@ -39,12 +40,22 @@ public sealed class ExportTests : IDisposable
         Assert.Equal(30_000, output.Count(static c => c == '\n'));
     }
 
+    [ProgramFact("babeltrace2")]
+    public void Runs_of_one_history_become_ctf_traces_side_by_side()
+    {
+        string database = Two();
+        Export(database, "ctf", "both.ctf");
+        Export(database, "ctf", "second.ctf", "--run", "2");
+
+        Assert.Equal(["run-1", "run-2"], Directory.GetDirectories(_folder["both.ctf"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(9 + 8, ProgramFactAttribute.Run("babeltrace2", _folder["both.ctf"]).Count(static c => c == '\n'));
+        Assert.Equal(8, ProgramFactAttribute.Run("babeltrace2", _folder["second.ctf"]).Count(static c => c == '\n'));
+    }
+
     [Fact]
     public async Task Parquet_reads_back_and_is_partitioned_by_run_and_name()
     {
-        string database = _folder["two.db"];
-        _ = Tool.Good("add", database, _folder.Small("a.mpk"), _folder.Small("b.mpk", static e => e.RemoveAt(8)));
-        Export(database, "parquet", "set");
+        Export(Two(), "parquet", "set");
 
         string[] files = [.. Directory.EnumerateFiles(_folder["set"], "*.parquet", SearchOption.AllDirectories)
             .Select(f => Path.GetRelativePath(_folder["set"], f)).Order(StringComparer.Ordinal)];
@@ -80,49 +91,6 @@ public sealed class ExportTests : IDisposable
     }
 
     [Fact]
-    public void Perfetto_has_a_slice_for_each_call_an_instant_for_the_rest_and_named_tracks()
-    {
-        Export(_folder.Small(), "perfetto", "t.pftrace");
-
-        List<string> names = [];
-        Dictionary<ulong, int> types = [];
-        HashSet<ulong> described = [];
-        HashSet<ulong> used = [];
-        foreach ((int field, ulong _, byte[] packet) in Fields(File.ReadAllBytes(_folder["t.pftrace"])))
-        {
-            Assert.Equal(1, field);
-            List<(int Field, ulong Number, byte[] Bytes)> parts = Fields(packet);
-            foreach ((int part, _, byte[] bytes) in parts)
-            {
-                if (part == 60)
-                {
-                    List<(int Field, ulong Number, byte[] Bytes)> track = Fields(bytes);
-                    _ = described.Add(track.Single(static f => f.Field == 1).Number);
-                    names.AddRange(track.Where(static f => f.Field == 2).Select(static f => Encoding.UTF8.GetString(f.Bytes)));
-                    names.AddRange(track.Where(static f => f.Field == 4).SelectMany(static f => Fields(f.Bytes)).Where(static f => f.Field == 5).Select(static f => Encoding.UTF8.GetString(f.Bytes)));
-                }
-                else if (part == 11)
-                {
-                    List<(int Field, ulong Number, byte[] Bytes)> e = Fields(bytes);
-                    ulong type = e.Single(static f => f.Field == 9).Number;
-                    types[type] = types.GetValueOrDefault(type) + 1;
-                    _ = used.Add(e.Single(static f => f.Field == 11).Number);
-                    Assert.Contains(parts, static f => f.Field == 8);
-                }
-            }
-        }
-
-        Assert.Subset(described, used);
-        Assert.Contains("init", names);
-        Assert.Contains("sh", names);
-        Assert.Contains("CPU 0", names);
-        // Three calls and the turns of four tasks on one CPU; six events that are no return, one console line.
-        Assert.Equal(3 + 4, types[1]);
-        Assert.Equal(types[1], types[2]);
-        Assert.Equal(6 + 1, types[3]);
-    }
-
-    [Fact]
     public void Html_holds_its_data_and_nothing_breaks_out_of_it()
     {
         _ = Tool.Good("html", _folder.Small(), "-o", _folder["r.html"]);
@@ -132,7 +100,7 @@ public sealed class ExportTests : IDisposable
         Assert.DoesNotContain("https://", page, StringComparison.Ordinal);
         Assert.DoesNotContain("<script>'x'", page, StringComparison.Ordinal);
         int start = page.IndexOf("id=\"data\">", StringComparison.Ordinal) + 10;
-        JsonElement data = JsonDocument.Parse(page[start..page.IndexOf("</script>", start, StringComparison.Ordinal)]).RootElement;
+        JsonElement data = JsonDocument.Parse(page[start..page.IndexOf("</script>", start, StringComparison.Ordinal)]).RootElement[0];
         Assert.Equal(9, data.GetProperty("events").GetArrayLength());
         Assert.Equal("Linux version 6.1.0-test", data.GetProperty("console")[0][1].GetString());
         Assert.Equal(2, data.GetProperty("latencies").GetArrayLength());
@@ -148,15 +116,42 @@ public sealed class ExportTests : IDisposable
 
         foreach (string page in (string[])["large.html", "small.html"])
         {
-            string dom = ProgramFactAttribute.Run(
-                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + _folder["profile"],
-                "--virtual-time-budget=10000", "--dump-dom", "file://" + _folder[page]);
+            string dom = Dom(page);
 
             // The page's last statement sets this: an error in any part of it would have ended the script.
             Assert.Contains("data-ready=\"yes\"", dom, StringComparison.Ordinal);
             Assert.Contains("class=\"row", dom, StringComparison.Ordinal);
             Assert.Contains("Latency, entry to return", dom, StringComparison.Ordinal);
         }
+    }
+
+    [ProgramFact("chromium")]
+    public void Html_of_several_runs_lists_them_and_shows_the_one_its_address_names()
+    {
+        _ = Tool.Good("html", Two(), "-o", _folder["two.html"]);
+        _ = Tool.Good("html", Two(), "--run", "2", "-o", _folder["second.html"]);
+
+        Assert.Contains(">Run 1: vmlinuz-test</h1>", Dom("two.html"), StringComparison.Ordinal);
+        string second = Dom("two.html#run=2");
+        Assert.Contains("data-ready=\"yes\"", second, StringComparison.Ordinal);
+        Assert.Contains(">Run 2: vmlinuz-test</h1>", second, StringComparison.Ordinal);
+        Assert.Contains("8 events of 5 probes", second, StringComparison.Ordinal);
+        Assert.Equal(2, Regex.Count(second, "<tr aria-selected="));
+        Assert.Contains(">vmlinuz-test</h1>", Dom("second.html"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Html_of_more_runs_than_a_page_takes_says_which_there_are()
+    {
+        string[] traces = [.. Enumerable.Range(1, HtmlExport.MaxRuns + 1).Select(n => _folder.Small($"{n}.mpk", image: $"vmlinuz-{n}"))];
+        _ = Tool.Good(["add", _folder["many.db"], .. traces]);
+
+        Assert.Contains(
+            "holds 17 runs, 1 to 17; a page takes 16, name one with --run",
+            Tool.Bad(1, "html", _folder["many.db"], "-o", _folder["many.html"]),
+            StringComparison.Ordinal);
+        _ = Tool.Good("html", _folder["many.db"], "--run", "17", "-o", _folder["many.html"]);
+        Assert.Contains("there is no run 18", Tool.Bad(1, "html", _folder["many.db"], "--run", "18", "-o", _folder["x.html"]), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -172,6 +167,10 @@ public sealed class ExportTests : IDisposable
         Assert.True(File.Exists(Path.Combine(_folder["full"], "keep")));
     }
 
+    private string Dom(string page) => ProgramFactAttribute.Run(
+        "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + _folder["profile"],
+        "--virtual-time-budget=10000", "--dump-dom", "file://" + _folder[page]);
+
     private void Export(string source, string format, string target, params string[] more) =>
         Assert.Equal("", Tool.Good(["export", source, "--to", format, "-o", _folder[target], .. more]));
 
@@ -185,40 +184,11 @@ public sealed class ExportTests : IDisposable
         return values;
     }
 
-    private static List<(int Field, ulong Number, byte[] Bytes)> Fields(byte[] message)
+    /// <summary>A history of two runs, the second one event shorter.</summary>
+    private string Two()
     {
-        List<(int, ulong, byte[])> fields = [];
-        int at = 0;
-        while (at < message.Length)
-        {
-            ulong key = Varint();
-            if ((key & 7) == 0)
-            {
-                fields.Add(((int)(key >> 3), Varint(), []));
-            }
-            else
-            {
-                Assert.Equal(2UL, key & 7);
-                int length = (int)Varint();
-                fields.Add(((int)(key >> 3), 0, message[at..(at + length)]));
-                at += length;
-            }
-        }
-
-        return fields;
-
-        ulong Varint()
-        {
-            ulong value = 0;
-            for (int shift = 0; ; shift += 7)
-            {
-                byte b = message[at++];
-                value |= (ulong)(b & 0x7F) << shift;
-                if (b < 0x80)
-                {
-                    return value;
-                }
-            }
-        }
+        string database = _folder["two.db"];
+        _ = Tool.Good("add", database, _folder.Small("a.mpk"), _folder.Small("b.mpk", static e => e.RemoveAt(8)));
+        return database;
     }
 }

@@ -19,17 +19,29 @@ public static class CtfExport
     private const int PacketBytes = 1 << 20;
     private const int PacketHeaderBytes = 4 + 4 + 8 + 8;
 
-    /// <summary>Writes one run; of several runs the one that is named, or the first.</summary>
+    /// <summary>Writes the run that is named, or the only one; of several each into a folder <c>run-N</c> of its own.</summary>
     /// <exception cref="KprobeTraceException">The folder exists already or cannot be written.</exception>
     public static void Write(TraceHistory history, string path, ExportOptions options)
     {
-        ExportRun run = new(history, EventSelection.Runs(history.Database, options.Run)[0]);
+        IReadOnlyList<long> runs = EventSelection.Runs(history.Database, options.Run);
         ExportTarget.Folder(path, folder =>
         {
-            File.WriteAllText(Path.Combine(folder, "metadata"), Metadata(run), new UTF8Encoding(false));
-            using FileStream stream = new(Path.Combine(folder, "stream_0"), FileMode.CreateNew, FileAccess.Write);
-            WriteEvents(history.Database, run, stream, options);
+            for (int i = 0; i < runs.Count; i++)
+            {
+                string trace = runs.Count == 1
+                    ? folder
+                    : Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"run-{runs[i]}"));
+                _ = Directory.CreateDirectory(trace);
+                WriteTrace(history, new ExportRun(history, runs[i]), trace, options.Part(i, runs.Count));
+            }
         });
+    }
+
+    private static void WriteTrace(TraceHistory history, ExportRun run, string folder, ExportOptions options)
+    {
+        File.WriteAllText(Path.Combine(folder, "metadata"), Metadata(run), new UTF8Encoding(false));
+        using FileStream stream = new(Path.Combine(folder, "stream_0"), FileMode.CreateNew, FileAccess.Write);
+        WriteEvents(history.Database, run, stream, options);
     }
 
     private static string Metadata(ExportRun run)
@@ -55,6 +67,7 @@ public static class CtfExport
                 image = {{Quote(run.Image)}};
                 kernel = {{Quote(run.Kernel)}};
                 tracer_name = "kprobe-record";
+                run = {{run.Run}};
             };
             clock {
                 name = "virtual";

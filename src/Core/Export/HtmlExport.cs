@@ -8,15 +8,18 @@ using KprobeTrace.Store.Sqlite;
 
 namespace KprobeTrace.Export;
 
-/// <summary>Writes one self-contained HTML page about a run: no network, no other file.</summary>
+/// <summary>Writes one self-contained HTML page about one or more runs: no network, no other file.</summary>
 /// <remarks>
 /// The page is <c>report-page.html</c> with the data as JSON in a script element; its scripts put text into the
 /// document as text only, so nothing in a trace can become markup.
 /// </remarks>
 public static class HtmlExport
 {
-    /// <summary>Events in the page's table at most.</summary>
+    /// <summary>Events in the page's tables at most, over all its runs.</summary>
     public const int MaxEvents = 100_000;
+
+    /// <summary>Runs in a page at most.</summary>
+    public const int MaxRuns = 16;
 
     private const int MaxConsoleLines = 20_000;
     private const int TimelineBins = 480;
@@ -26,18 +29,32 @@ public static class HtmlExport
     private const double LeastFlameShare = 0.0005;
     private const string Placeholder = "/*DATA*/";
 
-    /// <summary>Writes the page of one run; of several runs the one that is named, or the first.</summary>
-    /// <exception cref="KprobeTraceException">The file cannot be written.</exception>
+    /// <summary>Writes the page of the run that is named, or of all of them.</summary>
+    /// <exception cref="KprobeTraceException">There are more runs than a page takes, or the file cannot be written.</exception>
     public static void Write(TraceHistory history, string path, ExportOptions options)
     {
-        long run = EventSelection.Runs(history.Database, options.Run)[0];
+        IReadOnlyList<long> runs = EventSelection.Runs(history.Database, options.Run);
+        if (runs.Count > MaxRuns)
+        {
+            throw new KprobeTraceException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{history.Database.Path} holds {runs.Count} runs, {runs[0]} to {runs[^1]}; a page takes {MaxRuns}, name one with --run"));
+        }
+
         string page = Template();
         int at = page.IndexOf(Placeholder, StringComparison.Ordinal);
         ExportTarget.File(path, stream =>
         {
             using Utf8Output output = new(stream, leaveOpen: true);
             output.Write(page.AsSpan(0, at));
-            new Page(history, run, output, options).Write();
+            output.Write("["u8);
+            for (int i = 0; i < runs.Count; i++)
+            {
+                output.Write(i > 0 ? ",\n"u8 : ""u8);
+                new Page(history, runs[i], output, options.Part(i, runs.Count), MaxEvents / runs.Count).Write();
+            }
+
+            output.Write("]"u8);
             output.Write(page.AsSpan(at + Placeholder.Length));
         });
     }
@@ -57,9 +74,11 @@ public static class HtmlExport
         private readonly Utf8Output _output;
         private readonly ExportOptions _options;
         private readonly ExportRun _info;
+        private readonly int _maxEvents;
 
-        internal Page(TraceHistory history, long run, Utf8Output output, ExportOptions options)
+        internal Page(TraceHistory history, long run, Utf8Output output, ExportOptions options, int maxEvents)
         {
+            _maxEvents = maxEvents;
             _history = history;
             _database = history.Database;
             _run = run;
@@ -273,7 +292,7 @@ public static class HtmlExport
             _output.Write("[\n"u8);
             bool first = true;
             long done = 0;
-            new EventLines(_history).Read(_run, MaxEvents, (row, body) =>
+            new EventLines(_history).Read(_run, _maxEvents, (row, body) =>
             {
                 long comm = row.IsNull(6) ? -1 : row.Int64(6);
                 if (!comms.TryGetValue(comm, out int number))
@@ -297,7 +316,7 @@ public static class HtmlExport
                 if ((++done & 0xFFF) == 0)
                 {
                     _options.Cancellation.ThrowIfCancellationRequested();
-                    _options.Progress?.Invoke(0.5 + (0.5 * done / MaxEvents));
+                    _options.Progress?.Invoke(0.5 + (0.5 * done / _maxEvents));
                 }
             });
             _output.Write("\n],"u8);

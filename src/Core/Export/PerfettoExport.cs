@@ -8,7 +8,9 @@ namespace KprobeTrace.Export;
 /// <summary>Writes a Perfetto trace: a track for each task with slices for calls, one for each CPU with its tasks.</summary>
 /// <remarks>
 /// Field numbers are those of perfetto's <c>trace_packet.proto</c>, <c>track_event.proto</c>,
-/// <c>track_descriptor.proto</c> and <c>debug_annotation.proto</c>. Events that belong to no call are instants.
+/// <c>track_descriptor.proto</c>, <c>process_descriptor.proto</c>, <c>thread_descriptor.proto</c> and
+/// <c>debug_annotation.proto</c>. Events that belong to no call are instants. A run is a process whose number is the
+/// run's; its tasks are the threads of that process.
 /// </remarks>
 public static class PerfettoExport
 {
@@ -19,7 +21,14 @@ public static class PerfettoExport
     private const int TrackDescriptor = 60;
     private const int DescriptorUuid = 1;
     private const int DescriptorName = 2;
+    private const int DescriptorProcess = 3;
     private const int DescriptorThread = 4;
+    private const int DescriptorParent = 5;
+    private const int ProcessId = 1;
+    private const int ProcessName = 6;
+    private const int ThreadProcess = 1;
+    private const int ThreadId = 2;
+    private const int ThreadName = 5;
     private const int EventType = 9;
     private const int EventTrack = 11;
     private const int EventCategory = 22;
@@ -34,10 +43,22 @@ public static class PerfettoExport
     private const ulong Instant = 3;
     private const int FlushBytes = 1 << 20;
 
-    /// <summary>Writes one run; of several runs the one that is named, or the first.</summary>
+    /// <summary>Tracks of a run are numbered from its own number times this.</summary>
+    private const int TracksLog2 = 40;
+
+    /// <summary>Writes the run that is named, or all of them side by side.</summary>
     /// <exception cref="KprobeTraceException">The file cannot be written.</exception>
-    public static void Write(TraceHistory history, string path, ExportOptions options) =>
-        ExportTarget.File(path, stream => new Writer(history, stream, options).Write());
+    public static void Write(TraceHistory history, string path, ExportOptions options)
+    {
+        IReadOnlyList<long> runs = EventSelection.Runs(history.Database, options.Run);
+        ExportTarget.File(path, stream =>
+        {
+            for (int i = 0; i < runs.Count; i++)
+            {
+                new Writer(history, stream, options.Part(i, runs.Count), runs[i]).Write();
+            }
+        });
+    }
 
     private sealed class Writer
     {
@@ -47,20 +68,26 @@ public static class PerfettoExport
         private readonly ExportRun _run;
         private readonly ProtobufWriter _packets = new();
         private readonly ArgumentValues _arguments = new();
+        private readonly Dictionary<long, long> _lastComm = [];
         private readonly Dictionary<long, ulong> _tasks = [];
         private readonly Dictionary<long, (ulong Track, long Pid, long Comm)> _cpus = [];
-        private ulong _nextTrack = 1;
+        private readonly ulong _process;
+        private ulong _nextTrack;
 
-        internal Writer(TraceHistory history, Stream stream, ExportOptions options)
+        internal Writer(TraceHistory history, Stream stream, ExportOptions options, long run)
         {
             _database = history.Database;
             _stream = stream;
             _options = options;
-            _run = new ExportRun(history, EventSelection.Runs(history.Database, options.Run)[0]);
+            _run = new ExportRun(history, run);
+            _process = ((ulong)run << TracksLog2) + 1;
+            _nextTrack = _process;
         }
 
         internal void Write()
         {
+            ReadTaskNames();
+            WriteProcess();
             using SqliteStatement events = _database.Prepare("""
                 SELECT e.seq, e.time_ns, e.cpu, e.kind & 3, e.probe, e.pid, e.comm, e.args, k.duration_ns, k.retval, k.entry
                 FROM kt_event e LEFT JOIN kt_call k ON k.run = e.run AND k.return_seq = e.seq
@@ -112,7 +139,7 @@ public static class PerfettoExport
         /// <summary>The call whose return this is: its beginning and its end. The reader sorts by time.</summary>
         private void WriteCall(SqliteStatement row)
         {
-            ulong track = TaskTrack(row.IsNull(5) ? -1 : row.Int64(5), row);
+            ulong track = TaskTrack(row.IsNull(5) ? -1 : row.Int64(5));
             ExportProbe probe = _run.Probes[row.Int64(4)];
             ulong end = row.UInt64(1);
             int begin = Begin(track, end - row.UInt64(8), SliceBegin, out int packet);
@@ -132,7 +159,7 @@ public static class PerfettoExport
 
         private void WriteInstant(SqliteStatement row)
         {
-            ulong track = TaskTrack(row.IsNull(5) ? -1 : row.Int64(5), row);
+            ulong track = TaskTrack(row.IsNull(5) ? -1 : row.Int64(5));
             ExportProbe probe = _run.Probes[row.Int64(4)];
             int begin = Begin(track, row.UInt64(1), Instant, out int packet);
             string kind = row.Int32(3) switch { 1 => " post", 2 => " fault", 3 => " ret", _ => "" };
@@ -191,7 +218,7 @@ public static class PerfettoExport
             }
             else
             {
-                now = (Track(string.Create(CultureInfo.InvariantCulture, $"CPU {cpu}"), null, null), 0, 0);
+                now = (Track(string.Create(CultureInfo.InvariantCulture, $"CPU {cpu}")), 0, 0);
             }
 
             _cpus[cpu] = (now.Track, pid, comm);
@@ -202,48 +229,85 @@ public static class PerfettoExport
             ? "(no task)"
             : string.Create(CultureInfo.InvariantCulture, $"{System.Text.Encoding.UTF8.GetString(_run.Comm(comm))} {pid}");
 
-        private ulong TaskTrack(long pid, SqliteStatement row)
+        /// <summary>A task may change its name; a track has one, and the last one tells most.</summary>
+        private void ReadTaskNames()
+        {
+            using SqliteStatement tasks = _database.Prepare("SELECT pid, comm FROM kt_event WHERE run = ?1 ORDER BY seq");
+            _ = tasks.Bind(1, _run.Run);
+            while (tasks.Step())
+            {
+                if (!tasks.IsNull(0))
+                {
+                    _lastComm[tasks.Int64(0)] = tasks.Int64(1);
+                }
+            }
+
+            _options.Cancellation.ThrowIfCancellationRequested();
+        }
+
+        private void WriteProcess()
+        {
+            int descriptor = BeginTrack(out int packet);
+            int process = _packets.Begin(DescriptorProcess);
+            _packets.Varint(ProcessId, (ulong)_run.Run);
+            _packets.Text(ProcessName, string.Create(CultureInfo.InvariantCulture, $"run {_run.Run}: {_run.Image}"));
+            _packets.End(process);
+            _packets.End(descriptor);
+            _packets.End(packet);
+        }
+
+        private ulong TaskTrack(long pid)
         {
             if (!_tasks.TryGetValue(pid, out ulong track))
             {
-                track = Track(TaskName(pid, row.Int64(6)), pid, row.Int64(6));
+                // A thread 0 means an idle CPU to readers of traces, so that task is a track like any other.
+                string name = TaskName(pid, _lastComm.GetValueOrDefault(pid));
+                track = pid > 0 ? ThreadTrack(pid, name) : Track(name);
                 _tasks.Add(pid, track);
             }
 
             return track;
         }
 
-        private ulong Track(string name, long? pid, long? comm)
+        private ulong ThreadTrack(long pid, string name)
         {
-            ulong track = _nextTrack++;
-            int packet = _packets.Begin(Packet);
-            _packets.Varint(SequenceId, 1);
-            int descriptor = _packets.Begin(TrackDescriptor);
-            _packets.Varint(DescriptorUuid, track);
-            if (pid is >= 0)
-            {
-                // Task ids are thread ids; which process they belong to the trace does not say.
-                int thread = _packets.Begin(DescriptorThread);
-                _packets.Varint(1, (ulong)pid);
-                _packets.Varint(2, (ulong)pid);
-                _packets.Bytes32(5, _run.Comm(comm ?? 0));
-                _packets.End(thread);
-            }
-            else
-            {
-                _packets.Text(DescriptorName, name);
-            }
-
+            ulong track = _nextTrack;
+            int descriptor = BeginTrack(out int packet);
+            int thread = _packets.Begin(DescriptorThread);
+            _packets.Varint(ThreadProcess, (ulong)_run.Run);
+            _packets.Varint(ThreadId, (ulong)pid);
+            _packets.Text(ThreadName, name[..name.LastIndexOf(' ')]);
+            _packets.End(thread);
             _packets.End(descriptor);
             _packets.End(packet);
             return track;
+        }
+
+        private ulong Track(string name)
+        {
+            ulong track = _nextTrack;
+            int descriptor = BeginTrack(out int packet);
+            _packets.Text(DescriptorName, name);
+            _packets.Varint(DescriptorParent, _process);
+            _packets.End(descriptor);
+            _packets.End(packet);
+            return track;
+        }
+
+        private int BeginTrack(out int packet)
+        {
+            packet = _packets.Begin(Packet);
+            _packets.Varint(SequenceId, (ulong)_run.Run);
+            int descriptor = _packets.Begin(TrackDescriptor);
+            _packets.Varint(DescriptorUuid, _nextTrack++);
+            return descriptor;
         }
 
         private int Begin(ulong track, ulong time, ulong type, out int packet)
         {
             packet = _packets.Begin(Packet);
             _packets.Varint(Timestamp, time);
-            _packets.Varint(SequenceId, 1);
+            _packets.Varint(SequenceId, (ulong)_run.Run);
             int begin = _packets.Begin(TrackEvent);
             _packets.Varint(EventType, type);
             _packets.Varint(EventTrack, track);
@@ -270,7 +334,7 @@ public static class PerfettoExport
             ulong track = 0;
             while (lines.Step())
             {
-                track = track == 0 ? Track("console", null, null) : track;
+                track = track == 0 ? Track("console") : track;
                 Event(track, lines.UInt64(0), Instant, lines.Text(1), "console");
                 Flush(FlushBytes);
             }
