@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using KprobeTrace.Report.Verbs;
 
@@ -21,6 +22,13 @@ internal static class ReportTool
         foreach (Command verb in verbs)
         {
             root.Add(verb);
+        }
+
+        foreach (HelpOption help in root.Options.OfType<HelpOption>())
+        {
+            // Spellings of another system, which completion would offer.
+            _ = help.Aliases.Remove("/?");
+            _ = help.Aliases.Remove("/h");
         }
 
         ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });

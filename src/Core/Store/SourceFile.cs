@@ -61,14 +61,19 @@ internal sealed class SourceFile
     }
 
     /// <summary>The number of the run that was imported from this file as it is now, or 0.</summary>
-    internal long RunIn(SqliteDatabase database)
+    /// <param name="database">Where to look.</param>
+    /// <param name="trustTime">
+    /// Take length and time of change for the same content. Not for files of any name: several may be written within the
+    /// grain of a file system's clock.
+    /// </param>
+    internal long RunIn(SqliteDatabase database, bool trustTime)
     {
         using SqliteStatement statement = database.Prepare(
             "SELECT run, source_time, source_sha256 FROM kt_run WHERE source_bytes = ?1");
         _ = statement.Bind(1, Bytes);
         while (statement.Step())
         {
-            if (statement.Int64(1) == Time || statement.Text(2) == Sha256)
+            if ((trustTime && statement.Int64(1) == Time) || statement.Text(2) == Sha256)
             {
                 return statement.Int64(0);
             }

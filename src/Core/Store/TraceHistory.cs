@@ -101,7 +101,7 @@ public sealed class TraceHistory : IDisposable
 
         using (TraceHistory history = OpenDatabase(database))
         {
-            long run = file.RunIn(history.Database);
+            long run = file.RunIn(history.Database, trustTime: false);
             if (run != 0)
             {
                 return (run, true);
@@ -144,7 +144,7 @@ public sealed class TraceHistory : IDisposable
                 return false;
             }
 
-            if (source.RunIn(database) != 0)
+            if (source.RunIn(database, trustTime: true) != 0)
             {
                 return true;
             }

@@ -11,26 +11,57 @@ internal static class CompletionVerb
         # bash completion for kprobe-report; put this line into ~/.bashrc:
         #   eval "$(dotnet kprobe-report completion bash)"
         _kprobe_report() {
-            local line="${COMP_LINE#*kprobe-report}" point IFS=$'\n'
-            point=$(( COMP_POINT - ${#COMP_LINE} + ${#line} ))
-            line="${line# }"; point=$(( point - 1 )); (( point < 0 )) && point=0
-            COMPREPLY=( $(compgen -W "$(dotnet kprobe-report "[suggest:$point]" "$line" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}") )
-            [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=( $(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") )
+            local word="${COMP_WORDS[COMP_CWORD]}" line="${COMP_LINE:0:COMP_POINT}" IFS=$'\n' found
+            line="${line#*kprobe-report}"
+            line="${line# }"
+            found="$(dotnet kprobe-report "[suggest:${#line}]" "$line" 2>/dev/null)"
+            # Options only where one has been begun; otherwise verbs and values, or else files.
+            [[ "$word" == -* ]] || found="$(grep -v '^-' <<< "$found")"
+            COMPREPLY=( $(compgen -W "$found" -- "$word") )
+            [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=( $(compgen -f -- "$word") )
         }
         complete -o filenames -F _kprobe_report kprobe-report
+        # What completed dotnet before goes on doing so for everything else.
+        [[ "$(complete -p dotnet 2>/dev/null)" == *_kprobe_dotnet* ]] ||
+            _kprobe_dotnet_before="$(complete -p dotnet 2>/dev/null | sed -n 's/.*-F \([^ ]*\).*/\1/p')"
         _kprobe_dotnet() {
-            [[ "${COMP_WORDS[1]}" == kprobe-report ]] && { _kprobe_report; return; }
-            COMPREPLY=( $(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") )
+            if [[ "${COMP_WORDS[1]}" == kprobe-report && COMP_CWORD -gt 1 ]]; then
+                _kprobe_report
+            elif [[ -n "$_kprobe_dotnet_before" ]]; then
+                "$_kprobe_dotnet_before" "$@"
+            else
+                COMPREPLY=( $(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") )
+            fi
         }
         complete -o filenames -F _kprobe_dotnet dotnet
 
         """;
 
     private const string Zsh = """
-        # zsh completion for kprobe-report; put these lines into ~/.zshrc:
-        #   autoload -U bashcompinit && bashcompinit
+        # zsh completion for kprobe-report; put these lines into ~/.zshrc, behind compinit:
+        #   autoload -Uz compinit && compinit
         #   eval "$(dotnet kprobe-report completion zsh)"
-        autoload -U +X bashcompinit && bashcompinit
+        _kprobe_report() {
+            local at=${words[(i)kprobe-report]}
+            local line="${(j: :)words[at+1,CURRENT-1]}"
+            line="${line:+$line }$PREFIX"
+            local -a found
+            found=( ${(f)"$(dotnet kprobe-report "[suggest:${#line}]" "$line" 2>/dev/null)"} )
+            # Options only where one has been begun; otherwise verbs and values, or else files.
+            [[ "$PREFIX" == -* ]] || found=( ${found:#-*} )
+            compadd -a found || _files
+        }
+        compdef _kprobe_report kprobe-report
+        # What completed dotnet before goes on doing so for everything else.
+        [[ "${_comps[dotnet]}" == _kprobe_dotnet ]] || _kprobe_dotnet_before="${_comps[dotnet]:-_files}"
+        _kprobe_dotnet() {
+            if [[ "${words[2]}" == kprobe-report && CURRENT -gt 2 ]]; then
+                _kprobe_report
+            else
+                "$_kprobe_dotnet_before" "$@"
+            fi
+        }
+        compdef _kprobe_dotnet dotnet
 
         """;
 
@@ -50,7 +81,7 @@ internal static class CompletionVerb
             output.Write(result.GetRequiredValue(shell) switch
             {
                 "bash" => Bash,
-                "zsh" => Zsh + Bash,
+                "zsh" => Zsh,
                 _ => Fish,
             });
             return (int)ExitCode.Success;
@@ -63,11 +94,14 @@ internal static class CompletionVerb
         #   dotnet kprobe-report completion fish | source
         function __kprobe_report
             set -l words (commandline -opc) (commandline -ct)
-            while test (count $words) -gt 0; and test $words[1] != kprobe-report
+            while test (count $words) -gt 0; and test "$words[1]" != kprobe-report
                 set -e words[1]
             end
-            set -l line (string join ' ' $words[2..-1])
-            dotnet kprobe-report "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null
+            set -l line (string join ' ' -- $words[2..-1])
+            set -l found (dotnet kprobe-report "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null)
+            # Options only where one has been begun.
+            string match -q -- '-*' "$words[-1]"; or set found (string match -v -- '-*' $found)
+            string join \n -- $found
         end
         complete -c kprobe-report -a '(__kprobe_report)'
         complete -c dotnet -n 'contains kprobe-report (commandline -opc)' -a '(__kprobe_report)'
