@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using KprobeTrace.Report.Verbs;
 
@@ -24,13 +23,7 @@ internal static class ReportTool
             root.Add(verb);
         }
 
-        foreach (HelpOption help in root.Options.OfType<HelpOption>())
-        {
-            // Spellings of another system, which completion would offer.
-            _ = help.Aliases.Remove("/?");
-            _ = help.Aliases.Remove("/h");
-        }
-
+        VerbHelp.Install(root, console.Width);
         ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (result.Errors.Count > 0)
         {
@@ -39,7 +32,7 @@ internal static class ReportTool
                 console.Say(error.Message);
             }
 
-            console.Say($"see 'kprobe-report {VerbOf(result)}--help'");
+            console.Say($"see 'dotnet kprobe-report {VerbOf(result)}--help'");
             return (int)ExitCode.Usage;
         }
 

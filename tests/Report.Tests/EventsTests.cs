@@ -28,6 +28,18 @@ public sealed class EventsTests : IDisposable
             lines);
     }
 
+    [Fact]
+    public void Lines_flag_events_with_interrupts_off()
+    {
+        string trace = _folder.Small(change: static e => e[2] = e[2] with { Flags = 0x46 });
+        string[] lines = Tool.Good("events", trace).TrimEnd('\n').Split('\n');
+
+        Assert.Contains(" [000] d.... 0.000000: open: ", lines[2], StringComparison.Ordinal);
+        Assert.Equal(1, lines.Count(static l => l.Contains("] d....", StringComparison.Ordinal)));
+        Assert.Equal(["0"], Tool.Rows(trace, "SELECT sum(truncated) FROM events"));
+        Assert.Equal(["ok"], Tool.Rows(trace, "SELECT * FROM pragma_integrity_check"));
+    }
+
     [Theory]
     [InlineData("--probe open", "3 4")]
     [InlineData("--probe open*", "3 4 5 6")]

@@ -123,7 +123,13 @@ public sealed class QueryTests : IDisposable
         {
             string help = Tool.Good(verb, "--help");
             Assert.Contains("Examples:", help, StringComparison.Ordinal);
-            Assert.Contains("dotnet kprobe-report " + verb, help, StringComparison.Ordinal);
+            Assert.Contains("\n  dotnet kprobe-report " + verb, help, StringComparison.Ordinal);
+            Assert.Contains("\nUsage: dotnet kprobe-report " + verb + " ", help, StringComparison.Ordinal);
+            Assert.All(help.Split("Examples:")[0].Split('\n'), static l => Assert.InRange(l.Length, 0, 100));
         }
+
+        string all = Tool.Good("--help");
+        Assert.Contains("Usage: dotnet kprobe-report TRACE [OPTIONS]\n", all, StringComparison.Ordinal);
+        Assert.Contains("\n  latency ", all, StringComparison.Ordinal);
     }
 }

@@ -89,6 +89,7 @@ internal sealed class TraceFolder : IDisposable
             e.Registers.Ax = entry.Ax;
             e.Registers.Di = entry.Di;
             e.Registers.Ip = e.Address;
+            e.Registers.Flags = entry.Flags;
             _ = writer.WriteEvent(in e, entry.Arguments ?? [], []);
             hits[entry.Probe]++;
         }
@@ -117,5 +118,5 @@ internal sealed class TraceFolder : IDisposable
 
     internal sealed record Entry(
         TraceEventKind Kind, int Probe, ulong Time, int Pid, string Comm, ulong EntrySeq = 0, ulong EntryTime = 0,
-        ulong Ax = 0, ulong Di = 0, byte[]? Arguments = null, byte Vector = 0, uint ErrorCode = 0, ulong Cr2 = 0);
+        ulong Ax = 0, ulong Di = 0, byte[]? Arguments = null, byte Vector = 0, uint ErrorCode = 0, ulong Cr2 = 0, ulong Flags = 0x246);
 }

@@ -10,7 +10,8 @@ namespace KprobeTrace.Queries;
 /// <remarks>
 /// <c>comm-pid [cpu] ..... seconds.micros: event: (symbol+0xoff/0xsize) name=value …</c>; for a return
 /// <c>(caller+0xoff/0xsize &lt;- symbol)</c>. Post and fault events, which ftrace does not have, say so behind the
-/// parenthesis. The five flag characters are always dots.
+/// parenthesis. Of the five flag characters the first says <c>d</c> where the guest had interrupts off; the others (need
+/// of rescheduling, interrupt context, preemption and migration depth) a trace does not tell.
 /// </remarks>
 public sealed class EventLines
 {
@@ -131,12 +132,13 @@ public sealed class EventLines
 
     private void WriteEvent(SqliteStatement row, long run, Utf8Output output)
     {
-        int kind = row.Int32(3) & 3;
+        int stored = row.Int32(3);
+        int kind = stored & Schema.KindMask;
         ProbeText probe = ProbeOf(row.Int64(4));
         WriteTask(row, output);
         output.Write(" ["u8);
         output.WriteUnsigned(row.UInt64(2), 3);
-        output.Write("] ..... "u8);
+        output.Write((stored & Schema.KindInterruptsOff) != 0 ? "] d.... "u8 : "] ..... "u8);
         WriteTime(row.UInt64(1), output);
         output.Write(": "u8);
         output.Write(probe.Name);

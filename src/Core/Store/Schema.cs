@@ -10,7 +10,16 @@ namespace KprobeTrace.Store;
 internal static class Schema
 {
     /// <summary>Stored in the file as <c>user_version</c>; a database with another one is imported again.</summary>
-    internal const int Version = 2;
+    internal const int Version = 3;
+
+    /// <summary>In <c>kt_event.kind</c>: the kind proper.</summary>
+    internal const int KindMask = 3;
+
+    /// <summary>In <c>kt_event.kind</c>: an argument or the stack was cut short.</summary>
+    internal const int KindTruncated = 4;
+
+    /// <summary>In <c>kt_event.kind</c>: RFLAGS.IF was clear.</summary>
+    internal const int KindInterruptsOff = 8;
 
     /// <summary>Stored in the file as <c>application_id</c>: "KPTH" in ASCII.</summary>
     internal const int ApplicationId = 0x4B505448;
@@ -97,7 +106,7 @@ internal static class Schema
                  coalesce(e.args, '{}') AS args, e.stack AS stack,
                  (SELECT l.symbol || CASE l.offset WHEN 0 THEN '' ELSE printf('+0x%x', l.offset) END
                   FROM kt_place l WHERE l.place = e.caller) AS caller,
-                 e.seq - e.link AS entry_seq, e.kind >> 2 AS truncated
+                 e.seq - e.link AS entry_seq, e.kind >> 2 & 1 AS truncated
           FROM kt_event e JOIN kt_probe p ON p.run = e.run AND p.probe = e.probe;
         CREATE VIEW hits AS
           SELECT run, seq, probe,

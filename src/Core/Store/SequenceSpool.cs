@@ -33,7 +33,7 @@ internal sealed class SequenceSpool : IDisposable
     /// <summary>Adds a hit; sequence numbers of one list rise.</summary>
     internal void Add(List list, ulong seq, int kind)
     {
-        ulong value = ((seq - list.Last) << 3) | (uint)kind;
+        ulong value = ((seq - list.Last) << 4) | (uint)kind;
         list.Last = seq;
         if (list.Used + 10 > list.Block.Length)
         {
@@ -94,8 +94,8 @@ internal sealed class SequenceSpool : IDisposable
             }
             while (current >= 0x80);
 
-            seq += value >> 3;
-            visit(probe, seq, (int)(value & 7));
+            seq += value >> 4;
+            visit(probe, seq, (int)(value & 15));
         }
     }
 

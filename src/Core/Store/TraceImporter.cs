@@ -181,9 +181,9 @@ internal sealed partial class TraceImporter
         bool hasTask = (e.Parts & TraceEventParts.Task) != 0;
         long comm = hasTask ? _comms.Of(in e.Comm) : 0;
         long caller = e.Caller != 0 ? _places.Of(e.Caller) : 0;
-        int kind = (int)e.Kind & 3;
+        int kind = (int)e.Kind & Schema.KindMask;
         AddEventRow(in e, index, probe, comm, caller);
-        _spool.Add(probe.Hits, e.Seq, kind | ((e.Parts & TraceEventParts.Truncated) != 0 ? 4 : 0));
+        _spool.Add(probe.Hits, e.Seq, StoredKind(in e));
         if (TimeRises)
         {
             _record.Begin();
@@ -224,7 +224,7 @@ internal sealed partial class TraceImporter
         record.Integer(e.TimeNs);
         record.Integer(e.Instructions);
         record.Integer((long)e.Cpu);
-        record.Integer((long)(((int)e.Kind & 3) | ((e.Parts & TraceEventParts.Truncated) != 0 ? 4 : 0)));
+        record.Integer((long)StoredKind(in e));
         record.Integer((long)(e.ProbeId & int.MaxValue));
         if (comm != 0)
         {
@@ -269,6 +269,15 @@ internal sealed partial class TraceImporter
         }
 
         _loaders.Events.Add(record.End());
+    }
+
+    private static int StoredKind(in TraceEvent e)
+    {
+        const ulong InterruptFlag = 1 << 9;
+        int kind = (int)e.Kind & Schema.KindMask;
+        kind |= (e.Parts & TraceEventParts.Truncated) != 0 ? Schema.KindTruncated : 0;
+        bool isOff = (e.Parts & TraceEventParts.Registers) != 0 && (e.Registers.Flags & InterruptFlag) == 0;
+        return kind | (isOff ? Schema.KindInterruptsOff : 0);
     }
 
     private void AddRegisters(in TraceEvent e)
