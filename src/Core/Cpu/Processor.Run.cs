@@ -279,7 +279,7 @@ public sealed unsafe partial class Processor
         if (from != null)
         {
             s->LinkFrom = null;
-            if ((Op.IpOf(from) ^ rip) >> 12 == 0 && (ulong)from->Immediate == rip)
+            if ((Op.BlockOf(from)->Ip ^ rip) >> 12 == 0 && (ulong)from->Immediate == rip)
             {
                 from->Link = first;
             }

@@ -210,6 +210,34 @@ public sealed unsafe class SelfModifyingCodeTests : IDisposable
     }
 
     [Fact]
+    public void Code_that_another_page_falls_through_to_may_be_written()
+    {
+        ulong last = TestGuest.Code + 0xFFF;
+        _guest.Write(last, new byte[] { 0x90 });
+        _guest.Assemble(last + 1, a =>
+        {
+            a.mov(eax, 1);
+            a.ret();
+        });
+        _guest.Assemble(OtherPage, a =>
+        {
+            a.mov(rbx, last);
+            a.mov(rdi, last + 2);
+            a.call(rbx);
+            a.call(rbx);
+            a.mov(r8, rax);
+            a.mov(__byte_ptr[rdi], 2);
+            a.call(rbx);
+            a.hlt();
+        });
+        _guest.EnterKernel(OtherPage);
+
+        _guest.Run();
+
+        Assert.Equal((1UL, 2UL), (_guest.State->R[8], _guest.Rax));
+    }
+
+    [Fact]
     public void A_write_from_outside_is_seen()
     {
         _guest.Assemble(TestGuest.Code, a =>

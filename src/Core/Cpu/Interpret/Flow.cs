@@ -69,7 +69,10 @@ public static unsafe class Flow
     {
         ulong target = (ulong)op->Immediate;
         JumpCacheEntry* entry = s->JumpCache + JumpCache.IndexOf(target);
-        if (entry->Rip == target && (target ^ Op.IpOf(op)) >> 12 != 0)
+
+        // The page of the block counts: the operation that falls through at a page's end has its address in the next page,
+        // and a link to there would outlive the code of that page.
+        if (entry->Rip == target && (target ^ Op.BlockOf(op)->Ip) >> 12 != 0)
         {
             return GoTo(s, entry->Target);
         }
