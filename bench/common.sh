@@ -3,6 +3,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 record_dll=$root/src/kprobe-record/bin/Release/net10.0/kprobe-record.dll
+report_dll=$root/src/kprobe-report/bin/Release/net10.0/kprobe-report.dll
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using KprobeTrace.Kprobes;
+using KprobeTrace.Loaders;
+using KprobeTrace.Recording;
+using KprobeTrace.Symbols;
+
+namespace KprobeTrace.Bench;
+
+/// <summary>What probes cost that are armed and never hit: stock boots with and without them, in turn.</summary>
+internal sealed class ArmedCost(string kernel, string initramfs)
+{
+    /// <summary>The median of the CPU times with so many probes, as a multiple of the median without.</summary>
+    public double Measure(int probes, int rounds)
+    {
+        List<ulong> idle = IdleFunctions(probes);
+        List<double> plain = [];
+        List<double> armed = [];
+        Boot([]);
+        for (int round = 0; round < rounds; round++)
+        {
+            plain.Add(Boot([]));
+            armed.Add(Boot(idle));
+        }
+
+        return Median(armed) / Median(plain);
+    }
+
+    private static double Median(List<double> seconds)
+    {
+        seconds.Sort();
+        return (seconds[(seconds.Count - 1) / 2] + seconds[seconds.Count / 2]) / 2;
+    }
+
+    private GuestSession Open()
+    {
+        ImageLoadOptions load = new() { CommandLine = "console=ttyS0 panic=-1", InitrdPath = initramfs };
+        return GuestSession.Open(new RecordingOptions { Image = kernel, Load = load }, _ => { });
+    }
+
+    /// <summary>Functions that a boot never runs, evenly across the image.</summary>
+    private List<ulong> IdleFunctions(int wanted)
+    {
+        using GuestSession session = Open();
+        List<Symbol> functions = [.. session.Symbols.All().DistinctBy(s => s.Address).Where(s => s.IsText && session.Kprobes.CanProbe(s.Address).IsSuccess)];
+        using FunctionCounts counts = new(session, functions);
+        session.Machine.Run();
+        List<ulong> idle = [.. counts.Counts().Where(c => c.Count == 0).Select(c => c.Function.Address)];
+        return [.. Enumerable.Range(0, wanted).Select(i => idle[(int)((long)i * idle.Count / wanted)])];
+    }
+
+    private double Boot(List<ulong> probes)
+    {
+        using GuestSession session = Open();
+        foreach (ulong address in probes)
+        {
+            session.Kprobes.RegisterKprobe(new Kprobe { Addr = address, PreHandler = (_, ref _) => throw new InvalidOperationException("a probe was hit") });
+        }
+
+        using Process process = Process.GetCurrentProcess();
+        TimeSpan before = process.TotalProcessorTime;
+        session.Machine.Run();
+        process.Refresh();
+        return (process.TotalProcessorTime - before).TotalSeconds;
+    }
+}
