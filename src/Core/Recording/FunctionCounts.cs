@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using KprobeTrace.Cpu;
+using KprobeTrace.Kprobes;
 using KprobeTrace.Symbols;
 
 namespace KprobeTrace.Recording;
@@ -10,6 +11,7 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
     private readonly Dictionary<ulong, int> _byPhysical = [];
     private readonly Dictionary<ulong, int> _byLinear = [];
     private readonly List<Symbol> _functions = [];
+    private readonly ImageText _text;
     private readonly long* _counters;
 
     /// <summary>Counts the given functions from the guest's first instruction on.</summary>
@@ -17,6 +19,7 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
     {
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(functions);
+        _text = session.Text;
         foreach (Symbol function in functions)
         {
             bool inImage = session.Image.TryLinkToPhysical(function.Address, out ulong physical);
@@ -39,7 +42,9 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
 
     /// <inheritdoc/>
     public long* Find(ulong physical, ulong linear) =>
-        _byPhysical.TryGetValue(physical, out int i) || _byLinear.TryGetValue(linear, out i) ? _counters + i : null;
+        _byPhysical.TryGetValue(physical, out int i) || _byLinear.TryGetValue(linear, out i)
+            ? IsFreed(_functions[i].Address) ? null : _counters + i
+            : null;
 
     /// <summary>Frees the counters; the machine must not run any more.</summary>
     public void Dispose()
@@ -47,6 +52,9 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
         NativeMemory.Free(_counters);
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Init text has gone, and its memory may hold other code since.</summary>
+    private bool IsFreed(ulong address) => _text.IsInitFreed && _text.InitText.Contains(address);
 
     private long CountOf(int index) => _counters[index];
 }
