@@ -24,7 +24,9 @@ public sealed class ProbeNotesTests
         Assert.All(notes, n => Assert.Equal(inside, n.ProbeId));
         TraceEvent[] hits = [.. trace.Events.Where(e => e.ProbeId == inside && e.Kind == TraceEventKind.Pre)];
         Assert.Equal([2ul, 17ul], hits.Select(e => e.Instructions));
-        Assert.Equal([12ul, 14ul], notes.Select(n => n.Instructions));
+
+        // Noticed at the next hit, that of f's first instruction; and at the next write to another function.
+        Assert.Equal([8ul, 14ul], notes.Select(n => n.Instructions));
         Assert.Equal("armed", trace.Footer!.Probes.Single(p => p.ProbeId == inside).State);
         Assert.Equal(["armed", "off-boundary", "armed"], trace.ProbeRows.Where(p => p.Id == inside).Select(p => p.State));
     }

@@ -39,7 +39,7 @@ public sealed unsafe partial class Processor
     /// <summary>Who is told of the overlay's breakpoints.</summary>
     public IBreakpointHandler? BreakpointHandler { get; set; }
 
-    /// <summary>Called with physical address and length of every write to a page with decoded code, when set.</summary>
+    /// <summary>Called with physical address and length of every write to a page that is watched or has decoded code, when set.</summary>
     public Action<ulong, int>? CodeWritten { get; set; }
 
     /// <summary>Called with address and bytes of every instruction that raised #UD, when set.</summary>
@@ -51,6 +51,9 @@ public sealed unsafe partial class Processor
         _blocks.InvalidatePage(physical);
         State->ExitRequest = 1;
     }
+
+    /// <summary>Has <see cref="CodeWritten"/> told of every write to a physical page, also while none of its code is decoded.</summary>
+    public void WatchCode(ulong physical, bool watched) => _blocks.Watch(physical, watched);
 
     /// <summary>Makes the processor take a non-maskable interrupt before its next instruction.</summary>
     public void RequestNmi()

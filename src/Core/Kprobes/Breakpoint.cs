@@ -21,6 +21,9 @@ internal sealed class Breakpoint
     /// <summary>True when return probes wait for this address to be executed.</summary>
     public bool IsReturnSite { get; set; }
 
+    /// <summary>True when the guest's own code there takes over returns of other functions.</summary>
+    public bool IsTrampoline { get; set; }
+
     /// <summary>True while the probes want the breakpoint.</summary>
     public bool IsArmedByProbe { get; set; }
 

@@ -115,13 +115,20 @@ public sealed class FetchView : IFetchView, IFetchOverlay
     {
         if (TryImagePhysical(address, out ulong physical))
         {
-            _changedPages.Add(physical & PageMask);
+            Change(physical, _physicalPages.ContainsKey(physical & PageMask));
         }
         else if (_processor.TryPeek(address, _processor.State->Cr3, out physical))
         {
-            _changedPages.Add(physical & PageMask);
             _modulePages[physical & PageMask] = address & PageMask;
+            Change(physical, _linearPages.ContainsKey(address & PageMask));
         }
+    }
+
+    /// <summary>A page's breakpoints changed; while it has any, the guest's writes to it are told.</summary>
+    private void Change(ulong physical, bool hasBreakpoints)
+    {
+        _changedPages.Add(physical & PageMask);
+        _processor.WatchCode(physical, hasBreakpoints);
     }
 
     private void OnCodeWritten(ulong physical, int length)

@@ -24,6 +24,15 @@ public interface IKernelText
     /// <summary>Tells whether an address is the <c>ud2</c> of a BUG or WARN site.</summary>
     public bool IsBugSite(ulong address);
 
+    /// <summary>Reads text as the image has it, whatever the guest has written there since; false where no image tells.</summary>
+    public bool TryReadOriginal(ulong address, Span<byte> into) => false;
+
+    /// <summary>
+    /// Tells whether code of the guest at an address takes over the returns of other functions: its own return probes and
+    /// its function graph tracer put such an address on the stack in place of the caller's.
+    /// </summary>
+    public bool IsReturnTrampoline(ulong address) => false;
+
     /// <summary>Tells whether any byte of a jump-label site is at an address.</summary>
     public bool IsJumpLabel(ulong address);
 }

@@ -9,11 +9,17 @@ public sealed class ImageText : IKernelText
 {
     private const uint Live = 0;
     private const uint Going = 2;
+
+    /// <summary>The kernel's return trampolines, by the names of 5.10 to 6.1.</summary>
+    private static readonly string[] _trampolineNames =
+        ["arch_rethook_trampoline", "__kretprobe_trampoline", "kretprobe_trampoline", "return_to_handler"];
+
     private readonly LoadedImage _image;
     private readonly SymbolTable _symbols;
     private readonly GuestTables _tables;
     private readonly List<GuestModule> _modules = [];
     private readonly Dictionary<string, List<GuestRange>> _moduleBlacklists = [];
+    private readonly ulong[] _trampolines;
     private GuestRange[] _blacklist;
 
     /// <summary>Creates the view over an image.</summary>
@@ -26,6 +32,7 @@ public sealed class ImageText : IKernelText
         _symbols = symbols;
         _tables = tables;
         _blacklist = [.. tables.Blacklist];
+        _trampolines = Array.ConvertAll(_trampolineNames, n => symbols.AddressOf(n) ?? 0);
     }
 
     /// <summary>True once the kernel has freed its init text.</summary>
@@ -119,6 +126,12 @@ public sealed class ImageText : IKernelText
 
     private void CollectBlacklist() =>
         _blacklist = [.. _tables.Blacklist, .. _modules.SelectMany(m => _moduleBlacklists[m.Name])];
+
+    /// <inheritdoc/>
+    public bool TryReadOriginal(ulong address, Span<byte> into) => _image.TryReadLink(address, into);
+
+    /// <inheritdoc/>
+    public bool IsReturnTrampoline(ulong address) => address != 0 && Array.IndexOf(_trampolines, address) >= 0;
 
     /// <summary>An image without Linux' text symbols: what its file says may be executed.</summary>
     private bool IsExecutable(ulong address)

@@ -1,19 +1,29 @@
 namespace KprobeTrace.Kprobes;
 
 /// <summary>The linear walk from a function's start that finds where its instructions begin.</summary>
+/// <remarks>
+/// A guest's own int3 or jump over the image's instructions does not mislead it: the walk goes on behind the instructions
+/// that they replace, of which the image tells.
+/// </remarks>
 internal sealed class InstructionBoundary
 {
     /// <summary>The longest x86 instruction.</summary>
     public const int MaxLength = 15;
 
+    private const byte Int3 = 0xCC;
+    private const byte Jump = 0xE9;
+    private const ulong JumpLength = 5;
+
     private readonly IInstructionLength _decoder;
     private readonly IProbedGuest _guest;
+    private readonly IKernelText _text;
     private readonly byte[] _window = new byte[256 + MaxLength];
 
-    public InstructionBoundary(IInstructionLength decoder, IProbedGuest guest)
+    public InstructionBoundary(IInstructionLength decoder, IProbedGuest guest, IKernelText text)
     {
         _decoder = decoder;
         _guest = guest;
+        _text = text;
     }
 
     /// <summary>Whether an instruction begins at an address when decoding from a start below it.</summary>
@@ -39,7 +49,7 @@ internal sealed class InstructionBoundary
                 return false;
             }
 
-            at += (ulong)length;
+            at = _window[offset] is Int3 or Jump ? BehindReplaced(start, at, _window[offset]) : at + (ulong)length;
         }
 
         return at == address;
@@ -78,16 +88,18 @@ internal sealed class InstructionBoundary
         return [.. found];
     }
 
-    /// <summary>Whether the instruction that ends at an address is a near call.</summary>
+    /// <summary>Whether the instruction that ends at an address is a near call, or was one before the guest put an int3 on it.</summary>
     public bool FollowsCall(ulong address)
     {
         const int longest = 8;
         Span<byte> before = stackalloc byte[longest];
-        if (!_guest.TryReadKernel(address - longest, before))
-        {
-            return false;
-        }
+        return (_guest.TryReadKernel(address - longest, before) && EndsWithCall(address, before))
+            || (_text.TryReadOriginal(address - longest, before) && EndsWithCall(address, before));
+    }
 
+    private bool EndsWithCall(ulong address, ReadOnlySpan<byte> before)
+    {
+        int longest = before.Length;
         if (before[longest - 5] == 0xE8)
         {
             return true;
@@ -110,6 +122,41 @@ internal sealed class InstructionBoundary
         }
 
         return false;
+    }
+
+    /// <summary>
+    /// Where the instructions end that an int3 or a jump at an address takes the place of; the end of the int3 or jump when
+    /// the image has it as well, or has no instruction there.
+    /// </summary>
+    private ulong BehindReplaced(ulong start, ulong at, byte opcode)
+    {
+        ulong end = at + (opcode == Int3 ? 1 : JumpLength);
+        Span<byte> original = stackalloc byte[1];
+        if (!_text.TryReadOriginal(at, original) || original[0] == opcode || OriginalBoundary(start, at) != at)
+        {
+            return end;
+        }
+
+        return OriginalBoundary(at, end) is ulong behind and not 0 ? behind : end;
+    }
+
+    /// <summary>Where the first instruction of the image begins at an address or above it; 0 when the walk ends before.</summary>
+    private ulong OriginalBoundary(ulong start, ulong address)
+    {
+        Span<byte> bytes = stackalloc byte[MaxLength];
+        ulong at = start;
+        while (at < address)
+        {
+            int length = _text.TryReadOriginal(at, bytes) ? _decoder.InstructionLength(at, bytes) : 0;
+            if (length == 0)
+            {
+                return 0;
+            }
+
+            at += (ulong)length;
+        }
+
+        return at;
     }
 
     /// <summary>Reads as much of the window as is mapped; a page that is not ends it.</summary>

@@ -29,6 +29,9 @@ public sealed unsafe class Int3Handler
         _guest = guest;
     }
 
+    /// <summary>Brings probes up to date with what the guest wrote to its text; null while it wrote nothing.</summary>
+    internal Action? Settle { get; set; }
+
     /// <summary>True while a handler runs; the machine must not be run then.</summary>
     public bool IsInHandler { get; private set; }
 
@@ -43,6 +46,7 @@ public sealed unsafe class Int3Handler
             return BreakpointAction.Deliver;
         }
 
+        Settle?.Invoke();
         Breakpoint breakpoint = _breakpoints[slot];
         bool outer = IsInHandler;
         IsInHandler = true;

@@ -30,13 +30,13 @@ public sealed partial class KprobeSubsystem
             }
         }
 
-        _unsettled.Clear();
+        Settled();
     }
 
-    /// <summary>As <see cref="SettleText"/> for every probe, also where the guest wrote text before it ever ran there.</summary>
+    /// <summary>As <see cref="SettleText"/> for every probe, whether or not a write to its text was seen.</summary>
     public void SettleAllText()
     {
-        _unsettled.Clear();
+        Settled();
         foreach (KprobeEntry entry in _table.Snapshot())
         {
             Settle(entry, entry.FunctionStart);
@@ -55,7 +55,14 @@ public sealed partial class KprobeSubsystem
         if (_table.InFunction(symbol.Address) is List<KprobeEntry> entries)
         {
             _unsettled.Add(symbol.Address, [.. entries]);
+            Handler.Settle = SettleText;
         }
+    }
+
+    private void Settled()
+    {
+        _unsettled.Clear();
+        Handler.Settle = null;
     }
 
     private void Settle(KprobeEntry entry, ulong start)

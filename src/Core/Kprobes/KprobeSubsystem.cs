@@ -31,7 +31,7 @@ public sealed partial class KprobeSubsystem
         _guest = guest;
         _text = text;
         _breakpoints = new BreakpointMap(overlay, guest) { Poked = poke => TextPoked?.Invoke(poke) };
-        _boundary = new InstructionBoundary(decoder, guest);
+        _boundary = new InstructionBoundary(decoder, guest, text);
         _returns = new ReturnCalls(_breakpoints, _boundary, guest, text);
         Handler = new Int3Handler(_breakpoints, _returns, guest, Describe);
         overlay.TextWritten += TextWritten;

@@ -8,6 +8,10 @@ namespace KprobeTrace.Kprobes;
 /// No return address is rewritten. An entry notes address, slot and task; the return fires when the address is executed
 /// with the stack pointer just above the slot. Return sites stay armed once seen: arming and disarming them call by call
 /// would throw decoded code away each time.
+///
+/// The guest's own return probes put the address of a trampoline on the stack, behind the back of an entry that noted the
+/// real one. Nothing comes of it, since the trampoline returns to the real address with the stack pointer as it was. A
+/// function that a tail call enters then finds the trampoline's address, and returns there.
 /// </remarks>
 internal sealed unsafe class ReturnCalls
 {
@@ -56,7 +60,7 @@ internal sealed unsafe class ReturnCalls
         while (stack.Count > 0)
         {
             KretprobeInstance last = stack[stack.Count - 1];
-            bool shared = last.Frame == slot && last.Task == task && last.RetAddr == address;
+            bool shared = last.Frame == slot && last.Task == task && (last.RetAddr == address || site.IsTrampoline);
             if (last.Frame > slot || shared)
             {
                 break;
@@ -94,7 +98,14 @@ internal sealed unsafe class ReturnCalls
         ulong address = registers->Ip;
         while (stack.Count > 0 && stack[stack.Count - 1].Frame <= frame)
         {
-            KretprobeInstance call = stack.Pop();
+            KretprobeInstance call = stack[stack.Count - 1];
+            if (call.Frame == frame && call.RetAddr != site.Address && site.IsTrampoline)
+            {
+                // A tail call that began with the trampoline on the stack; this one returns when the trampoline does.
+                return;
+            }
+
+            stack.Pop();
             if (call.Frame < frame || call.RetAddr != site.Address)
             {
                 Abandon(call);
@@ -170,12 +181,14 @@ internal sealed unsafe class ReturnCalls
             return true;
         }
 
-        if (_text.Classify(address) == KernelTextKind.None || !_boundary.FollowsCall(address))
+        bool trampoline = _text.IsReturnTrampoline(address);
+        if (!trampoline && (_text.Classify(address) == KernelTextKind.None || !_boundary.FollowsCall(address)))
         {
             return false;
         }
 
         site = _breakpoints.At(address);
+        site.IsTrampoline = trampoline;
         return true;
     }
 

@@ -42,7 +42,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     /// <summary>Bytes of guest RAM, a whole number of pages.</summary>
     public ulong Size { get; }
 
-    /// <summary>One byte per page: non-zero while decoded code was taken from the page, so that stores to it must be seen.</summary>
+    /// <summary>One byte per page: non-zero while stores to the page must be seen: decoded code was taken from it, or it is watched.</summary>
     public byte* CodePages { get; private set; }
 
     /// <summary>Whether <paramref name="length"/> bytes at <paramref name="address"/> are RAM.</summary>

@@ -185,6 +185,67 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
         Assert.Equal(["p.pre", "p.post"], Log);
     }
 
+    [Fact]
+    public void R07_every_write_is_seen_also_where_nothing_ran_since_the_last()
+    {
+        Kprobe probe = Register(Logged("p", "leaf", post: false));
+
+        foreach (byte addend in new byte[] { 5, 7, 9 })
+        {
+            Guest.Write(Guest["leaf"], 0x8D, 0x47, addend);
+            Kprobes.SettleText();
+            Assert.Equal([0x8D, 0x47, addend], probe.CopiedInstruction.ToArray());
+        }
+    }
+
+    [Fact]
+    public void R07_handler_finds_the_opcode_that_is_about_to_run()
+    {
+        List<byte> opcodes = [];
+        Kprobe probe = On("opt", 4);
+        probe.PreHandler = (p, ref _) =>
+        {
+            opcodes.Add(p.Opcode);
+            return 0;
+        };
+        Register(probe);
+
+        Guest.Call("opt", 9);
+        Guest.Write(Guest["opt"] + 4, 0xCC);
+        Guest.Call("opt", 9);
+
+        Assert.Equal([0x90, 0xCC], opcodes);
+    }
+
+    [Fact]
+    public void R07_int3_of_the_guest_moves_no_later_probe_off_its_boundary()
+    {
+        // Decoded from behind its first byte, mov ecx,3 and what follows are other instructions.
+        Kprobe later = Register(Logged("later", "third", 7));
+        Guest.Write(Guest["third"] + 2, 0xCC);
+        Kprobes.SettleText();
+
+        Assert.False(later.IsOffBoundary);
+        Register(On("third", 9));
+        Assert.Equal(-84, Kprobes.RegisterKprobe(On("third", 3)).Errno);
+    }
+
+    [Fact]
+    public void R07_jump_of_the_guest_hides_the_instructions_it_replaces_and_no_later_one()
+    {
+        // mov eax,edi; mov ecx,imm32; nop; ret. The jump ends inside the second, whose rest reads as add eax,imm32.
+        ulong window = Guest.Define("window", 0x89, 0xF8, 0xB9, 0x03, 0x04, 0x05, 0xB8, 0x90, 0xC3);
+        Guest.Text.KernelText = (SyntheticGuest.TextBase, window + 16);
+        Kprobe first = Register(Logged("first", "window"));
+        Kprobe covered = Register(Logged("covered", "window", 2));
+        Kprobe later = Register(Logged("later", "window", 7));
+
+        Guest.Write(window, 0xE9, 0, 0, 0, 0);
+        Kprobes.SettleText();
+
+        Assert.Equal((false, true, false), (first.IsOffBoundary, covered.IsOffBoundary, later.IsOffBoundary));
+    }
+
     private void EnterUser(params byte[] code)
     {
         // Behind the code: a load from kernel memory, whose fault ends the run in its handler.

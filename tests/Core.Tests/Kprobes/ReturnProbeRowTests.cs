@@ -325,6 +325,42 @@ public sealed class ReturnProbeRowTests : KprobeRows
     }
 
     [Fact]
+    public void Tail_called_function_returns_to_the_trampoline_of_the_guests_own_return_probe_on_its_caller()
+    {
+        // hook keeps its return address, puts the trampoline's in its place and jumps to leaf with an argument one higher.
+        const ulong kept = SyntheticGuest.Global + 0x300;
+        Guest.Define("trampoline", [0x49, 0xBB, .. BitConverter.GetBytes(kept), 0x41, 0xFF, 0x33, 0xC3]);
+        Guest.Define("hook",
+        [
+            0x58, 0x49, 0xBB, .. BitConverter.GetBytes(kept), 0x49, 0x89, 0x03,
+            0x48, 0xB8, .. BitConverter.GetBytes(Guest["trampoline"]), 0x50,
+            0xFF, 0xC7, 0x49, 0xBB, .. BitConverter.GetBytes(Guest["leaf"]), 0x41, 0xFF, 0xE3,
+        ]);
+        Guest.Text.KernelText = (SyntheticGuest.TextBase, Guest["hook"] + 64);
+        Guest.Text.ReturnTrampolines.Add(Guest["trampoline"]);
+        Kretprobe hook = Register(Returning("hook"));
+        Kretprobe leaf = Register(Returning("leaf"));
+
+        Assert.Equal(5UL, Guest.Call("hook", 1));
+
+        Assert.Equal(["hook.entry", "leaf.entry", "leaf.return", "hook.return"], Log);
+        Assert.Equal((0UL, 0UL, 0UL, 0UL), (hook.NoReturnAddress, hook.Abandoned, leaf.NoReturnAddress, leaf.Abandoned));
+    }
+
+    [Fact]
+    public void Call_that_the_guest_has_put_its_own_int3_on_still_tells_a_return_address()
+    {
+        Kretprobe probe = Register(Returning("leaf"));
+        Guest.Write(Guest["callrel"], 0xCC);
+        Guest.Prepare(1);
+        Guest.PushReturn(Guest["callrel"] + 5, 0);
+        Guest.SetRip(Guest["leaf"]);
+        Guest.Processor.SingleStep();
+
+        Assert.Equal((0UL, 1), (probe.NoReturnAddress, probe.Open));
+    }
+
+    [Fact]
     public void P11_disabling_stops_new_calls_and_lets_open_ones_return()
     {
         Kretprobe probe = Register(Returning("leaf"));

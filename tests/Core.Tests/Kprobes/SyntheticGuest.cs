@@ -99,6 +99,10 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     {
         Write(address, bytes);
         Text.Add(name, address, (ulong)bytes.Length);
+        for (int i = 0; i < bytes.Length; i++)
+        {
+            Text.Originals[address + (ulong)i] = bytes[i];
+        }
     }
 
     public void Write(ulong address, params byte[] bytes)

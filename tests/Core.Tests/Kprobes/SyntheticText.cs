@@ -11,6 +11,12 @@ internal sealed class SyntheticText : IKernelText
 
     public List<GuestRange> BlacklistRanges { get; } = [];
 
+    /// <summary>The functions' bytes as they were defined, by address.</summary>
+    public Dictionary<ulong, byte> Originals { get; } = [];
+
+    /// <summary>Where the guest's own return probes have functions return to.</summary>
+    public HashSet<ulong> ReturnTrampolines { get; } = [];
+
     public HashSet<ulong> Bugs { get; } = [];
 
     public List<(ulong Start, ulong End)> JumpLabels { get; } = [];
@@ -93,6 +99,18 @@ internal sealed class SyntheticText : IKernelText
     }
 
     public bool IsBugSite(ulong address) => Bugs.Contains(address);
+
+    public bool IsReturnTrampoline(ulong address) => ReturnTrampolines.Contains(address);
+
+    public bool TryReadOriginal(ulong address, Span<byte> into)
+    {
+        for (int i = 0; i < into.Length; i++)
+        {
+            into[i] = Originals.GetValueOrDefault(address + (ulong)i);
+        }
+
+        return Holds(KernelText, address);
+    }
 
     public bool IsJumpLabel(ulong address) => JumpLabels.Exists(site => Holds(site, address));
 

@@ -10,6 +10,10 @@ internal sealed unsafe class BlockCache : IDisposable
     private const int ChunkSize = 1 << 20;
     private const int MaxChunks = 128;
 
+    /// <summary>Bits of <see cref="PhysicalMemory.CodePages"/>: code of the page is decoded, its writes are watched.</summary>
+    private const byte Decoded = 1;
+    private const byte Watched = 2;
+
     private readonly Processor _cpu;
     private readonly PhysicalMemory _memory;
     private readonly Tlb _tlb;
@@ -113,9 +117,28 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         _pages[page] = null;
-        _memory.CodePages[page] = 0;
+        _memory.CodePages[page] &= Watched;
         Generation++;
         _cpu.State->LinkFrom = null;
+    }
+
+    /// <summary>Has writes to a page told of also while nothing of it is decoded, or no longer.</summary>
+    public void Watch(ulong physical, bool watched)
+    {
+        ulong page = physical >> 12;
+        if (page >= _memory.Size >> 12)
+        {
+            return;
+        }
+
+        if (watched)
+        {
+            Mark(page, Watched);
+        }
+        else
+        {
+            _memory.CodePages[page] &= Decoded;
+        }
     }
 
     /// <summary>Drops everything.</summary>
@@ -123,7 +146,11 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         NativeMemory.Clear(_buckets, Buckets * (nuint)sizeof(nint));
         NativeMemory.Clear(_pages, (nuint)(_memory.Size / PhysicalMemory.PageSize) * (nuint)sizeof(nint));
-        NativeMemory.Clear(_memory.CodePages, (nuint)(_memory.Size / PhysicalMemory.PageSize));
+        for (ulong page = 0; page < _memory.Size / PhysicalMemory.PageSize; page++)
+        {
+            _memory.CodePages[page] &= Watched;
+        }
+
         _jumpCache.Flush();
         _cpu.State->LinkFrom = null;
         Generation++;
@@ -150,13 +177,18 @@ internal sealed unsafe class BlockCache : IDisposable
         ulong page = block->Physical >> 12;
         block->NextInPage = _pages[page];
         _pages[page] = block;
+        Mark(page, Decoded);
+        return block;
+    }
+
+    private void Mark(ulong page, byte why)
+    {
         if (_memory.CodePages[page] == 0)
         {
-            _memory.CodePages[page] = 1;
             _tlb.ProtectHostPage(_memory.Base + (page << 12));
         }
 
-        return block;
+        _memory.CodePages[page] |= why;
     }
 
     private Block* Copy()
