@@ -96,6 +96,7 @@ initramfs/segfault.sh > "$work/segfault"
   echo "file bin/busybox 755 $out/busybox"
   echo "file bin/workload 755 initramfs/workload"
   echo "file bin/modules 755 initramfs/modules"
+  echo "file bin/kprobes 755 initramfs/kprobes"
   echo "file bin/segfault 755 $work/segfault"
   for release in "${cloud#linux-image-}" "${amd64#linux-image-}"; do
     echo "dir lib/modules/$release 755"
