@@ -59,7 +59,7 @@ public sealed class ProbeNotesTests
 
     /// <summary>
     /// Records a program that calls f, makes a two-byte instruction of its first two bytes, calls it again, and perhaps
-    /// takes that back and calls it once more.
+    /// takes that back, with a write to another function before and behind, and calls it once more.
     /// </summary>
     private static WholeTrace Record(Folder folder, bool restored)
     {
@@ -68,9 +68,9 @@ public sealed class ProbeNotesTests
         Call(code);
         Store(code, F, 0xB0);
         Call(code);
-        Store(code, G, 0x90);
         if (restored)
         {
+            Store(code, G, 0x90);
             Store(code, F, 0x90);
             Store(code, G, 0x90);
             Call(code);
