@@ -14,7 +14,7 @@ namespace KprobeTrace.Export;
 /// </remarks>
 public static class ParquetExport
 {
-    private const int RowsPerGroup = 1 << 16;
+    private const int RowsPerGroup = 1 << 15;
 
     private static readonly string[] _registers =
     [

@@ -9,7 +9,7 @@ namespace KprobeTrace.Queries;
 internal sealed class DiffSide
 {
     /// <summary>Events that are compared at most; a word about the rest goes into the answer.</summary>
-    internal const int MaxEvents = 6_000_000;
+    internal const int MaxEvents = 3_000_000;
 
     private readonly Dictionary<long, string> _probeKeys = [];
 
@@ -153,6 +153,14 @@ internal sealed class DiffSide
             string name = callers.GetValueOrDefault(caller, "?");
             CollectionsMarshal.GetValueRefOrAddDefault(Callers, (_probeKeys[probe], name), out _) += count;
         }
+    }
+
+    /// <summary>Gives back the memory of what only the alignment needs.</summary>
+    internal void ForgetOrder()
+    {
+        Tokens = [];
+        Calls = [];
+        Groups = [];
     }
 
     /// <summary>

@@ -146,6 +146,9 @@ public sealed class TraceDiff
                 }
             }
         }
+
+        _a.ForgetOrder();
+        _b.ForgetOrder();
     }
 
     /// <summary>Aligns what has no partner yet between those that have, whoever the callers are.</summary>
