@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace KprobeTrace.Report;
@@ -8,12 +7,15 @@ internal sealed class ProgressLine : IDisposable
 {
     private readonly ReportConsole _console;
     private readonly string _what;
-    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly TimeProvider _time;
+    private readonly long _start;
     private long _next = 1000;
     private bool _shown;
 
-    internal ProgressLine(ReportConsole console, string what)
+    internal ProgressLine(ReportConsole console, string what, TimeProvider? time = null)
     {
+        _time = time ?? TimeProvider.System;
+        _start = _time.GetTimestamp();
         _console = console;
         _what = what;
     }
@@ -21,14 +23,15 @@ internal sealed class ProgressLine : IDisposable
     /// <summary>Says how much is done, from 0 to 1.</summary>
     internal void Report(double done)
     {
-        if (!_console.ErrorIsTerminal || _clock.ElapsedMilliseconds < _next)
+        TimeSpan elapsed = _time.GetElapsedTime(_start);
+        if (!_console.ErrorIsTerminal || elapsed.TotalMilliseconds < _next)
         {
             return;
         }
 
-        _next = _clock.ElapsedMilliseconds + 250;
+        _next = (long)elapsed.TotalMilliseconds + 250;
         _shown = true;
-        double left = done > 0 ? _clock.Elapsed.TotalSeconds * (1 - done) / done : 0;
+        double left = done > 0 ? elapsed.TotalSeconds * (1 - done) / done : 0;
         _console.Error.Write(string.Create(
             CultureInfo.InvariantCulture, $"\r{_what}: {done:P0}, {left:0} s left \e[K"));
     }

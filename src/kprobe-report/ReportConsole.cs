@@ -7,18 +7,21 @@ internal sealed class ReportConsole
 {
     private const string Name = "kprobe-report: ";
 
-    internal ReportConsole(Stream output, TextWriter error, TextReader input)
+    private readonly Func<TextReader> _input;
+
+    internal ReportConsole(Stream output, TextWriter error, Func<TextReader> input)
     {
         Output = output;
         Error = error;
-        Input = input;
+        _input = input;
     }
 
     internal Stream Output { get; }
 
     internal TextWriter Error { get; }
 
-    internal TextReader Input { get; }
+    /// <summary>Standard input. Asking for it changes the mode of a terminal, so only who reads it asks.</summary>
+    internal TextReader Input => _input();
 
     /// <summary>True where results go to a terminal.</summary>
     internal bool OutputIsTerminal { get; init; }
@@ -35,7 +38,7 @@ internal sealed class ReportConsole
     internal static ReportConsole OfProcess()
     {
         bool terminal = !Console.IsOutputRedirected;
-        return new ReportConsole(Console.OpenStandardOutput(), Console.Error, Console.In)
+        return new ReportConsole(Console.OpenStandardOutput(), Console.Error, static () => Console.In)
         {
             OutputIsTerminal = terminal,
             ErrorIsTerminal = !Console.IsErrorRedirected,

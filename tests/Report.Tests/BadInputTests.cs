@@ -85,7 +85,7 @@ public sealed class BadInputTests : IDisposable
         Assert.Equal(before, File.ReadAllBytes(target));
         Assert.Contains("the disk is full", Tool.Bad(1, "add", target, trace), StringComparison.Ordinal);
         Assert.Equal(["9"], Tool.Rows(target, "SELECT count(*) FROM events"));
-        foreach (string format in (string[])["csv", "jsonl", "perfetto", "ctf"])
+        foreach (string format in (string[])["csv", "jsonl", "perfetto", "ctf", "parquet", "clickhouse"])
         {
             Assert.Contains("the disk is full", Tool.Bad(1, "export", trace, "--to", format, "-o", Path.Combine(_folder["disk"], "x")), StringComparison.Ordinal);
         }

@@ -12,7 +12,7 @@ internal static class Tool
     {
         using MemoryStream output = new();
         using StringWriter error = new();
-        ReportConsole console = new(output, error, new StringReader(input));
+        ReportConsole console = new(output, error, () => new StringReader(input));
         int exit = ReportTool.Run(args, console);
         return (exit, Encoding.UTF8.GetString(output.ToArray()), error.ToString());
     }

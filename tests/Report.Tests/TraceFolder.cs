@@ -110,7 +110,7 @@ internal sealed class TraceFolder : IDisposable
 
     public void Dispose() => Directory.Delete(_path, recursive: true);
 
-    private static byte[] Open42(string name)
+    internal static byte[] Open42(string name)
     {
         byte[] text = Encoding.UTF8.GetBytes(name);
         return [0x92, 0xD0, unchecked((byte)-100), 0xD9, (byte)text.Length, .. text];

@@ -7,7 +7,8 @@ namespace KprobeTrace.Export;
 /// <summary>Writes rows as an aligned text table, or as a Markdown table.</summary>
 /// <remarks>
 /// Widths come from the first <see cref="Lookahead"/> rows; the rows after them stream through. Numbers stand right.
-/// A width limit cuts long texts with <c>…</c> so that lines fit the terminal.
+/// A width limit cuts long texts with <c>…</c> so that lines fit the terminal; where that is not enough, rows are written
+/// below each other, a line for each column.
 /// </remarks>
 public sealed class TableRows : IRowSink
 {
@@ -23,6 +24,8 @@ public sealed class TableRows : IRowSink
     private int[] _widths = [];
     private bool[] _right = [];
     private bool _started;
+    private bool _upright;
+    private long _rows;
 
     /// <summary>Writes to <paramref name="output"/>.</summary>
     /// <param name="output">Where to.</param>
@@ -74,7 +77,15 @@ public sealed class TableRows : IRowSink
     {
         if (_started)
         {
-            Write(cells);
+            if (_upright)
+            {
+                WriteUpright(cells);
+            }
+            else
+            {
+                Write(cells);
+            }
+
             return;
         }
 
@@ -138,7 +149,14 @@ public sealed class TableRows : IRowSink
             }
         }
 
-        Narrow();
+        _upright = !Narrow();
+        if (_upright)
+        {
+            _pending.ForEach(WriteUpright);
+            _pending.Clear();
+            return;
+        }
+
         Write(_columns, header: true);
         if (_markdown)
         {
@@ -153,12 +171,12 @@ public sealed class TableRows : IRowSink
         _pending.Clear();
     }
 
-    /// <summary>Takes from the widest text columns until the line fits.</summary>
-    private void Narrow()
+    /// <summary>Takes from the widest text columns until the line fits; false where it cannot.</summary>
+    private bool Narrow()
     {
         if (_maxWidth <= 0 || _markdown || _columns.Length == 0)
         {
-            return;
+            return true;
         }
 
         int excess = _widths.Sum() + (2 * (_columns.Length - 1)) - _maxWidth;
@@ -181,12 +199,33 @@ public sealed class TableRows : IRowSink
 
             if (widest < 0)
             {
-                return;
+                return false;
             }
 
             int cut = Math.Clamp(_widths[widest] - second, 1, excess);
             _widths[widest] -= cut;
             excess -= cut;
+        }
+
+        return true;
+    }
+
+    /// <summary>One row as lines of column and value; long values go on below themselves.</summary>
+    private void WriteUpright(string[] cells)
+    {
+        string title = string.Create(CultureInfo.InvariantCulture, $"row {++_rows}");
+        _output.Write((_emphasize is null ? title : _emphasize(title)) + "\n");
+        int names = Math.Min(_columns.Max(static c => c.Length), Math.Max(1, _maxWidth / 2));
+        int room = Math.Max(1, _maxWidth - names - 4);
+        for (int i = 0; i < cells.Length; i++)
+        {
+            string name = _columns[i].Length > names ? _columns[i][..names] : _columns[i];
+            string cell = cells[i];
+            for (int at = 0; at == 0 || at < cell.Length; at += room)
+            {
+                string line = $"  {(at == 0 ? name : "").PadRight(names)}  {cell.AsSpan(at, Math.Min(room, cell.Length - at))}";
+                _output.Write(line.TrimEnd() + "\n");
+            }
         }
     }
 

@@ -1,0 +1,107 @@
+using System.Text;
+using KprobeTrace.Report;
+using Xunit;
+
+namespace KprobeTrace.Tests.Report;
+
+/// <summary>What a terminal gets to see, and what other readers do.</summary>
+public sealed class TerminalTests : IDisposable
+{
+    private readonly TraceFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(60, "SELECT name, symbol, args FROM events")]
+    [InlineData(50, "SELECT * FROM events")]
+    [InlineData(40, "SELECT * FROM regs")]
+    public void Tables_fit_the_terminal_and_lose_no_row(int width, string sql)
+    {
+        string[] lines = OnTerminal(width, "query", _folder.Small(), sql);
+
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, width));
+        Assert.InRange(lines.Length, 10, 9 * 25);
+    }
+
+    [Fact]
+    public void A_table_that_cannot_fit_shows_its_rows_upright_and_whole()
+    {
+        string[] lines = OnTerminal(40, "query", _folder.Small(), "SELECT *, '" + new string('x', 50) + "' AS long FROM regs WHERE seq = 1");
+
+        Assert.Equal("row 1", lines[0]);
+        Assert.Contains("  di     17", lines);
+        Assert.Equal(new string('x', 50), string.Concat(lines[^2..]).Replace("long", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal));
+    }
+
+    [ProgramFact("script")]
+    public void Colours_show_on_a_terminal_only_and_not_when_they_are_unwanted()
+    {
+        _ = Tool.Good(_folder.Small());
+        string plain = Tool.Good(_folder.Small());
+
+        // The runtime itself may set the mode of the keypad; what counts here are colours and weights.
+        const string graphics = "\e\\[[0-9;]*m";
+        Assert.Matches(graphics, InPseudoTerminal("TERM=xterm"));
+        Assert.DoesNotMatch(graphics, InPseudoTerminal("TERM=xterm NO_COLOR=1"));
+        Assert.DoesNotMatch(graphics, InPseudoTerminal("TERM=dumb"));
+        Assert.DoesNotContain("\e", plain, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Progress_appears_on_a_terminal_after_a_second_and_goes_away()
+    {
+        ManualClock clock = new();
+        using StringWriter error = new();
+        using (ProgressLine line = new(Console(error, terminal: true), "importing x", clock))
+        {
+            line.Report(0.1);
+            Assert.Equal("", error.ToString());
+            clock.Milliseconds = 2000;
+            line.Report(0.25);
+            Assert.Equal("\rimporting x: 25 %, 6 s left \e[K", error.ToString());
+            clock.Milliseconds = 2100;
+            line.Report(0.3);
+            Assert.Equal(1, error.ToString().Count(static c => c == '\r'));
+        }
+
+        Assert.EndsWith("\r\e[K", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Progress_stays_out_of_files()
+    {
+        ManualClock clock = new();
+        using StringWriter error = new();
+        using (ProgressLine line = new(Console(error, terminal: false), "importing x", clock))
+        {
+            clock.Milliseconds = 5000;
+            line.Report(0.5);
+        }
+
+        Assert.Equal("", error.ToString());
+    }
+
+    private static ReportConsole Console(StringWriter error, bool terminal) =>
+        new(Stream.Null, error, static () => TextReader.Null) { ErrorIsTerminal = terminal };
+
+    private static string[] OnTerminal(int width, params string[] args)
+    {
+        using MemoryStream output = new();
+        using StringWriter error = new();
+        ReportConsole console = new(output, error, static () => TextReader.Null) { OutputIsTerminal = true, Width = width };
+        Assert.Equal(0, ReportTool.Run(args, console));
+        return Encoding.UTF8.GetString(output.ToArray()).TrimEnd('\n').Split('\n');
+    }
+
+    private string InPseudoTerminal(string variables) => ProgramFactAttribute.Run(
+        "script", "-qec", $"env -u NO_COLOR {variables} dotnet {Path.Combine(AppContext.BaseDirectory, "kprobe-report.dll")} {_folder["small.mpk"]}", "/dev/null");
+
+    private sealed class ManualClock : TimeProvider
+    {
+        public long Milliseconds { get; set; }
+
+        public override long TimestampFrequency => 1000;
+
+        public override long GetTimestamp() => Milliseconds;
+    }
+}
