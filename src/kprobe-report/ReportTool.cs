@@ -71,6 +71,12 @@ internal static class ReportTool
             // EPIPE: whoever read the results (a pager, head) has seen enough.
             return (int)ExitCode.Success;
         }
+        catch (IOException e) when ((e.HResult & 0xFFFF) is 28 or 112)
+        {
+            // Files of our own say so themselves; what is left is standard output.
+            console.Say("the disk is full: the results are cut off");
+            return (int)ExitCode.Failure;
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             console.Say(e.Message);

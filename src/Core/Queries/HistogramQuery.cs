@@ -71,7 +71,7 @@ public sealed record HistogramQuery
         }
         catch (SqliteException e)
         {
-            throw new KprobeTraceException("SQL: " + e.Message, e);
+            throw new KprobeTraceException("--key, --value or --where is no SQL expression: " + e.Message, e);
         }
     }
 

@@ -70,7 +70,7 @@ internal static class CheckVerb
         long damaged = report.Damage.Count + report.DamageNotListed;
         if (damaged > 0)
         {
-            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{damaged:N0} damaged parts"));
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{damaged:N0} damaged part{(damaged == 1 ? "" : "s")}"));
         }
 
         if (report.EventsLost > 0)

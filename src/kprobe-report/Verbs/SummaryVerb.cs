@@ -48,7 +48,7 @@ internal static class SummaryVerb
     private static void Print(TraceSummary summary, Utf8Output output, ReportConsole console)
     {
         IReadOnlyDictionary<string, string> run = summary.Properties;
-        Heading($"Run {summary.Run}: {run["image"]}");
+        Heading($"Run {summary.Run}: {(run["image"].Length > 0 ? run["image"] : "image unknown")}");
         Property("kernel", run["kernel"]);
         Property("command line", run["command_line"]);
         Property("sha256", run["image_sha256"]);
