@@ -84,7 +84,7 @@ public sealed class AwkwardNameTests : IDisposable
         string[] lines = System.IO.File.ReadAllText(Path.Combine(_folder["house"], "events.tsv")).TrimEnd('\n').Split('\n');
         Assert.Equal(9, lines.Length);
         Assert.Single(lines.Select(static l => l.Count(static c => c == '\t')).Distinct());
-        Assert.Contains("a\"b'c\\n\\t;<i>\e[1m", string.Join('\n', lines), StringComparison.Ordinal);
+        Assert.Contains("a\"b\\'c\\n\\t;<i>\e[1m", string.Join('\n', lines), StringComparison.Ordinal);
     }
 
     [Fact]
