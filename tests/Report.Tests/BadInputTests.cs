@@ -30,6 +30,27 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public void A_trace_of_a_later_version_and_a_database_of_another_tool_are_named_as_such()
+    {
+        string trace = _folder.Small();
+        byte[] bytes = File.ReadAllBytes(trace);
+        for (int at = 0; (at = bytes.AsSpan(at).IndexOf("KPTRACE"u8) is int next and >= 0 ? at + next : bytes.Length) < bytes.Length; at += 8)
+        {
+            bytes[at + 7] = 2;
+        }
+
+        File.WriteAllBytes(_folder["later.mpk"], bytes);
+        byte[] other = new byte[8192];
+        "SQLite format 3\0"u8.CopyTo(other);
+        File.WriteAllBytes(_folder["other.db"], other);
+
+        Assert.Contains("format version 2", Tool.Bad(1, "check", _folder["later.mpk"]), StringComparison.Ordinal);
+        Assert.Contains("format version 2", Tool.Bad(1, _folder["later.mpk"]), StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["later.mpk"] + ".db"));
+        Assert.Contains("other.db", Tool.Bad(1, "query", _folder["other.db"], "SELECT 1"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_damaged_database_is_one_clear_line_or_imported_again()
     {
         string trace = _folder.Small();
