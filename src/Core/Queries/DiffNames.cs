@@ -9,6 +9,7 @@ internal sealed class DiffNames
 
     private readonly Dictionary<(string Key, int Kind), int> _tokens = [];
     private readonly Dictionary<(int Token, string Caller), int> _calls = [];
+    private readonly List<int> _tokenOfCall = [];
     private readonly Dictionary<string, int> _groups = [];
 
     /// <summary>Number of groups of tasks.</summary>
@@ -31,9 +32,19 @@ internal sealed class DiffNames
         if (!_calls.TryGetValue((token, caller), out int call))
         {
             _calls.Add((token, caller), call = _calls.Count);
+            _tokenOfCall.Add(token);
         }
 
         return call;
+    }
+
+    /// <summary>Replaces numbers of calls by those of the events that were called.</summary>
+    internal void ForgetCallers(int[] calls)
+    {
+        for (int i = 0; i < calls.Length; i++)
+        {
+            calls[i] = _tokenOfCall[calls[i]];
+        }
     }
 
     /// <summary>

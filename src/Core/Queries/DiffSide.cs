@@ -15,6 +15,8 @@ internal sealed class DiffSide
 
     internal DiffSide(TraceHistory history, long run)
     {
+        // Both runs are read from one end to the other, which a large cache does not help; the alignment needs the memory.
+        history.Database.Execute("PRAGMA cache_size = -8192");
         History = history;
         Run = EventSelection.Runs(history.Database, run)[0];
         using SqliteStatement statement = history.Database.Prepare(
@@ -46,10 +48,7 @@ internal sealed class DiffSide
     /// <summary>Sequence numbers of the events compared.</summary>
     internal uint[] Seqs { get; private set; } = [];
 
-    /// <summary>What each event compared is: a number that both sides share for the same thing.</summary>
-    internal int[] Tokens { get; private set; } = [];
-
-    /// <summary>The same with the caller, as far as it is known.</summary>
+    /// <summary>What each event compared is, and who called: a number that both sides share for the same thing.</summary>
     internal int[] Calls { get; private set; } = [];
 
     /// <summary>Which group of tasks each event belongs to, likewise shared.</summary>
@@ -73,7 +72,6 @@ internal sealed class DiffSide
         SqliteDatabase database = History.Database;
         int capacity = (int)Math.Min(Total, MaxEvents);
         uint[] seqs = new uint[capacity];
-        int[] tokens = new int[capacity];
         int[] calls = new int[capacity];
         ushort[] groups = new ushort[capacity];
         uint[] contents = new uint[capacity];
@@ -120,7 +118,6 @@ internal sealed class DiffSide
 
             seqs[used] = (uint)statement.Int64(0);
             int token = names.Token(key, kind);
-            tokens[used] = token;
             if (!callNumbers.TryGetValue((token, caller), out int call))
             {
                 callNumbers.Add((token, caller), call = names.Call(token, callers.GetValueOrDefault(caller, "")));
@@ -139,12 +136,10 @@ internal sealed class DiffSide
         }
 
         Array.Resize(ref seqs, used);
-        Array.Resize(ref tokens, used);
         Array.Resize(ref calls, used);
         Array.Resize(ref groups, used);
         Array.Resize(ref contents, used);
         Seqs = seqs;
-        Tokens = tokens;
         Calls = calls;
         Groups = groups;
         Contents = contents;
@@ -158,7 +153,6 @@ internal sealed class DiffSide
     /// <summary>Gives back the memory of what only the alignment needs.</summary>
     internal void ForgetOrder()
     {
-        Tokens = [];
         Calls = [];
         Groups = [];
     }

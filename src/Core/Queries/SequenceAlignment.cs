@@ -14,7 +14,7 @@ internal sealed partial class SequenceAlignment
     internal const long MaxSteps = 3_000_000_000;
 
     private const int MaxDifference = 1200;
-    private const int MaxWindowsLog2 = 19;
+    private const int MaxWindowsLog2 = 18;
     private static readonly int[] _windows = [24, 12, 6, 3, 1];
 
     private readonly int[] _a;

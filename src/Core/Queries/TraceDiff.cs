@@ -91,7 +91,7 @@ public sealed class TraceDiff
         DiffNames names = new();
         diff._a.Read(names, common, diff.SameImage);
         diff._b.Read(names, common, diff.SameImage);
-        diff.Align(names.GroupCount);
+        diff.Align(names);
         diff.FindDivergences(limit);
         diff.CompareCounts();
         diff.CompareLatencies(latencyShift);
@@ -124,8 +124,9 @@ public sealed class TraceDiff
 
     private static string Describe(DiffSide side) => side.Kernel.Length > 0 ? $"{side.Image}, {side.Kernel}" : side.Image;
 
-    private void Align(int groups)
+    private void Align(DiffNames names)
     {
+        int groups = names.GroupCount;
         _match = new int[_a.Seqs.Length];
         Array.Fill(_match, -1);
         int[] startsA = Starts(_a.Groups, groups, out int[] placesA);
@@ -135,8 +136,12 @@ public sealed class TraceDiff
         {
             ReadOnlySpan<int> inA = placesA.AsSpan(startsA[group]..startsA[group + 1]);
             ReadOnlySpan<int> inB = placesB.AsSpan(startsB[group]..startsB[group + 1]);
-            int[] match = SequenceAlignment.Align(Pick(_a.Calls, inA), Pick(_b.Calls, inB), ref steps);
-            AlignGaps(match, Pick(_a.Tokens, inA), Pick(_b.Tokens, inB), ref steps);
+            int[] a = Pick(_a.Calls, inA);
+            int[] b = Pick(_b.Calls, inB);
+            int[] match = SequenceAlignment.Align(a, b, ref steps);
+            names.ForgetCallers(a);
+            names.ForgetCallers(b);
+            AlignGaps(match, a, b, ref steps);
             for (int i = 0; i < match.Length; i++)
             {
                 if (match[i] >= 0)
