@@ -536,8 +536,11 @@ public sealed unsafe partial class Processor
             Buffer.MemoryCopy(from, _memory.Base + physical, size, size);
             if (_memory.CodePages[physical >> 12] != 0)
             {
-                _blocks.InvalidatePage(physical);
-                State->ExitRequest = 1;
+                if (_blocks.InvalidatePage(physical))
+                {
+                    State->ExitRequest = 1;
+                }
+
                 _currentOp = op;
                 CodeWritten?.Invoke(physical, size);
                 _currentOp = null;

@@ -6,6 +6,7 @@ namespace KprobeTrace.Kprobes;
 public sealed partial class KprobeSubsystem
 {
     private readonly Dictionary<ulong, List<KprobeEntry>> _unsettled = [];
+    private Symbol? _lastWritten;
 
     /// <summary>
     /// Re-reads the instructions of probes whose text the guest wrote since the last call, and says which lost or found
@@ -45,18 +46,28 @@ public sealed partial class KprobeSubsystem
 
     private void TextWritten(ulong address, int length)
     {
-        if (length <= 0 || !_text.TryFindSymbol(address, out Symbol symbol)
-            || _unsettled.ContainsKey(symbol.Address))
+        if (length <= 0 || FunctionAt(address) is not Symbol function || _unsettled.ContainsKey(function.Address))
         {
             return;
         }
 
         SettleText();
-        if (_table.InFunction(symbol.Address) is List<KprobeEntry> entries)
+        if (_table.InFunction(function.Address) is List<KprobeEntry> entries)
         {
-            _unsettled.Add(symbol.Address, [.. entries]);
+            _unsettled.Add(function.Address, [.. entries]);
             Handler.Settle = SettleText;
         }
+    }
+
+    /// <summary>The function that holds an address. A kernel patches itself function by function, so the last one comes first.</summary>
+    private Symbol? FunctionAt(ulong address)
+    {
+        if (_lastWritten is not Symbol last || address - last.Address >= last.Size)
+        {
+            _lastWritten = _text.TryFindSymbol(address, out Symbol symbol) ? symbol : null;
+        }
+
+        return _lastWritten;
     }
 
     private void Settled()

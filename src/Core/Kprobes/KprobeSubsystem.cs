@@ -181,6 +181,7 @@ public sealed partial class KprobeSubsystem
     /// <summary>Text is about to go away: a module's, or the kernel's init text. Probes there never fire again.</summary>
     public void TextGone(ulong start, ulong end)
     {
+        _lastWritten = null;
         foreach (KprobeEntry entry in _table.Snapshot())
         {
             if (entry.Address >= start && entry.Address < end)

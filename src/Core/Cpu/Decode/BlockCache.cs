@@ -100,13 +100,13 @@ internal sealed unsafe class BlockCache : IDisposable
         _unresolved.RemoveRange(kept, _unresolved.Count - kept);
     }
 
-    /// <summary>Drops all blocks decoded from a physical page.</summary>
-    public void InvalidatePage(ulong physical)
+    /// <summary>Drops all blocks decoded from a physical page; false when there are none.</summary>
+    public bool InvalidatePage(ulong physical)
     {
         ulong page = physical >> 12;
-        if (page >= _memory.Size >> 12)
+        if (page >= _memory.Size >> 12 || _pages[page] == null)
         {
-            return;
+            return false;
         }
 
         for (Block* b = _pages[page]; b != null; b = b->NextInPage)
@@ -120,6 +120,7 @@ internal sealed unsafe class BlockCache : IDisposable
         _memory.CodePages[page] &= Watched;
         Generation++;
         _cpu.State->LinkFrom = null;
+        return true;
     }
 
     /// <summary>Has writes to a page told of also while nothing of it is decoded, or no longer.</summary>
