@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What 14 probes that each record 16 registers cost while a stock kernel forks and reads and writes files: user CPU seconds of the
-# whole process, smaller of two interleaved runs, here and with Linux' own kprobe events in the same guest under QEMU.
+# whole process, smallest of three interleaved runs, here and with Linux' own kprobe events in the same guest under QEMU. Here every
+# event holds all registers anyway; the probes are run as such, and with the 16 arguments that Linux needs on top.
 #
 #   bench/workload.sh
 #
@@ -20,11 +21,12 @@ initramfs=$scratch/initramfs
 cp "$root/guests/stock/initramfs.cpio.gz" "$initramfs"
 (cd "$root/bench/workload" && echo 'file init 755 init' | "$root/guests/initramfs/pack.sh") | gzip -n >> "$initramfs"
 
-ours=() theirs=
+plain=() fetching=() theirs=
 for function in "${functions[@]}"; do
   definition="p:$function $function"
+  plain+=(-p "$definition")
   for register in "${registers[@]}"; do definition+=" %$register"; done
-  ours+=(-p "$definition")
+  fetching+=(-p "$definition")
   theirs+="${definition// /,};"
 done
 
@@ -36,7 +38,8 @@ qemu=(qemu-system-x86_64 -accel tcg -cpu qemu64 -M pc -m 512 -nodefaults -displa
 run() { # which
   case $1 in
     ours) measure ours "${record[@]}" -p 'p:start start_kernel' ;;
-    ours-probed) measure ours-probed "${record[@]}" --kinds pre "${ours[@]}" ;;
+    ours-probed) measure ours-probed "${record[@]}" --kinds pre "${plain[@]}" ;;
+    ours-fetching) measure ours-fetching "${record[@]}" --kinds pre "${fetching[@]}" ;;
     qemu) measure qemu timeout 300 "${qemu[@]}" "$command_line" ;;
     qemu-probed) measure qemu-probed timeout 300 "${qemu[@]}" "$command_line kprobe_event=${theirs%;}" ;;
   esac
@@ -44,8 +47,8 @@ run() { # which
 }
 
 declare -A best
-for round in 1 2; do
-  for which in ours ours-probed qemu qemu-probed; do
+for round in 1 2 3; do
+  for which in ours ours-probed ours-fetching qemu qemu-probed; do
     run "$which"
     best[$which]=$(smaller "${best[$which]-}" "$seconds")
   done
@@ -55,12 +58,14 @@ hits=$(dotnet "$report_dll" query "$scratch/trace.mpk" 'select count(*) from eve
 their_hits=$(awk '$1 == "KPROBE" { hits += $3 } END { print hits + 0 }' "$scratch/qemu-probed.out")
 echo "14 probes of 16 registers on forks and files, user CPU seconds"
 printf '  %-24s %8s\n' "ours" "${best[ours]}" "ours, probed" "${best[ours-probed]}" \
-  "QEMU" "${best[qemu]}" "QEMU, kprobe events" "${best[qemu-probed]}"
+  "ours, 16 arguments" "${best[ours-fetching]}" "QEMU" "${best[qemu]}" "QEMU, kprobe events" "${best[qemu-probed]}"
 echo "  hits: ours $hits from the first instruction on, kprobe events $their_hits from when the kernel set them"
 (( their_hits > 0 )) || die "the guest under QEMU counted no hits"
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { print a / b }'; }
 printf '  %-52s %8.3f\n' "slow-down by kprobe events under QEMU" "$(ratio "${best[qemu-probed]}" "${best[qemu]}")"
 bar "slow-down by ours" "$(ratio "${best[ours-probed]}" "${best[ours]}")" at-most 1.5
-bar "a recorded hit, microseconds" \
-  "$(awk -v a="${best[ours-probed]}" -v b="${best[ours]}" -v n="$hits" 'BEGIN { print (a - b) * 1e6 / n }')" at-most 1
+bar "slow-down by ours, with 16 arguments" "$(ratio "${best[ours-fetching]}" "${best[ours]}")" at-most 1.5
+added() { awk -v a="${best[$1]}" -v b="${best[ours]}" -v n="$hits" 'BEGIN { print (a - b) * 1e6 / n }'; }
+bar "a recorded hit, microseconds" "$(added ours-probed)" at-most 1
+printf '  %-52s %8.3f\n' "a recorded hit with 16 arguments, microseconds" "$(added ours-fetching)"
 exit $(( misses > 0 ))
