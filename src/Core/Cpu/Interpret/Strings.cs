@@ -19,8 +19,7 @@ internal static unsafe class Strings
     public static Op* Move<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        ulong left = Count(s, op);
-        for (ulong done = 0; left > 0;)
+        for (ulong left = Count(s, op); left > 0;)
         {
             ulong source = Source(s, op);
             ulong destination = Destination(s, op);
@@ -50,14 +49,9 @@ internal static unsafe class Strings
             Advance<T>(s, op, Registers.Rdi, run);
             left -= run;
             SetCount(s, op, left);
-            done += run;
-            if (left > 0 && (done >= PauseInterval || s->ExitRequest != 0))
+            if (MustPause(s, left, run))
             {
-                done = 0;
-                if (Processor.Of(s).MustPauseRepeat)
-                {
-                    return Flow.StopBefore(s, op);
-                }
+                return Flow.StopBefore(s, op);
             }
         }
 
@@ -69,9 +63,8 @@ internal static unsafe class Strings
     public static Op* Fill<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        ulong left = Count(s, op);
         ulong value = Registers.Read<T>(s, 0);
-        for (ulong done = 0; left > 0;)
+        for (ulong left = Count(s, op); left > 0;)
         {
             ulong destination = Destination(s, op);
             ulong run = RunLength<T>(s, op, destination, destination, left);
@@ -92,14 +85,9 @@ internal static unsafe class Strings
             Advance<T>(s, op, Registers.Rdi, run);
             left -= run;
             SetCount(s, op, left);
-            done += run;
-            if (left > 0 && (done >= PauseInterval || s->ExitRequest != 0))
+            if (MustPause(s, left, run))
             {
-                done = 0;
-                if (Processor.Of(s).MustPauseRepeat)
-                {
-                    return Flow.StopBefore(s, op);
-                }
+                return Flow.StopBefore(s, op);
             }
         }
 
@@ -274,8 +262,9 @@ internal static unsafe class Strings
     private static bool ConditionEnds(Op* op, bool equal) =>
         (op->Bits & OpBits.Repeat) != 0 ? !equal : (op->Bits & OpBits.RepeatNotEqual) == 0 || equal;
 
-    private static bool MustPause(CpuState* s, ulong left) =>
-        left > 0 && ((left & (PauseInterval - 1)) == 0 || s->ExitRequest != 0) && Processor.Of(s).MustPauseRepeat;
+    /// <summary>Whether the host wants to pause, after <paramref name="run"/> elements and with <paramref name="left"/> to go.</summary>
+    private static bool MustPause(CpuState* s, ulong left, ulong run = 1) =>
+        left > 0 && ((left ^ (left + run)) >= PauseInterval || s->ExitRequest != 0) && Processor.Of(s).MustPauseRepeat;
 
     private static ulong Count(CpuState* s, Op* op) =>
         (op->Bits & (OpBits.Repeat | OpBits.RepeatNotEqual)) == 0 ? 1 : Narrow(op, s->R[Registers.Rcx]);
