@@ -9,8 +9,8 @@ namespace KprobeTrace.Bench;
 /// <summary>What probes cost that are armed and never hit: stock boots with and without them, in turn.</summary>
 internal sealed class ArmedCost(string kernel, string initramfs)
 {
-    /// <summary>The median of the CPU times with so many probes, as a multiple of the median without.</summary>
-    public double Measure(int probes, int rounds)
+    /// <summary>CPU seconds of the boots without and with so many probes, each series in rising order.</summary>
+    public (List<double> Plain, List<double> Armed) Measure(int probes, int rounds)
     {
         List<ulong> idle = IdleFunctions(probes);
         List<double> plain = [];
@@ -24,13 +24,9 @@ internal sealed class ArmedCost(string kernel, string initramfs)
             (plainFirst ? armed : plain).Add(Boot(plainFirst ? idle : []));
         }
 
-        return Median(armed) / Median(plain);
-    }
-
-    private static double Median(List<double> seconds)
-    {
-        seconds.Sort();
-        return (seconds[(seconds.Count - 1) / 2] + seconds[seconds.Count / 2]) / 2;
+        plain.Sort();
+        armed.Sort();
+        return (plain, armed);
     }
 
     private GuestSession Open()
