@@ -10,6 +10,7 @@ namespace KprobeTrace.Record;
 internal sealed class RecordCommand
 {
     private const string LinuxCommandLine = "console=ttyS0 panic=-1";
+    private const ulong DefaultMemory = 512UL << 20;
 
     private readonly Argument<string?> _image = new("IMAGE")
     {
@@ -24,18 +25,17 @@ internal sealed class RecordCommand
     private readonly Option<string> _output = Text("--output", "FILE", "Trace file (trace.mpk); an existing one becomes FILE.old.", "-o");
     private readonly Option<string> _append = Text("--append", "TEXT", $"Kernel command line ('{LinuxCommandLine}' for Linux).");
     private readonly Option<string> _initrd = Text("--initrd", "FILE", "Initramfs handed to the kernel.");
-    private readonly Option<ulong> _memory = new("--memory", "-m")
+    private readonly Option<ulong?> _memory = new("--memory", "-m")
     {
         Description = "Guest RAM, such as 512M or 2G (512M).",
         HelpName = "SIZE",
-        DefaultValueFactory = _ => 512UL << 20,
         CustomParser = ParseSize,
     };
 
     private readonly Option<string> _symbols = Text("--symbols", "FILE", "System.map or ELF whose symbols are added to those of the image.");
     private readonly Option<ulong?> _load = Address("--load", "Load address of a flat image (0x100000).");
     private readonly Option<ulong?> _entry = Address("--entry", "Entry address of a flat image (its load address).");
-    private readonly Option<int> _mode = new("--mode") { Description = "Mode a flat image is entered in: 16, 32 or 64 (64).", HelpName = "BITS", DefaultValueFactory = _ => 64 };
+    private readonly Option<int?> _mode = new("--mode") { Description = "Mode a flat image is entered in: 16, 32 or 64 (64).", HelpName = "BITS" };
     private readonly Option<string> _engine = Text("--engine", "NAME", "Execution engine: interpreter or auto (auto).");
     private readonly Option<long> _maxInstructions = Limit("--max-instructions", "Stop after N retired instructions.");
     private readonly Option<long> _maxEvents = Limit("--max-events", "Stop after N recorded events.");
@@ -61,7 +61,7 @@ internal sealed class RecordCommand
     {
         Root = new RootCommand(
             "Runs a kernel image in an emulator with Linux-style kprobes on it and records every hit in a MessagePack trace.\n\n"
-            + "Example: kprobe-record vmlinuz --initrd initramfs.cpio.gz -p 'p:open do_sys_openat2 name=+0(%si):ustring' -o boot.mpk");
+            + "Example: dotnet kprobe-record vmlinuz --initrd initramfs.cpio.gz -p 'p:open do_sys_openat2 name=+0(%si):ustring' -o boot.mpk");
         Root.Add(_image);
         Option[] options =
         [
@@ -167,7 +167,7 @@ internal sealed class RecordCommand
         return null;
     }
 
-    private static ulong ParseSize(ArgumentResult result)
+    private static ulong? ParseSize(ArgumentResult result)
     {
         string text = result.Tokens[0].Value;
         int shift = char.ToUpperInvariant(text.Length > 0 ? text[^1] : ' ') switch { 'K' => 10, 'M' => 20, 'G' => 30, _ => 0 };
@@ -230,13 +230,13 @@ internal sealed class RecordCommand
             || result.GetResult(_mode) is { Implicit: false };
         ImageLoadOptions load = new()
         {
-            MemorySize = result.GetValue(_memory),
+            MemorySize = result.GetValue(_memory) ?? DefaultMemory,
             CommandLine = result.GetValue(_append) ?? LinuxCommandLine,
             InitrdPath = result.GetValue(_initrd),
             ForceFlat = flat,
             LoadAddress = result.GetValue(_load),
             EntryAddress = result.GetValue(_entry),
-            Mode = flat ? (EntryMode)result.GetValue(_mode) : null,
+            Mode = flat ? (EntryMode)(result.GetValue(_mode) ?? 64) : null,
         };
         return new RecordingOptions
         {
