@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using KprobeTrace.Cpu;
 using KprobeTrace.Memory;
+using KprobeTrace.Tests.Cpu;
 
 namespace KprobeTrace.Tests.Oracle;
 

@@ -8,7 +8,7 @@ namespace KprobeTrace.Tests.Cpu.Interpret;
 /// A processor in supervisor 64-bit mode with 2 MiB mapped one to one, whose exception vectors lead to addresses that
 /// tell which one was raised.
 /// </summary>
-internal sealed unsafe class BareProcessor : ICpuBus, IDisposable
+internal sealed unsafe class BareProcessor : IDisposable
 {
     public const ulong Data = 0x8000;
 
@@ -32,7 +32,7 @@ internal sealed unsafe class BareProcessor : ICpuBus, IDisposable
             Put(Idt + (vector * 16), (target & 0xFFFF) | (8UL << 16) | (0x8E00UL << 32) | (target >> 16 << 48));
         }
 
-        _processor = new Processor(_memory, this);
+        _processor = new Processor(_memory, new NoBus());
         CpuState* s = State;
         s->Cr0 = Cr0.PE | Cr0.MP | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.PG;
         s->Cr3 = 0x1000;
@@ -55,10 +55,6 @@ internal sealed unsafe class BareProcessor : ICpuBus, IDisposable
 
     public byte* Memory(ulong address) => _memory.Base + address;
 
-    public uint TaskPriority { get; set; }
-
-    public long NextEvent => long.MaxValue;
-
     /// <summary>Executes one instruction; returns the vector it raised, or -1.</summary>
     public int Run(params ReadOnlySpan<byte> instruction)
     {
@@ -73,32 +69,6 @@ internal sealed unsafe class BareProcessor : ICpuBus, IDisposable
 
         Assert.Equal(Code + (ulong)instruction.Length, State->Rip);
         return -1;
-    }
-
-    public ulong ReadMmio(ulong physical, int size) => ulong.MaxValue;
-
-    public void WriteMmio(ulong physical, ulong value, int size)
-    {
-    }
-
-    public uint ReadPort(ushort port, int size) => uint.MaxValue;
-
-    public void WritePort(ushort port, uint value, int size)
-    {
-    }
-
-    public bool TryReadMsr(uint msr, out ulong value)
-    {
-        value = 0;
-        return false;
-    }
-
-    public bool TryWriteMsr(uint msr, ulong value) => false;
-
-    public int AcknowledgeInterrupt() => -1;
-
-    public void RunEvents()
-    {
     }
 
     public void Dispose()

@@ -1,6 +1,6 @@
 using KprobeTrace.Cpu;
 
-namespace KprobeTrace.Tests.Oracle;
+namespace KprobeTrace.Tests.Cpu;
 
 /// <summary>A machine without any device.</summary>
 internal sealed class NoBus : ICpuBus
