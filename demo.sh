@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+echo "building kprobe-record and kprobe-report; the first time this takes a minute …"
 ./build.sh --verbosity quiet
 mkdir -p artifacts/demo
 trace=artifacts/demo/demo.mpk
