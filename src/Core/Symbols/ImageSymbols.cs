@@ -21,7 +21,7 @@ public static class ImageSymbols
         {
             foreach (LinkRange range in image.LinkRanges)
             {
-                IReadOnlyList<Symbol> found = KallsymsReader.Read(range.Bytes.Span);
+                IReadOnlyList<Symbol> found = KallsymsReader.Read(range.Bytes.Span, range.LinkAddress);
                 symbols = found.Count > symbols.Count ? found : symbols;
             }
         }

@@ -9,19 +9,22 @@ namespace KprobeTrace.Symbols;
 /// (scripts/kallsyms.c):
 /// <code>
 /// to 6.4      addresses | offsets, relative base; count; names; markers; [sequence numbers]; token table; token index
-/// from 6.5    count; names; markers; token table; token index; offsets; relative base; [sequence numbers]
+/// from 6.5    count; names; markers; token table; token index; addresses | offsets, relative base; sequence numbers
+/// from 7.0    count; names; markers; token table; token index; offsets; sequence numbers
 /// </code>
 /// The search starts at the token table, whose entries for the digits are the digits themselves, and is settled by the
 /// token index behind it. The markers (name offsets of every 256th symbol, 8 bytes each before 4.20 and 4 bytes since)
-/// are found by walking backwards, the names by agreement with count and markers. Addresses are 8-byte words, or
-/// 4-byte offsets from a base; with absolute per-CPU symbols a non-negative offset is the value itself and a negative
-/// one counts down from the base.
+/// are found by walking backwards, the names by agreement with count and markers; <see cref="KallsymsAddresses"/> tells
+/// the forms of addresses apart.
 /// </remarks>
 public static class KallsymsReader
 {
     private const int TokenCount = 256;
     private const int NamesPerMarker = 256;
     private const int MaxNameLength = 1024;
+
+    // One byte of length, one token.
+    private const int ShortestName = 2;
     private const int MaxMarkerStep = NamesPerMarker * 512;
 
     // Steps of the search; real kernels take about a million, and made-up bytes must not keep it busy.
@@ -29,7 +32,8 @@ public static class KallsymsReader
 
     /// <summary>Reads the table; an empty list when the bytes hold none.</summary>
     /// <param name="bytes">A stretch of kernel memory or file that holds the kernel's read-only data.</param>
-    public static IReadOnlyList<Symbol> Read(ReadOnlySpan<byte> bytes)
+    /// <param name="linkAddress">Link address of the first byte; from 7.0 on addresses are relative to where they stand.</param>
+    public static IReadOnlyList<Symbol> Read(ReadOnlySpan<byte> bytes, ulong linkAddress)
     {
         ReadOnlySpan<byte> digits = "0\01\02\03\04\05\06\07\08\09\0"u8;
         long budget = SearchBudget;
@@ -38,10 +42,13 @@ public static class KallsymsReader
         {
             int zero = from + found;
             if (TryFindTokens(bytes, zero, out int tokens, out int tokensEnd, out int[] index)
-                && TryFindNames(bytes, tokens, ref budget, out int countAt, out int names, out int count)
-                && TryFindAddresses(bytes, countAt, tokensEnd, count, out ulong[] addresses))
+                && TryFindNames(bytes, tokens, ref budget, out NameTable names))
             {
-                return Expand(bytes, names, count, tokens, index, addresses);
+                ulong[] addresses = new ulong[names.Count];
+                if (KallsymsAddresses.TryFind(bytes, linkAddress, names.CountAt, tokensEnd, addresses))
+                {
+                    return Expand(bytes, names, tokens, index, addresses);
+                }
             }
 
             from = zero + 1;
@@ -117,9 +124,7 @@ public static class KallsymsReader
     }
 
     // Markers stand before the token table, with at most the sequence numbers (3 bytes a symbol) and padding between.
-    private static bool TryFindNames(
-        ReadOnlySpan<byte> bytes, int tokens, ref long budget, out int countAt, out int names,
-        out int count)
+    private static bool TryFindNames(ReadOnlySpan<byte> bytes, int tokens, ref long budget, out NameTable names)
     {
         for (int markers = (tokens - 4) & -4; markers >= 8 && budget > 0; markers -= 4)
         {
@@ -129,26 +134,21 @@ public static class KallsymsReader
                 continue;
             }
 
-            if (TryNamesBefore(bytes, markers, 4, tokens, ref budget, out countAt, out names, out count)
-                || TryNamesBefore(bytes, markers, 8, tokens, ref budget, out countAt, out names, out count))
+            if (TryNamesBefore(bytes, markers, 4, tokens, ref budget, out names)
+                || TryNamesBefore(bytes, markers, 8, tokens, ref budget, out names))
             {
                 return true;
             }
         }
 
-        countAt = 0;
-        names = 0;
-        count = 0;
+        names = default;
         return false;
     }
 
     private static bool TryNamesBefore(
-        ReadOnlySpan<byte> bytes, int markers, int width, int tokens, ref long budget, out int countAt, out int names,
-        out int count)
+        ReadOnlySpan<byte> bytes, int markers, int width, int tokens, ref long budget, out NameTable names)
     {
-        countAt = 0;
-        names = 0;
-        count = 0;
+        names = default;
         long last = 0;
         int run = 1;
         for (int at = markers + width; at + width <= tokens; at += width, run++)
@@ -170,22 +170,31 @@ public static class KallsymsReader
             return false;
         }
 
-        // The names end, but for padding, where the markers begin: try every place they may begin, the closest first.
+        // The names end, but for padding, where the markers begin: try every place they may begin, the closest first. The
+        // last marker may have a single name.
         long lowest = Math.Max(8, markers - last - MaxMarkerStep);
-        for (long start = (markers - last - NamesPerMarker) & -4; start >= lowest && budget > 0; start -= 4)
+        for (long start = (markers - last - ShortestName) & -4; start >= lowest && budget > 0; start -= 4)
         {
             budget -= 2;
             for (int gap = 4; gap <= 8; gap += 4)
             {
                 int at = (int)start - gap;
                 uint symbols = BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
-                if (symbols > 0 && symbols <= int.MaxValue - NamesPerMarker
-                    && MarkersFor((int)symbols) <= run && MarkersFor((int)symbols) >= run - 1
-                    && NamesAgree(bytes, (int)start, (int)symbols, markers, width, ref budget))
+                if (symbols == 0 || symbols > int.MaxValue - NamesPerMarker
+                    || MarkersFor((int)symbols) > run || MarkersFor((int)symbols) < run - 1)
                 {
-                    countAt = at;
-                    names = (int)start;
-                    count = (int)symbols;
+                    continue;
+                }
+
+                names = new NameTable(at, (int)start, (int)symbols, LongNames: true);
+                if (Agrees(bytes, names, markers, width, ref budget, out bool anyLong))
+                {
+                    return true;
+                }
+
+                names = names with { LongNames = false };
+                if (anyLong && Agrees(bytes, names, markers, width, ref budget, out _))
+                {
                     return true;
                 }
             }
@@ -196,21 +205,23 @@ public static class KallsymsReader
 
     private static int MarkersFor(int symbols) => (symbols + NamesPerMarker - 1) / NamesPerMarker;
 
-    private static bool NamesAgree(
-        ReadOnlySpan<byte> bytes, int names, int count, int markers, int width, ref long budget)
+    private static bool Agrees(
+        ReadOnlySpan<byte> bytes, NameTable names, int markers, int width, ref long budget, out bool anyLong)
     {
-        int at = names;
-        for (int i = 0; i < count; i++)
+        anyLong = false;
+        int at = names.Start;
+        for (int i = 0; i < names.Count; i++)
         {
             budget--;
             if (i % NamesPerMarker == 0
                 && BinaryPrimitives.ReadUInt32LittleEndian(bytes[(markers + (i / NamesPerMarker * width))..])
-                    != (uint)(at - names))
+                    != (uint)(at - names.Start))
             {
                 return false;
             }
 
-            int length = NameLength(bytes, ref at);
+            anyLong |= (bytes[at] & 0x80) != 0;
+            int length = NameLength(bytes, names.LongNames, ref at);
             if (length == 0 || length > markers - at)
             {
                 return false;
@@ -223,10 +234,10 @@ public static class KallsymsReader
     }
 
     // Up to 6.0 the length is one byte; since then a set top bit means that a second byte holds the higher bits.
-    private static int NameLength(ReadOnlySpan<byte> bytes, ref int at)
+    private static int NameLength(ReadOnlySpan<byte> bytes, bool longNames, ref int at)
     {
         int length = bytes[at++];
-        if ((length & 0x80) != 0)
+        if (longNames && (length & 0x80) != 0)
         {
             length = (length & 0x7F) | (bytes[at++] << 7);
         }
@@ -234,88 +245,15 @@ public static class KallsymsReader
         return length;
     }
 
-    private static bool TryFindAddresses(
-        ReadOnlySpan<byte> bytes, int countAt, int tokensEnd, int count, out ulong[] addresses)
-    {
-        addresses = new ulong[count];
-        long offsetsSize = ((long)count * 4 + 7) & -8;
-        long after = (tokensEnd + 7) & -8;
-        int baseBefore = (countAt - 8) & -8;
-        return TryOffsets(bytes, baseBefore - offsetsSize, baseBefore, addresses)
-            || TryOffsets(bytes, after, after + offsetsSize, addresses)
-            || TryOffsets(bytes, tokensEnd, tokensEnd + ((long)count * 4), addresses)
-            || TryAbsolute(bytes, (countAt & -8) - ((long)count * 8), addresses);
-    }
-
-    private static bool TryOffsets(ReadOnlySpan<byte> bytes, long offsets, long baseAt, ulong[] addresses)
-    {
-        if (offsets < 0 || baseAt + 8 > bytes.Length)
-        {
-            return false;
-        }
-
-        ulong origin = BinaryPrimitives.ReadUInt64LittleEndian(bytes[(int)baseAt..]);
-        if ((long)origin >= 0 || (origin & 0xFFF) != 0)
-        {
-            return false;
-        }
-
-        ReadOnlySpan<byte> table = bytes.Slice((int)offsets, addresses.Length * 4);
-        bool anyNegative = false;
-        for (int i = 0; i < addresses.Length; i++)
-        {
-            anyNegative |= BinaryPrimitives.ReadInt32LittleEndian(table[(i * 4)..]) < 0;
-        }
-
-        ulong before = 0;
-        for (int i = 0; i < addresses.Length; i++)
-        {
-            int offset = BinaryPrimitives.ReadInt32LittleEndian(table[(i * 4)..]);
-            ulong address = !anyNegative ? origin + (uint)offset
-                : offset >= 0 ? (ulong)offset
-                : origin - 1 - (ulong)(long)offset;
-            if (address < before)
-            {
-                return false;
-            }
-
-            addresses[i] = before = address;
-        }
-
-        return true;
-    }
-
-    private static bool TryAbsolute(ReadOnlySpan<byte> bytes, long table, ulong[] addresses)
-    {
-        if (table < 0)
-        {
-            return false;
-        }
-
-        ulong before = 0;
-        for (int i = 0; i < addresses.Length; i++)
-        {
-            ulong address = BinaryPrimitives.ReadUInt64LittleEndian(bytes[((int)table + (i * 8))..]);
-            if (address < before)
-            {
-                return false;
-            }
-
-            addresses[i] = before = address;
-        }
-
-        return (long)before < 0;
-    }
-
     private static List<Symbol> Expand(
-        ReadOnlySpan<byte> bytes, int names, int count, int tokens, int[] index, ulong[] addresses)
+        ReadOnlySpan<byte> bytes, NameTable names, int tokens, int[] index, ulong[] addresses)
     {
-        List<Symbol> symbols = new(count);
+        List<Symbol> symbols = new(names.Count);
         Span<byte> name = stackalloc byte[MaxNameLength];
-        int at = names;
-        for (int i = 0; i < count; i++)
+        int at = names.Start;
+        for (int i = 0; i < names.Count; i++)
         {
-            int length = NameLength(bytes, ref at);
+            int length = NameLength(bytes, names.LongNames, ref at);
             int used = 0;
             foreach (byte token in bytes.Slice(at, length))
             {
@@ -340,4 +278,6 @@ public static class KallsymsReader
 
         return symbols;
     }
+
+    private readonly record struct NameTable(int CountAt, int Start, int Count, bool LongNames);
 }

@@ -6,22 +6,52 @@ namespace KprobeTrace.Tests.Symbols;
 /// <summary>Writes kallsyms tables in the layouts that kernels have used.</summary>
 internal sealed class KallsymsBuilder
 {
-    /// <summary>8-byte addresses, as before 4.6.</summary>
-    public bool AbsoluteAddresses { get; init; }
+    /// <summary>Where the bytes of <see cref="Build"/> are linked.</summary>
+    public const ulong LinkAddress = 0xFFFF_FFFF_8200_0000;
 
-    /// <summary>Offsets without absolute per-CPU symbols.</summary>
-    public bool PlainOffsets { get; init; }
+    /// <summary>The base of relative addresses.</summary>
+    public const ulong Base = 0xFFFF_FFFF_8100_0000;
+
+    public KallsymsAddressing Addressing { get; init; } = KallsymsAddressing.BaseRelativeButPerCpu;
 
     /// <summary>8-byte markers, as before 4.20.</summary>
     public bool WideMarkers { get; init; }
 
-    /// <summary>Sequence numbers between markers and tokens, as from 6.2.</summary>
+    /// <summary>Two-byte lengths of names with more than 127 tokens, as from 6.1.</summary>
+    public bool LongNames { get; init; }
+
+    /// <summary>Sequence numbers of the names' order, as from 6.2.</summary>
     public bool Sequences { get; init; }
 
-    /// <summary>Addresses behind the tokens, as from 6.5.</summary>
+    /// <summary>Addresses behind the tokens and sequence numbers behind them, as from 6.5.</summary>
     public bool AddressesLast { get; init; }
 
-    public ulong Base { get; init; } = 0xFFFF_FFFF_8100_0000;
+    /// <summary>Alignment of each table.</summary>
+    public int Alignment { get; init; } = 8;
+
+    /// <summary>The layout of a kernel version, by the first kernel that had it.</summary>
+    public static KallsymsBuilder Of(string layout) => layout switch
+    {
+        "4.4" => new() { Addressing = KallsymsAddressing.Absolute, WideMarkers = true },
+        "4.6" => new() { WideMarkers = true },
+        "4.6 UP" => new() { WideMarkers = true, Addressing = KallsymsAddressing.BaseRelative },
+        "4.6 absolute" => new() { WideMarkers = true, Addressing = KallsymsAddressing.Absolute },
+        "4.20" => new(),
+        "4.20 UP" => new() { Addressing = KallsymsAddressing.BaseRelative },
+        "4.20 absolute" => new() { Addressing = KallsymsAddressing.Absolute },
+        "6.1" => new() { LongNames = true },
+        "6.2" => new() { LongNames = true, Sequences = true },
+        "6.2 UP" => new() { LongNames = true, Sequences = true, Addressing = KallsymsAddressing.BaseRelative },
+        "6.2 absolute" => new() { LongNames = true, Sequences = true, Addressing = KallsymsAddressing.Absolute },
+        "6.5" => new() { LongNames = true, Sequences = true, AddressesLast = true },
+        "6.5 absolute" => new() { LongNames = true, Sequences = true, AddressesLast = true, Addressing = KallsymsAddressing.Absolute },
+        "6.15" => new() { LongNames = true, Sequences = true, AddressesLast = true, Addressing = KallsymsAddressing.BaseRelative },
+        "7.0" => new()
+        {
+            LongNames = true, Sequences = true, AddressesLast = true, Addressing = KallsymsAddressing.PlaceRelative, Alignment = 4,
+        },
+        _ => throw new ArgumentOutOfRangeException(nameof(layout), layout, "no such layout"),
+    };
 
     public byte[] Build(IReadOnlyList<(ulong Address, char Type, string Name)> symbols)
     {
@@ -43,10 +73,16 @@ internal sealed class KallsymsBuilder
         Word(image, (uint)symbols.Count, 4);
         Align(image);
         WriteNames(image, symbols);
+        if (!AddressesLast)
+        {
+            WriteSequences(image, symbols.Count);
+        }
+
         WriteTokens(image);
         if (AddressesLast)
         {
             WriteAddresses(image, symbols);
+            WriteSequences(image, symbols.Count);
         }
 
         image.Write(new byte[64]);
@@ -60,26 +96,24 @@ internal sealed class KallsymsBuilder
         image.Write(bytes[..width]);
     }
 
-    private static void Align(MemoryStream image) => image.Write(new byte[-image.Length & 7]);
+    private void Align(MemoryStream image) => image.Write(new byte[-image.Length & (Alignment - 1)]);
 
     private void WriteAddresses(MemoryStream image, IReadOnlyList<(ulong Address, char Type, string Name)> symbols)
     {
         foreach ((ulong address, _, _) in symbols)
         {
-            if (AbsoluteAddresses)
+            ulong word = Addressing switch
             {
-                Word(image, address, 8);
-            }
-            else
-            {
-                bool perCpu = address < Base;
-                ulong offset = PlainOffsets ? address - Base : perCpu ? address : Base - 1 - address;
-                Word(image, (uint)offset, 4);
-            }
+                KallsymsAddressing.Absolute => address,
+                KallsymsAddressing.PlaceRelative => address - (LinkAddress + (ulong)image.Length),
+                KallsymsAddressing.BaseRelativeButPerCpu => address < Base ? address : Base - 1 - address,
+                _ => address - Base,
+            };
+            Word(image, word, Addressing == KallsymsAddressing.Absolute ? 8 : 4);
         }
 
         Align(image);
-        if (!AbsoluteAddresses)
+        if (Addressing is KallsymsAddressing.BaseRelative or KallsymsAddressing.BaseRelativeButPerCpu)
         {
             Word(image, Base, 8);
         }
@@ -103,14 +137,14 @@ internal sealed class KallsymsBuilder
 
             byte[] tokens = Encoding.ASCII.GetBytes(
                 symbols[i].Type + symbols[i].Name.Replace("_read_", "Q", StringComparison.Ordinal));
-            if (tokens.Length >= 0x80)
+            if (tokens.Length >= 0x80 && LongNames)
             {
                 image.WriteByte((byte)(tokens.Length | 0x80));
                 image.WriteByte((byte)(tokens.Length >> 7));
             }
             else
             {
-                image.WriteByte((byte)tokens.Length);
+                image.WriteByte(checked((byte)tokens.Length));
             }
 
             image.Write(tokens);
@@ -123,18 +157,20 @@ internal sealed class KallsymsBuilder
         }
 
         Align(image);
-        if (Sequences)
-        {
-            for (int i = 0; i < symbols.Count; i++)
-            {
-                Word(image, (uint)(i * 7919 % symbols.Count), 3);
-            }
-
-            Align(image);
-        }
     }
 
-    private static void WriteTokens(MemoryStream image)
+    private void WriteSequences(MemoryStream image, int count)
+    {
+        for (int i = 0; Sequences && i < count; i++)
+        {
+            int number = i * 7919 % count;
+            image.Write([(byte)(number >> 16), (byte)(number >> 8), (byte)number]);
+        }
+
+        Align(image);
+    }
+
+    private void WriteTokens(MemoryStream image)
     {
         List<int> index = [];
         long start = image.Length;

@@ -5,50 +5,95 @@ namespace KprobeTrace.Tests.Symbols;
 
 public sealed class KallsymsReaderTests
 {
-    private const ulong Text = 0xFFFF_FFFF_8100_0000;
+    private const ulong Text = KallsymsBuilder.Base;
 
-    public static TheoryData<string> Layouts => ["4.4", "4.19", "4.20", "5.10", "6.2", "6.5", "plain"];
+    /// <summary>The first kernel of each layout; those of kernels for one processor (UP) and without offsets (absolute) beside it.</summary>
+    public static TheoryData<string> Layouts =>
+    [
+        "4.4", "4.6", "4.6 UP", "4.6 absolute", "4.20", "4.20 UP", "4.20 absolute", "6.1", "6.2", "6.2 UP", "6.2 absolute", "6.5",
+        "6.5 absolute", "6.15", "7.0",
+    ];
 
     [Theory]
     [MemberData(nameof(Layouts))]
     public void Recovers_every_symbol_of_every_layout(string layout)
     {
-        List<(ulong Address, char Type, string Name)> expected = Symbols(perCpu: layout is not "plain");
+        KallsymsBuilder builder = KallsymsBuilder.Of(layout);
+        List<(ulong Address, char Type, string Name)> expected = Symbols(builder);
 
-        IReadOnlyList<Symbol> found = KallsymsReader.Read(BuilderOf(layout).Build(expected));
+        IReadOnlyList<Symbol> found = Read(builder.Build(expected));
+
+        Assert.Equal(expected, found.Select(symbol => (symbol.Address, symbol.Type, symbol.Name)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Layouts))]
+    public void Recovers_as_many_symbols_as_there_are_however_few_the_last_marker_has(string layout)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of(layout);
+        List<int> wrong = [];
+        for (int count = 512; count < 768; count++)
+        {
+            List<(ulong Address, char Type, string Name)> expected =
+                [.. Enumerable.Range(0, count).Select(i => (Text + (ulong)(i * 16), 't', ((char)('a' + (i % 26))).ToString()))];
+            if (!Read(builder.Build(expected)).Select(s => (s.Address, s.Type, s.Name)).SequenceEqual(expected))
+            {
+                wrong.Add(count % 256);
+            }
+        }
+
+        Assert.True(wrong.Count == 0, $"wrong when the count of symbols is, modulo 256, one of {string.Join(' ', wrong)}");
+    }
+
+    [Theory]
+    [InlineData("6.0", 127)]
+    [InlineData("6.0", 254)]
+    [InlineData("6.1", 127)]
+    [InlineData("6.1", 300)]
+    [InlineData("7.0", 511)]
+    public void A_name_of_128_tokens_or_more_has_one_byte_of_length_before_6_1_and_two_since(string kernel, int length)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of(kernel is "6.0" ? "4.20" : kernel);
+        List<(ulong Address, char Type, string Name)> expected = Symbols(builder);
+        expected[5] = expected[5] with { Name = new string('n', length) };
+
+        IReadOnlyList<Symbol> found = Read(builder.Build(expected));
 
         Assert.Equal(expected, found.Select(symbol => (symbol.Address, symbol.Type, symbol.Name)));
     }
 
     [Fact]
-    public void Names_of_more_than_127_tokens_have_a_two_byte_length()
+    public void Offsets_that_are_all_zero_are_no_addresses()
     {
-        List<(ulong Address, char Type, string Name)> expected = Symbols(perCpu: true);
-        expected[5] = expected[5] with { Name = new string('n', 300) };
+        KallsymsBuilder builder = KallsymsBuilder.Of("7.0");
+        List<(ulong Address, char Type, string Name)> symbols = Symbols(builder);
+        byte[] image = builder.Build(symbols);
 
-        IReadOnlyList<Symbol> found = KallsymsReader.Read(BuilderOf("6.5").Build(expected));
+        image.AsSpan(image.Length - 64 - (symbols.Count * 3) - 3 - (symbols.Count * 4)).Clear();
 
-        Assert.Equal(expected[5].Name, found[5].Name);
-        Assert.Equal(expected.Count, found.Count);
+        Assert.Empty(Read(image));
     }
 
     [Theory]
     [MemberData(nameof(Layouts))]
     public void Truncated_tables_are_no_table(string layout)
     {
-        byte[] image = BuilderOf(layout).Build(Symbols(perCpu: layout is not "plain"));
-        int needed = image.Length - 64;
+        KallsymsBuilder builder = KallsymsBuilder.Of(layout);
+        List<(ulong Address, char Type, string Name)> symbols = Symbols(builder);
+        byte[] image = builder.Build(symbols);
+        int unneeded = 64 + (builder is { Sequences: true, AddressesLast: true } ? symbols.Count * 3 : 0);
 
-        for (int length = 0; length < needed; length += 641)
+        for (int length = 0; length < image.Length - unneeded - 8; length += 641)
         {
-            Assert.Empty(KallsymsReader.Read(image.AsSpan(0, length)));
+            Assert.Empty(Read(image.AsSpan(0, length)));
         }
     }
 
     [Fact]
     public void Damaged_tables_give_symbols_or_none_but_no_failure()
     {
-        byte[] image = BuilderOf("5.10").Build(Symbols(perCpu: true));
+        KallsymsBuilder builder = KallsymsBuilder.Of("4.20");
+        byte[] image = builder.Build(Symbols(builder));
         uint state = 1;
 
         for (int i = 0; i < 300; i++)
@@ -60,7 +105,7 @@ public sealed class KallsymsReaderTests
                 damaged[(int)(state >> 8) % damaged.Length] ^= (byte)(1 << (int)(state & 7));
             }
 
-            Assert.InRange(KallsymsReader.Read(damaged).Count, 0, image.Length);
+            Assert.InRange(Read(damaged).Count, 0, image.Length);
         }
     }
 
@@ -68,7 +113,8 @@ public sealed class KallsymsReaderTests
     public void Bytes_made_to_mislead_the_search_do_not_keep_it_busy()
     {
         // Every word looks like the start of markers, ahead of a token table that is right.
-        byte[] image = BuilderOf("5.10").Build(Symbols(perCpu: true));
+        KallsymsBuilder builder = KallsymsBuilder.Of("4.20");
+        byte[] image = builder.Build(Symbols(builder));
         byte[] noise = new byte[4 << 20];
         for (int at = 0; at + 8 <= noise.Length; at += 8)
         {
@@ -78,31 +124,23 @@ public sealed class KallsymsReaderTests
         int tokens = image.AsSpan().IndexOf("0\01\02\03\04\05\06\07\08\09\0"u8) - 400;
         byte[] hostile = [.. noise, .. image.AsSpan(tokens)];
 
-        Assert.Empty(KallsymsReader.Read(hostile));
+        Assert.Empty(Read(hostile));
     }
 
     [Fact]
     public void Bytes_without_tables_have_no_symbols()
     {
-        Assert.Empty(KallsymsReader.Read([]));
-        Assert.Empty(KallsymsReader.Read(new byte[100_000]));
-        Assert.Empty(KallsymsReader.Read("0\01\02\03\04\05\06\07\08\09\0"u8));
+        Assert.Empty(Read([]));
+        Assert.Empty(Read(new byte[100_000]));
+        Assert.Empty(Read("0\01\02\03\04\05\06\07\08\09\0"u8));
     }
 
-    private static KallsymsBuilder BuilderOf(string layout) => layout switch
-    {
-        "4.4" => new KallsymsBuilder { AbsoluteAddresses = true, WideMarkers = true },
-        "4.19" => new KallsymsBuilder { WideMarkers = true },
-        "4.20" or "5.10" => new KallsymsBuilder(),
-        "6.2" => new KallsymsBuilder { Sequences = true },
-        "6.5" => new KallsymsBuilder { Sequences = true, AddressesLast = true },
-        _ => new KallsymsBuilder { PlainOffsets = true },
-    };
+    private static IReadOnlyList<Symbol> Read(ReadOnlySpan<byte> bytes) => KallsymsReader.Read(bytes, KallsymsBuilder.LinkAddress);
 
-    private static List<(ulong Address, char Type, string Name)> Symbols(bool perCpu)
+    private static List<(ulong Address, char Type, string Name)> Symbols(KallsymsBuilder builder)
     {
         List<(ulong Address, char Type, string Name)> symbols = [];
-        if (perCpu)
+        if (builder.Addressing is KallsymsAddressing.Absolute or KallsymsAddressing.BaseRelativeButPerCpu)
         {
             symbols.Add((0, 'A', "fixed_percpu_data"));
             symbols.Add((0x1FB80, 'D', "current_task"));
