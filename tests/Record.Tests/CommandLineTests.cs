@@ -106,4 +106,15 @@ public sealed class CommandLineTests
         Assert.Contains("--probe", help.Good().Output, StringComparison.Ordinal);
         Assert.Matches(@"^\d+\.\d+\.\d+", version.Good().Output);
     }
+
+    [Fact]
+    public void Version_tells_the_commit_and_both_tools_say_the_same()
+    {
+        using Folder folder = new();
+        using ToolRun record = ToolRun.Record(folder.Name, "--version");
+        using ToolRun report = ToolRun.Report(folder.Name, "--version");
+
+        Assert.Matches(@"^\d+\.\d+\.\d+\+[0-9a-f]{40}(\.modified)?\n$", record.Good().Output);
+        Assert.Equal(record.Output, report.Good().Output);
+    }
 }

@@ -48,6 +48,10 @@ public sealed class DemoRecordingTests(DemoRecordingTests.Demo demo) : IClassFix
     }
 
     [Fact]
+    public void Trace_names_the_product_that_wrote_it_and_not_the_build() =>
+        Assert.Matches(@"^kprobe-record \d+\.\d+\.\d+$", demo.Trace.Header.Producer);
+
+    [Fact]
     public void Every_default_probe_is_in_the_trace_and_the_closing_line_counts_what_it_holds()
     {
         Assert.True(demo.Trace.Probes.Count > 100);
