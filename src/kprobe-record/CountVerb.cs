@@ -30,6 +30,6 @@ internal static class CountVerb
         }
 
         Console.Error.WriteLine($"kprobe-record: {state} after {session.Machine.Retired} instructions");
-        return (int)(state == PowerState.TripleFault ? ExitCode.GuestCrashed : ExitCode.Success);
+        return (int)(state is PowerState.TripleFault or PowerState.Stuck ? ExitCode.GuestCrashed : ExitCode.Success);
     }
 }

@@ -12,6 +12,6 @@ internal enum ExitCode
     /// <summary>The command line is wrong.</summary>
     Usage = 2,
 
-    /// <summary>The guest crashed; the trace is complete.</summary>
+    /// <summary>The guest crashed or is stuck; the trace is complete.</summary>
     GuestCrashed = 3,
 }

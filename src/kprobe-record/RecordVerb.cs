@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using KprobeTrace.Machine;
 using KprobeTrace.Recording;
 using KprobeTrace.Tracing;
 
@@ -71,7 +72,7 @@ internal static class RecordVerb
             Console.Error.WriteLine("kprobe-record: " + ToText(options, end, clock.Elapsed));
         }
 
-        return (int)(end.Crashed ? ExitCode.GuestCrashed : ExitCode.Success);
+        return (int)(end.Crashed || end.Power == PowerState.Stuck ? ExitCode.GuestCrashed : ExitCode.Success);
     }
 
     private static void SayWhatBecameOfProbes(Recorder recorder, RunEnd end, Settings settings)
@@ -129,6 +130,7 @@ internal static class RecordVerb
         "halt" => "the guest halted for good",
         "reset" => end.Crashed ? "the guest panicked and reset" : "the guest reset",
         "triple-fault" => "the guest crashed with a triple fault",
+        "stuck" => $"the guest is stuck at {end.StuckAt}, busy without retiring an instruction,",
         "exit" => $"the guest exited with {end.Footer.ExitCode}",
         "interrupted" => "interrupted",
         string limit => $"stopped by --{limit}",
@@ -165,6 +167,11 @@ internal static class RecordVerb
             json.WriteEndObject();
             json.WriteString("ended", end.Footer.Ended);
             json.WriteBoolean("crashed", end.Crashed);
+            if (end.StuckAt.Length > 0)
+            {
+                json.WriteString("stuck_at", end.StuckAt);
+            }
+
             json.WriteNumber("exit_value", end.Footer.ExitCode);
             json.WriteNumber("instructions", end.Footer.Instructions);
             json.WriteNumber("time_ns", end.Footer.TimeNs);

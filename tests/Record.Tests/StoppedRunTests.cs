@@ -45,6 +45,32 @@ public sealed class StoppedRunTests
         Assert.Contains("stopped by --timeout", run.ErrorLines[^1], StringComparison.Ordinal);
     }
 
+    /// <summary>mov rcx, a large number; mov rsi, 0x2000000; cld; rep lodsb.</summary>
+    private static readonly byte[] _repetition =
+        [0x48, 0xB9, 0x48, 0x78, 0x58, 0x49, 0x15, 0x66, 0x28, 0x4F, 0x48, 0xC7, 0xC6, 0x00, 0x00, 0x00, 0x02, 0xFC, 0xF3, 0xAC];
+
+    [Fact]
+    public void Time_limit_ends_a_repetition_that_goes_on_for_years()
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, _repetition, "--timeout", "0.5");
+
+        Assert.Contains("stopped by --timeout", run.ErrorLines[^1], StringComparison.Ordinal);
+        Assert.Equal(("timeout", 3ul), (TraceReader.Check(folder["trace.mpk"]).Footer!.Ended, TraceReader.Check(folder["trace.mpk"]).Footer!.Instructions));
+    }
+
+    [Fact]
+    public void A_guest_that_retires_nothing_is_stuck_and_the_address_is_named()
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, StuckGuest.Code, "--max-instructions", "1000");
+
+        Assert.Equal(3, run.Exit);
+        Assert.Contains($"the guest is stuck at 0x{StuckGuest.At:x}", run.ErrorLines[^1], StringComparison.Ordinal);
+        WholeTrace trace = WholeTrace.Read(folder["trace.mpk"]);
+        Assert.Equal("stuck", trace.Footer!.Ended);
+    }
+
     [Theory]
     [InlineData(PosixSignal.SIGINT)]
     [InlineData(PosixSignal.SIGTERM)]

@@ -20,9 +20,6 @@ public sealed unsafe partial class Processor
     /// <summary>Whether a data breakpoint may match the next access, so that repeated instructions must go element by element.</summary>
     internal bool WatchesData => _watchesData;
 
-    /// <summary>Whether a repeated instruction must stop between elements: a debug trap waits, or the host wants to pause.</summary>
-    internal bool MustPauseRepeat => _pendingDebug != 0 || StopRequested;
-
     /// <summary>Recomputes what is derived from DR0 to DR3 and DR7; call after changing any of them.</summary>
     internal void UpdateBreakpoints()
     {

@@ -106,6 +106,7 @@ public sealed unsafe partial class Processor
     {
         CpuState* s = State;
         s->Halted = 0;
+        _deliveries++;
         if (!s->InLongMode)
         {
             return Refuse(Vector.DoubleFault, 0);

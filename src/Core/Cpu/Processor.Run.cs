@@ -6,10 +6,17 @@ namespace KprobeTrace.Cpu;
 /// <content>The run loop: budgets, interrupts, block look-up, breakpoints, faults.</content>
 public sealed unsafe partial class Processor
 {
-    /// <summary>Instructions between two looks at <see cref="StopRequested"/> when nothing else intervenes.</summary>
-    private const long Quantum = 1_000_000;
+    /// <summary>
+    /// Instructions between two looks at <see cref="StopRequested"/> when nothing else intervenes: a tenth of a second even
+    /// when every one of them takes the host a microsecond.
+    /// </summary>
+    private const long Quantum = 1 << 16;
+
+    /// <summary>Instructions between two looks for handlers that have been compiled since their blocks were decoded.</summary>
+    private const long HandlerLookInterval = 1_000_000;
 
     private bool _stopRequested;
+    private bool _deadlineIsSoft;
     private long _nextHandlerLook;
     private int _mode;
     private bool _nmiRequested;
@@ -66,7 +73,7 @@ public sealed unsafe partial class Processor
     public void Run(long limit = long.MaxValue)
     {
         CpuState* s = State;
-        while (!StopRequested && !ShutDown && Retired < limit)
+        while (!StopRequested && !ShutDown && Retired < limit && MakesProgress())
         {
             s->ExitRequest = 0;
             if (Now >= _bus.NextEvent)
@@ -82,8 +89,7 @@ public sealed unsafe partial class Processor
 
             if (s->InterruptShadow != 0)
             {
-                s->InterruptShadow = 0;
-                SingleStep();
+                StepInShadow();
                 continue;
             }
 
@@ -126,11 +132,14 @@ public sealed unsafe partial class Processor
             s->SystemFlags &= ~(ulong)Rflags.RF;
             if (Retired >= _nextHandlerLook)
             {
-                _nextHandlerLook = Retired + Quantum;
+                _nextHandlerLook = Retired + HandlerLookInterval;
                 _blocks.ResolveHandlers();
             }
 
-            SetBudget(Math.Min(Math.Min(_bus.NextEvent - s->IdleTime, limit), Retired + Quantum));
+            long hard = Math.Min(_bus.NextEvent - s->IdleTime, limit);
+            long soft = Retired + Quantum;
+            SetBudget(Math.Min(hard, soft));
+            _deadlineIsSoft = soft < hard;
             Execute();
         }
     }
@@ -165,11 +174,27 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary>Executes the instruction after STI or MOV SS; the shadow stays while nothing has come of it (a stop in a REP).</summary>
+    private void StepInShadow()
+    {
+        CpuState* s = State;
+        int shadow = s->InterruptShadow;
+        long before = Retired;
+        int deliveries = _deliveries;
+        s->InterruptShadow = 0;
+        SingleStep();
+        if (Retired == before && _deliveries == deliveries)
+        {
+            s->InterruptShadow = shadow;
+        }
+    }
+
     private void SetBudget(long until)
     {
         long retired = State->Retired;
         State->Deadline = until;
         State->Left = until - retired;
+        _deadlineIsSoft = false;
     }
 
     /// <summary>Lets HLT skip idle time; false when nothing can wake the processor: no event is set, or interrupts are off.</summary>
@@ -200,7 +225,7 @@ public sealed unsafe partial class Processor
 
             if (first->Remaining > s->Left)
             {
-                if (s->Left <= 0)
+                if (s->Left <= 0 || _deadlineIsSoft)
                 {
                     return;
                 }
@@ -228,7 +253,7 @@ public sealed unsafe partial class Processor
                 return;
             }
         }
-        while (s->ExitRequest == 0 && s->Left > 0);
+        while (s->ExitRequest == 0 && s->Left > 0 && !StopRequested);
     }
 
     private void Dispatch(Op* op)
@@ -238,11 +263,26 @@ public sealed unsafe partial class Processor
         {
             op = op->Handler(s, op);
         }
-        while (op != null && s->ExitRequest == 0);
+        while (op != null && s->ExitRequest == 0 && !StopRequested);
 
         if (op != null)
         {
             Flow.StopBefore(s, op);
+        }
+    }
+
+    /// <summary>Executes a block of one instruction to its end, whatever asks for attention meanwhile: what follows a step must not be told of half of one.</summary>
+    private void DispatchOne(Op* op)
+    {
+        do
+        {
+            op = op->Handler(State, op);
+        }
+        while (op != null && op->Remaining != 0);
+
+        if (op != null)
+        {
+            Flow.StopBefore(State, op);
         }
     }
 
@@ -336,7 +376,7 @@ public sealed unsafe partial class Processor
             long deadline = s->Deadline;
             s->Deadline = retired + 1;
             s->Left = 0;
-            Dispatch(Block.First(original));
+            DispatchOne(Block.First(original));
             retired = s->Deadline - s->Left;
             s->Deadline = deadline;
             s->Left = deadline - retired;

@@ -59,6 +59,10 @@ public sealed class GuestMachine : IDisposable
         {
             Power = PowerState.Halted;
         }
+        else if (Processor.IsStuck)
+        {
+            Power = PowerState.Stuck;
+        }
         else
         {
             return PowerState.Stopped;

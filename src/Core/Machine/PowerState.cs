@@ -21,6 +21,9 @@ public enum PowerState
     /// <summary>The processor met a fault it could not deliver.</summary>
     TripleFault,
 
+    /// <summary>The processor is busy and will retire nothing ever again; see <see cref="Cpu.Processor.IsStuck"/>.</summary>
+    Stuck,
+
     /// <summary>The host ended the run: a limit or a stop request.</summary>
     Stopped,
 }

@@ -12,6 +12,9 @@ public sealed record RunEnd
     /// <summary>Whether the kernel crashed: a triple fault, or a reset after a panic.</summary>
     public required bool Crashed { get; init; }
 
+    /// <summary>Address, and symbol if it has one, at which the guest is stuck when <see cref="Power"/> is <see cref="PowerState.Stuck"/>; else empty.</summary>
+    public string StuckAt { get; init; } = "";
+
     /// <summary>The trace's footer.</summary>
     public required TraceFooter Footer { get; init; }
 

@@ -3,7 +3,7 @@ namespace KprobeTrace.Tracing;
 /// <summary>What a trace says of its run at the end.</summary>
 public sealed record TraceFooter
 {
-    /// <summary>How the guest ended, in a word: <c>poweroff</c>, <c>halt</c>, <c>reset</c>, <c>triple-fault</c>,
+    /// <summary>How the guest ended, in a word: <c>poweroff</c>, <c>halt</c>, <c>reset</c>, <c>triple-fault</c>, <c>stuck</c>,
     /// <c>exit</c>, <c>max-instructions</c>, <c>max-events</c>, <c>timeout</c>, <c>interrupted</c>.</summary>
     public required string Ended { get; init; }
 

@@ -103,6 +103,34 @@ public sealed unsafe class FetchOverlayTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_step_is_whole_though_the_run_loop_is_wanted_meanwhile(bool stop)
+    {
+        using TestGuest guest = new();
+        guest.Write(TestGuest.Data, 0x1234);
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+        overlay.Before = cpu =>
+        {
+            cpu.State->ExitRequest = 1;
+            cpu.StopRequested = stop;
+        };
+        List<ulong> loaded = [];
+        overlay.After = cpu => loaded.Add(cpu.State->R[0]);
+        guest.Assemble(TestGuest.Code, a =>
+        {
+            a.mov(rax, __qword_ptr[TestGuest.Data]);
+            a.hlt();
+        });
+
+        guest.Processor.Run(100);
+
+        Assert.Equal([0x1234UL], loaded);
+        Assert.Single(overlay.Hits);
+        Assert.Equal(stop ? 1 : 2, guest.Processor.Retired);
+    }
+
     [Fact]
     public void Resume_goes_on_where_the_handler_says()
     {

@@ -7,6 +7,9 @@ internal sealed class ScriptedBus : ICpuBus
 {
     public const ulong MmioBase = 0xC0000000;
 
+    /// <summary>Vector of an event that raises nothing: a timer whose interrupt is masked.</summary>
+    public const int Silent = int.MinValue;
+
     private readonly SortedDictionary<long, int> _events = [];
 
     public Processor? Processor { get; set; }
@@ -24,6 +27,9 @@ internal sealed class ScriptedBus : ICpuBus
     public List<long> PortTimes { get; } = [];
 
     public long? TscOffset { get; private set; }
+
+    /// <summary>Nanoseconds after which each event comes again, for ever; 0 for once.</summary>
+    public long Period { get; set; }
 
     public uint TaskPriority { get; set; }
 
@@ -93,6 +99,16 @@ internal sealed class ScriptedBus : ICpuBus
         {
             int vector = _events.First().Value;
             _events.Remove(_events.First().Key);
+            if (Period != 0)
+            {
+                At(Processor.Now + Period, vector);
+            }
+
+            if (vector == Silent)
+            {
+                continue;
+            }
+
             if (vector < 0)
             {
                 Processor.RequestNmi();

@@ -12,7 +12,7 @@ namespace KprobeTrace.Cpu.Interpret;
 internal static unsafe class Strings
 {
     /// <summary>Elements after which a long repetition looks whether the host wants to pause.</summary>
-    private const ulong PauseInterval = 1 << 16;
+    public const ulong PauseInterval = 1 << 16;
 
     /// <summary>MOVS of elements T wide.</summary>
     [MethodImpl(Flow.Hot)]
@@ -49,7 +49,7 @@ internal static unsafe class Strings
             Advance<T>(s, op, Registers.Rdi, run);
             left -= run;
             SetCount(s, op, left);
-            if (MustPause(s, left, run))
+            if (MustPause(s, op, left, run))
             {
                 return Flow.StopBefore(s, op);
             }
@@ -85,7 +85,7 @@ internal static unsafe class Strings
             Advance<T>(s, op, Registers.Rdi, run);
             left -= run;
             SetCount(s, op, left);
-            if (MustPause(s, left, run))
+            if (MustPause(s, op, left, run))
             {
                 return Flow.StopBefore(s, op);
             }
@@ -110,7 +110,7 @@ internal static unsafe class Strings
             Registers.Write<T>(s, 0, MemoryAccess.Get<T>(p));
             Advance<T>(s, op, Registers.Rsi, 1);
             SetCount(s, op, --left);
-            if (MustPause(s, left))
+            if (MustPause(s, op, left))
             {
                 return Flow.StopBefore(s, op);
             }
@@ -142,7 +142,7 @@ internal static unsafe class Strings
                 break;
             }
 
-            if (MustPause(s, left))
+            if (MustPause(s, op, left))
             {
                 return Flow.StopBefore(s, op);
             }
@@ -181,7 +181,7 @@ internal static unsafe class Strings
                 break;
             }
 
-            if (MustPause(s, left))
+            if (MustPause(s, op, left))
             {
                 return Flow.StopBefore(s, op);
             }
@@ -218,7 +218,7 @@ internal static unsafe class Strings
 
             Advance<T>(s, op, Registers.Rdi, 1);
             SetCount(s, op, left - 1);
-            if (MustPause(s, left - 1))
+            if (MustPause(s, op, left - 1))
             {
                 return Flow.StopBefore(s, op);
             }
@@ -250,7 +250,7 @@ internal static unsafe class Strings
             cpu.WritePort(op, port, (uint)MemoryAccess.Get<T>(p), sizeof(T));
             Advance<T>(s, op, Registers.Rsi, 1);
             SetCount(s, op, left - 1);
-            if (MustPause(s, left - 1))
+            if (MustPause(s, op, left - 1))
             {
                 return Flow.StopBefore(s, op);
             }
@@ -263,8 +263,11 @@ internal static unsafe class Strings
         (op->Bits & OpBits.Repeat) != 0 ? !equal : (op->Bits & OpBits.RepeatNotEqual) == 0 || equal;
 
     /// <summary>Whether the host wants to pause, after <paramref name="run"/> elements and with <paramref name="left"/> to go.</summary>
-    private static bool MustPause(CpuState* s, ulong left, ulong run = 1) =>
-        left > 0 && ((left ^ (left + run)) >= PauseInterval || s->ExitRequest != 0) && Processor.Of(s).MustPauseRepeat;
+    private static bool MustPause(CpuState* s, Op* op, ulong left, ulong run = 1)
+    {
+        bool stretch = (left ^ (left + run)) >= PauseInterval;
+        return left > 0 && (stretch || s->ExitRequest != 0) && Processor.Of(s).MustPauseRepeat(op, stretch);
+    }
 
     private static ulong Count(CpuState* s, Op* op) =>
         (op->Bits & (OpBits.Repeat | OpBits.RepeatNotEqual)) == 0 ? 1 : Narrow(op, s->R[Registers.Rcx]);

@@ -1,0 +1,71 @@
+using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Interpret;
+
+namespace KprobeTrace.Cpu;
+
+/// <content>Notices a guest that keeps the processor busy and retires nothing, which no limit of instructions would end.</content>
+public sealed unsafe partial class Processor
+{
+    /// <summary>Deliveries of exceptions and interrupts and wake-ups from HLT in a row, with no instruction retired in between, before <see cref="IsStuck"/>.</summary>
+    public const int MaxWithoutProgress = 1_000_000;
+
+    /// <summary>Elements that one string instruction repeats with neither an end nor a fault before <see cref="IsStuck"/>: more than guest RAM has bytes.</summary>
+    public const long MaxRepeatedElements = 1L << 32;
+
+    private long _lastRetired = -1;
+    private int _roundsWithoutProgress;
+    private long _repeatRetired = -1;
+    private long _repeatedStretches;
+    private int _deliveries;
+
+    /// <summary>
+    /// Set when the guest can be expected to retire nothing ever again; RIP tells where. See <see cref="MaxWithoutProgress"/> and
+    /// <see cref="MaxRepeatedElements"/>.
+    /// </summary>
+    public bool IsStuck { get; private set; }
+
+    /// <summary>Whether the run loop may go round once more: each round delivers something, wakes the processor, or executes.</summary>
+    private bool MakesProgress()
+    {
+        long retired = Retired;
+        if (retired != _lastRetired)
+        {
+            _lastRetired = retired;
+            _roundsWithoutProgress = 0;
+        }
+        else
+        {
+            IsStuck |= ++_roundsWithoutProgress > MaxWithoutProgress;
+        }
+
+        return !IsStuck;
+    }
+
+    /// <summary>Whether a repeated instruction must stop between elements: a debug trap waits, the host wants to pause, or it goes on for ever.</summary>
+    /// <param name="op">The instruction.</param>
+    /// <param name="stretch">Whether another <see cref="Strings.PauseInterval"/> elements have gone by.</param>
+    internal bool MustPauseRepeat(Op* op, bool stretch)
+    {
+        if (stretch)
+        {
+            CountStretch(Flow.RetiredBefore(State, op));
+        }
+
+        return _pendingDebug != 0 || StopRequested || IsStuck;
+    }
+
+    private void CountStretch(long retired)
+    {
+        if (retired != _repeatRetired)
+        {
+            _repeatRetired = retired;
+            _repeatedStretches = 0;
+        }
+
+        if (++_repeatedStretches > MaxRepeatedElements / (long)Strings.PauseInterval)
+        {
+            IsStuck = true;
+            State->ExitRequest = 1;
+        }
+    }
+}
