@@ -62,18 +62,22 @@ internal static class Transcendental
     /// <summary>cos r for |r| ≤ π/4.</summary>
     public static WideFloat Cosine(WideFloat r) => AlternatingFactorials(WideFloat.One, r * r, 1);
 
+    /// <summary>first - first·square/(d(d+1)) + …</summary>
+    /// <remarks>
+    /// The first term is added last, here and in <see cref="OddPowers"/>: it is the argument or 1, so that the sum with the second
+    /// may lie exactly on a number of 64 bits, and what the third adds decides the rounding. cos 2^-31 is such a case.
+    /// </remarks>
     private static WideFloat AlternatingFactorials(WideFloat first, WideFloat square, uint divisor)
     {
-        WideFloat sum = first;
-        WideFloat term = first;
-        do
+        WideFloat term = -(first * square / (divisor * (divisor + 1)));
+        WideFloat rest = term;
+        while (!term.IsZero && term.Exponent > rest.Exponent - NegligibleBits)
         {
-            term = -(term * square / (divisor * (divisor + 1)));
-            sum += term;
             divisor += 2;
+            term = -(term * square / (divisor * (divisor + 1)));
+            rest += term;
         }
-        while (!term.IsZero && term.Exponent > sum.Exponent - NegligibleBits);
-        return sum;
+        return first + rest;
     }
 
     /// <summary>The angle of the point (x, y), both finite and not zero, in (-π, π].</summary>
@@ -117,19 +121,18 @@ internal static class Transcendental
     /// <summary>t + t·q/3 + t·q²/5 + …</summary>
     private static WideFloat OddPowers(WideFloat t, WideFloat q)
     {
-        WideFloat sum = t;
-        WideFloat power = t;
-        WideFloat term;
-        uint divisor = 3;
-        do
+        WideFloat power = t * q;
+        WideFloat term = power / 3;
+        WideFloat rest = term;
+        uint divisor = 5;
+        while (!term.IsZero && term.Exponent > rest.Exponent - NegligibleBits)
         {
             power *= q;
             term = power / divisor;
-            sum += term;
+            rest += term;
             divisor += 2;
         }
-        while (!term.IsZero && term.Exponent > sum.Exponent - NegligibleBits);
-        return sum;
+        return t + rest;
     }
 
     private static WideFloat[] ArctangentsOfEighths()

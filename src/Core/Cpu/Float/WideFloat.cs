@@ -40,6 +40,9 @@ internal readonly struct WideFloat
     /// <summary>Whether this is zero.</summary>
     public bool IsZero => Significand == 0;
 
+    /// <summary>Whether the magnitude is a power of two.</summary>
+    public bool IsPowerOfTwo => Significand == UInt128.One << 127;
+
     /// <summary>The same number, of at most 64 significand bits.</summary>
     public static WideFloat From(in Unrounded x) => new(x.Negative, x.Exponent, new UInt128(x.High, x.Low));
 

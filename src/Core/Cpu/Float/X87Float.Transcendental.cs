@@ -154,15 +154,20 @@ internal static partial class X87Float
         Unrounded factor = Unpack(y);
         if (argument.High == Float80.IntegerBit)
         {
-            // Exact but for the product; processors report it as inexact all the same.
-            status.Raise(FloatFlags.Precision);
-            Unrounded whole = Unpack(FromInteger(argument.Exponent));
-            Float80 product = Round64(ExactArithmetic.Multiply(whole, factor), ref status);
-            status.Raise(product.IsDenormal ? FloatFlags.Underflow : FloatFlags.None);
-            return product;
+            return TimesWholeLogarithm(argument.Exponent, factor, ref status);
         }
         WideFloat logarithm = Float.Transcendental.LogarithmOfTwo(argument);
         return Round64((logarithm * WideFloat.From(factor)).ToInexact(), ref status);
+    }
+
+    /// <summary>The product with the logarithm of a power of two: exact but for the product; processors report it as inexact all the same.</summary>
+    private static Float80 TimesWholeLogarithm(int logarithm, in Unrounded factor, ref FloatStatus status)
+    {
+        status.Raise(FloatFlags.Precision);
+        Unrounded whole = Unpack(FromInteger(logarithm));
+        Float80 product = Round64(ExactArithmetic.Multiply(whole, factor), ref status);
+        status.Raise(product.IsDenormal ? FloatFlags.Underflow : FloatFlags.None);
+        return product;
     }
 
     /// <summary>
@@ -194,7 +199,14 @@ internal static partial class X87Float
             status.Raise(FloatFlags.Precision);
             return x;
         }
-        WideFloat logarithm = Float.Transcendental.LogarithmOfOnePlus(WideFloat.From(Unpack(x)));
+        WideFloat argument = WideFloat.From(Unpack(x));
+        WideFloat sum = argument + WideFloat.One;
+        bool isExact = argument.Exponent is >= -1 and < 64;
+        if (isExact && sum.IsPowerOfTwo)
+        {
+            return TimesWholeLogarithm(sum.Exponent, Unpack(y), ref status);
+        }
+        WideFloat logarithm = Float.Transcendental.LogarithmOfOnePlus(argument);
         return Round64((logarithm * WideFloat.From(Unpack(y))).ToInexact(), ref status);
     }
 }
