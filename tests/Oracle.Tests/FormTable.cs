@@ -10,9 +10,9 @@ internal static class FormTable
         .Select(fields => Enum.Parse<CpuidFeature>(fields[0]))
         .ToHashSet();
 
-    /// <summary>Name pattern and reason, in the order of the file.</summary>
-    public static IReadOnlyList<(Regex Pattern, string Text, string Reason)> Refusals { get; } = TableFile.Lines("refused.txt")
-        .Select(fields => (TableFile.Glob(fields[0]), fields[0], fields[1]))
+    /// <summary>Name pattern, reason, and whether <see cref="EncodingSpace"/> compares them all the same, in the order of the file.</summary>
+    public static IReadOnlyList<(Regex Pattern, string Text, string Reason, bool Enumerated)> Refusals { get; } = TableFile.Lines("refused.txt")
+        .Select(fields => (TableFile.Glob(fields[0]), fields[0], fields[1], fields.Length > 2))
         .ToList();
 
     /// <summary>All forms of the declared instruction sets in 64-bit mode.</summary>
@@ -25,12 +25,14 @@ internal static class FormTable
         .ToList();
 
     /// <summary>Why a form is not compared, or null when it is.</summary>
-    public static string? RefusalOf(Code code)
+    /// <param name="code">The form.</param>
+    /// <param name="enumerated">Whether each encoding is compared once, with an AMD processor, and not the form with random operands.</param>
+    public static string? RefusalOf(Code code, bool enumerated = false)
     {
         string name = code.ToString();
-        foreach ((Regex pattern, _, string reason) in Refusals)
+        foreach ((Regex pattern, _, string reason, bool alsoEnumerated) in Refusals)
         {
-            if (pattern.IsMatch(name))
+            if (pattern.IsMatch(name) && !(enumerated && alsoEnumerated))
             {
                 return reason;
             }

@@ -11,6 +11,15 @@ internal static class HostSupport
         : !System.Runtime.Intrinsics.X86.Sse42.IsSupported || !System.Runtime.Intrinsics.X86.Popcnt.IsSupported
             ? "the host processor is below x86-64-v2"
         : null;
+
+    /// <summary>Why what AMD's processors do by themselves cannot be compared, or null when it can.</summary>
+    public static string? ReasonNotAmd { get; } = Reason ?? (IsAmd() ? null : "the host processor is not AMD's");
+
+    private static bool IsAmd()
+    {
+        const int Auth = 0x68747541;
+        return System.Runtime.Intrinsics.X86.X86Base.CpuId(0, 0).Ebx == Auth;
+    }
 }
 
 /// <summary>A test that needs the host's processor as an oracle; skipped with the reason elsewhere.</summary>
@@ -25,4 +34,11 @@ public sealed class HostFactAttribute : FactAttribute
 public sealed class HostTheoryAttribute : TheoryAttribute
 {
     public HostTheoryAttribute() => Skip = HostSupport.Reason;
+}
+
+/// <summary>A test that needs a processor of AMD's as an oracle; skipped with the reason elsewhere.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class AmdFactAttribute : FactAttribute
+{
+    public AmdFactAttribute() => Skip = HostSupport.ReasonNotAmd;
 }

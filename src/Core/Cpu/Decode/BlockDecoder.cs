@@ -21,7 +21,13 @@ internal sealed unsafe class BlockDecoder
     private readonly Decoder[] _decoders;
     private readonly Instruction[] _instructions = new Instruction[MaxInstructions];
     private readonly bool[] _flagsDead = new bool[MaxInstructions];
+    private readonly ushort[] _x87Opcodes = new ushort[MaxInstructions];
+    private readonly LengthLimit _lengthLimit = new();
     private ulong _secondPage;
+    private bool _tooLong;
+
+    /// <summary>The last instruction of the block is a far CALL with REX.W.</summary>
+    private bool _wideCall;
 
     public BlockDecoder(Processor cpu, PhysicalMemory memory)
     {
@@ -29,9 +35,9 @@ internal sealed unsafe class BlockDecoder
         _memory = memory;
         _decoders =
         [
-            Decoder.Create(16, _reader, DecoderOptions.AMD),
-            Decoder.Create(32, _reader, DecoderOptions.AMD),
-            Decoder.Create(64, _reader, DecoderOptions.AMD),
+            Decoder.Create(16, _reader, OpBinder.Encoding),
+            Decoder.Create(32, _reader, OpBinder.Encoding),
+            Decoder.Create(64, _reader, OpBinder.Encoding),
         ];
     }
 
@@ -53,6 +59,14 @@ internal sealed unsafe class BlockDecoder
         int handle = breakpoints?.Find(physical, rip) ?? -1;
         if (handle >= 0)
         {
+            // An instruction that lies in two pages is fetched from both before its breakpoint counts.
+            bool mayCross = (rip & 0xFFF) > (ulong)(PhysicalMemory.PageSize - MaxInstructionLength);
+            if (mayCross && Collect(rip, physical, mode, 1, null, out _) == 0)
+            {
+                return false;
+            }
+
+            into->SecondPage = _secondPage;
             EmitBreakpoint(into, handle);
             return true;
         }
@@ -96,10 +110,12 @@ internal sealed unsafe class BlockDecoder
         }
 
         decoder.IP = rip;
+        _tooLong = _wideCall = false;
         int count = 0;
         while (count < limit)
         {
             ulong at = decoder.IP;
+            byte* bytes = _reader.At;
             if (count > 0 && ((at ^ rip) >> 12 != 0 || (breakpoints != null && breakpoints.Find(physical + (at - rip), at) >= 0)))
             {
                 break;
@@ -114,10 +130,11 @@ internal sealed unsafe class BlockDecoder
                     break;
                 }
 
-                return DecodeAcrossPages(decoder, rip, physical, ref end);
+                return DecodeAcrossPages(decoder, rip, physical, mode, ref end);
             }
 
             end = at + (ulong)i.Length;
+            Note(count, bytes, mode);
             count++;
             if (i.IsInvalid || i.FlowControl is not (FlowControl.Next or FlowControl.XbeginXabortXend))
             {
@@ -128,7 +145,7 @@ internal sealed unsafe class BlockDecoder
         return count;
     }
 
-    private int DecodeAcrossPages(Decoder decoder, ulong rip, ulong physical, ref ulong end)
+    private int DecodeAcrossPages(Decoder decoder, ulong rip, ulong physical, int mode, ref ulong end)
     {
         ulong nextPage = (rip | 0xFFF) + 1;
         if (!_cpu.TryTranslateFetch(nextPage, out ulong second))
@@ -150,7 +167,19 @@ internal sealed unsafe class BlockDecoder
         decoder.Decode(out _instructions[0]);
         end = rip + (ulong)_instructions[0].Length;
         _secondPage = second & ~0xFFFUL;
+        Note(0, bytes, mode);
         return 1;
+    }
+
+    /// <summary>Notes of an instruction what its bytes say and the decoder library does not.</summary>
+    private void Note(int number, byte* bytes, int mode)
+    {
+        ref Instruction i = ref _instructions[number];
+        bool code64 = (mode & BlockMode.SizeMask) == BlockMode.Code64;
+        _x87Opcodes[number] = bytes == null ? (ushort)0 : Prefixes.X87Opcode(bytes, i.Length, code64);
+        _tooLong = i.IsInvalid && i.Length >= MaxInstructionLength
+            && (bytes == null || _lengthLimit.IsExceeded(bytes, mode & BlockMode.SizeMask));
+        _wideCall = code64 && i.IsCallFarIndirect && bytes != null && Prefixes.HasRexW(bytes, i.Length);
     }
 
     /// <summary>Marks the operations whose flags are overwritten before any fault, exit or reader could see them.</summary>
@@ -223,7 +252,16 @@ internal sealed unsafe class BlockDecoder
                 Start(op, into, n, count);
             }
 
-            result = OpBinder.Bind(_instructions[n], op, mode, _flagsDead[n]);
+            result = _tooLong && n == count - 1
+                ? OpBinder.BindTooLong(op)
+                : OpBinder.Bind(_instructions[n], op, mode, _flagsDead[n]);
+            op->Immediate |= (long)_x87Opcodes[n] << X87.OpcodeShift;
+            if (_wideCall && n == count - 1)
+            {
+                // AMD's processors take no pointer with an offset of 64 bits, but push what REX.W asks for.
+                op->Destination = sizeof(ulong);
+            }
+
             op++;
         }
 

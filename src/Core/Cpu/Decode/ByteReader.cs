@@ -17,6 +17,9 @@ internal sealed unsafe class ByteReader : CodeReader
         _absent = false;
     }
 
+    /// <summary>The next byte, or null where nothing answers.</summary>
+    public byte* At => _absent ? null : _at;
+
     /// <summary>Reads all ones, as a bus does where nothing answers.</summary>
     public void SetAbsent() => _absent = true;
 

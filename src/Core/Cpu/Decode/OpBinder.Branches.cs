@@ -48,7 +48,7 @@ internal static unsafe partial class OpBinder
 
     private static BindResult BindBranch(in Instruction i, Op* op, int mode)
     {
-        bool long64 = (mode & BlockMode.SizeMask) == BlockMode.Code64;
+        bool long64 = (mode & BlockMode.SizeMask) == BlockMode.Code64 && !HasWordOperand(i.Code);
         switch (i.Mnemonic)
         {
             case Mnemonic.Jmp when i.IsJmpShortOrNear:
@@ -98,6 +98,10 @@ internal static unsafe partial class OpBinder
         }
     }
 
+    /// <summary>Near CALL, JMP and RET that move 16 bits.</summary>
+    private static bool HasWordOperand(Code code) =>
+        code is Code.Call_rel16 or Code.Call_rm16 or Code.Jmp_rm16 or Code.Retnw or Code.Retnw_imm16;
+
     private static bool IsShortOrNearJcc(in Instruction i) => i.FlowControl == FlowControl.ConditionalBranch && i.ConditionCode != ConditionCode.None && i.Mnemonic is not (Mnemonic.Loope or Mnemonic.Loopne);
 
     private static BindResult BindJumpIf(in Instruction i, Op* op)
@@ -128,12 +132,16 @@ internal static unsafe partial class OpBinder
     private static BindResult BindLoop(in Instruction i, Op* op)
     {
         op->Immediate = (long)i.NearBranchTarget;
-        op->Source = (ushort)(i.Mnemonic switch { Mnemonic.Loope => 1, Mnemonic.Loopne => 2, _ => 0 });
+        op->Source = (ushort)(i.Mnemonic == Mnemonic.Loop ? 0 : IsLoopWhileEqual(i) ? 1 : 2);
         string code = i.Code.ToString();
         op->Handler = code.EndsWith("RCX", StringComparison.Ordinal) ? &Branches.Loop<ulong>
             : code.EndsWith("ECX", StringComparison.Ordinal) ? &Branches.Loop<uint> : &Branches.Loop<ushort>;
         return BindResult.EndWithFallThrough;
     }
+
+    /// <summary>Whether LOOPE or LOOPNE it is: on AMD's processors a REP prefix decides, whatever the opcode.</summary>
+    private static bool IsLoopWhileEqual(in Instruction i) =>
+        i.HasRepePrefix || (i.Mnemonic == Mnemonic.Loope && !i.HasRepnePrefix);
 
     private static Handler JumpIndirect(in Instruction i, Op* op, int mode)
     {

@@ -58,7 +58,9 @@ internal static unsafe partial class OpBinder
                 op->Handler = &Moves.Translate;
                 return BindResult.Continue;
             case Mnemonic.Nop: return Simple(op, &SystemOps.Nothing);
-            case Mnemonic.Pause or Mnemonic.Endbr64 or Mnemonic.Endbr32 or Mnemonic.Reservednop: return Simple(op, &SystemOps.Nothing);
+            case Mnemonic.Pause: return Simple(op, &SystemOps.Nothing);
+            case Mnemonic.Reservednop:
+                return IsPrefetch(i.Code) && i.Op0Kind != OpKind.Memory ? Undefined(op) : Simple(op, &SystemOps.Nothing);
             default:
                 break;
         }
@@ -71,6 +73,10 @@ internal static unsafe partial class OpBinder
 
         return result == BindResult.Unknown ? BindConditional(i, op, mode) : result;
     }
+
+    /// <summary>0F 0D, of which AMD's processors have the forms with memory only.</summary>
+    private static bool IsPrefetch(Code code) =>
+        code is Code.Reservednop_rm16_r16_0F0D or Code.Reservednop_rm32_r32_0F0D or Code.Reservednop_rm64_r64_0F0D;
 
     private static BindResult Simple(Op* op, Handler handler)
     {

@@ -83,10 +83,6 @@ internal static unsafe partial class OpBinder
                 OperandBinder.SetMemory(i, op, mode);
                 op->Handler = OperandBinder.Size(i, 1) == 8 ? &SimdMisc.StoreGeneral<ulong> : &SimdMisc.StoreGeneral<uint>;
                 return BindResult.Continue;
-            case Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence: return Simple(op, &SystemOps.Nothing);
-            case Mnemonic.Prefetchnta or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2
-                or Mnemonic.Prefetch or Mnemonic.Prefetchw or Mnemonic.Prefetchwt1:
-                return Simple(op, &SystemOps.Nothing);
             default: return BindResult.Unknown;
         }
     }

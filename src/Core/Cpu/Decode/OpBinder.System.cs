@@ -10,7 +10,6 @@ internal static unsafe partial class OpBinder
     {
         switch (i.Mnemonic)
         {
-            case Mnemonic.Prefetch or Mnemonic.Prefetchw or Mnemonic.Prefetchnta or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2:
             case Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence:
                 return Simple(op, &SystemOps.Nothing);
             case Mnemonic.Hlt: return Ending(op, &SystemOps.Halt);
@@ -179,7 +178,7 @@ internal static unsafe partial class OpBinder
         if (i.Op0Kind == OpKind.Memory)
         {
             OperandBinder.SetMemory(i, op, mode);
-            op->Source = (ushort)(i.MemorySize.GetSize() - 2);
+            op->Source = op->Destination = (ushort)(i.MemorySize.GetSize() - 2);
             return Ending(op, call ? &ControlTransfer.FarCall : &ControlTransfer.FarJump);
         }
 

@@ -6,6 +6,12 @@ namespace KprobeTrace.Cpu.Decode;
 /// <summary>Chooses the handler of each instruction and fills in its operands, one family a file.</summary>
 internal static unsafe partial class OpBinder
 {
+    /// <summary>
+    /// How this processor reads encodings: as AMD's do, and with none of the features that others have put into the space of
+    /// reserved no-operations, 0F 18 to 0F 1F, or behind a prefix that means nothing to WBINVD.
+    /// </summary>
+    public const DecoderOptions Encoding = DecoderOptions.AMD | DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd;
+
     /// <summary>Binds one instruction; what no family knows raises #UD when it is executed.</summary>
     /// <param name="i">The decoded instruction.</param>
     /// <param name="op">Cleared but for the fields that say where it stands.</param>
@@ -15,13 +21,6 @@ internal static unsafe partial class OpBinder
     {
         op->Segment = OpBits.NoSegment;
         op->Base = op->Index = CpuState.ZeroRegister;
-        if (i.IsInvalid && i.Length >= MaxInstructionLength)
-        {
-            // Longer than any instruction may be, which is no undefined encoding (Intel SDM vol. 3A §6.15, interrupt 13).
-            op->Handler = &SystemOps.GeneralProtection;
-            return BindResult.End;
-        }
-
         if (i.IsInvalid || (i.HasLockPrefix && !MayBeLocked(i)))
         {
             return Undefined(op);
@@ -51,7 +50,12 @@ internal static unsafe partial class OpBinder
         return result == BindResult.Unknown ? Undefined(op) : result;
     }
 
-    private const int MaxInstructionLength = 15;
+    /// <summary>Binds what is longer than any instruction may be: no undefined encoding, but #GP (Intel SDM vol. 3A §6.15, interrupt 13).</summary>
+    public static BindResult BindTooLong(Op* op)
+    {
+        op->Handler = &SystemOps.GeneralProtection;
+        return BindResult.End;
+    }
 
     private static BindResult Undefined(Op* op)
     {

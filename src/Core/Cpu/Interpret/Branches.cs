@@ -5,6 +5,10 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu.Interpret;
 
 /// <summary>Near JMP, Jcc, LOOP, JrCXZ, CALL and RET, and the compare-and-branch pairs that run as one operation.</summary>
+/// <remarks>
+/// In 64-bit code the operand-size prefix makes a near branch one of 16 bits, as on AMD's processors: the target is cut to
+/// 16 bits, and CALL and RET move two bytes of stack. Intel's processors ignore the prefix there.
+/// </remarks>
 internal static unsafe class Branches
 {
     /// <summary>Goes on with the block that follows in memory; stands at the end of blocks that were cut, and retires nothing.</summary>
@@ -214,7 +218,7 @@ internal static unsafe class Branches
         return Flow.Indirect(s, target);
     }
 
-    /// <summary>CALL in 16- and 32-bit code, direct or through an operand; T is the operand size.</summary>
+    /// <summary>CALL in 16- and 32-bit code and, with 16-bit operands, in 64-bit code, direct or through an operand; T is the operand size.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* Call<T, TSource>(CpuState* s, Op* op)
         where T : unmanaged
@@ -227,7 +231,7 @@ internal static unsafe class Branches
         }
 
         ulong target = MemoryAccess.Get<T>(from);
-        ulong codeBase = s->Segments.Cs.Base;
+        ulong codeBase = CodeBase(s);
         if (typeof(TSource) != typeof(ImmediateSource))
         {
             target = (uint)(target + codeBase);
@@ -236,17 +240,17 @@ internal static unsafe class Branches
         return Stack.TryPush<T>(s, op, (ulong)op->Link - codeBase) ? Flow.Leave(s, target) : null;
     }
 
-    /// <summary>JMP through an operand in 16- and 32-bit code; T is the operand size.</summary>
+    /// <summary>JMP through an operand in 16- and 32-bit code and, with 16-bit operands, in 64-bit code; T is the operand size.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* JumpIndirectLegacy<T, TSource>(CpuState* s, Op* op)
         where T : unmanaged
         where TSource : struct, ISource
     {
         byte* from = TSource.Pointer<T>(s, op);
-        return TSource.CanFault && from == null ? null : Flow.Leave(s, (uint)(s->Segments.Cs.Base + MemoryAccess.Get<T>(from)));
+        return TSource.CanFault && from == null ? null : Flow.Leave(s, (uint)(CodeBase(s) + MemoryAccess.Get<T>(from)));
     }
 
-    /// <summary>RET in 16- and 32-bit code; T is the operand size.</summary>
+    /// <summary>RET in 16- and 32-bit code and, with 16-bit operands, in 64-bit code; T is the operand size.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* Return<T>(CpuState* s, Op* op)
         where T : unmanaged
@@ -259,8 +263,11 @@ internal static unsafe class Branches
 
         ulong target = MemoryAccess.Get<T>(p);
         Stack.Move(s, sizeof(T) + op->Immediate);
-        return Flow.Leave(s, (uint)(s->Segments.Cs.Base + target));
+        return Flow.Leave(s, (uint)(CodeBase(s) + target));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong CodeBase(CpuState* s) => s->In64BitCode ? 0 : s->Segments.Cs.Base;
 
     /// <summary>A call to an address that is not canonical: the stack is looked at first.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -78,7 +78,7 @@ internal static unsafe class ControlTransfer
         return Finish(s, op, Processor.Of(s).FarJump(selector, offset));
     }
 
-    /// <summary>Far CALL through memory; the offset's size in bytes is in Source.</summary>
+    /// <summary>Far CALL through memory; the offset's size in bytes is in Source, that of each word pushed in Destination.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* FarCall(CpuState* s, Op* op)
     {
@@ -87,7 +87,7 @@ internal static unsafe class ControlTransfer
             return null;
         }
 
-        return Finish(s, op, Processor.Of(s).FarCall(selector, offset, Op.NextIpOf(op), op->Source));
+        return Finish(s, op, Processor.Of(s).FarCall(selector, offset, Op.NextIpOf(op), op->Destination));
     }
 
     /// <summary>Far JMP with the pointer in the instruction: selector in Destination, offset in the immediate.</summary>

@@ -9,10 +9,13 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <remarks>
 /// <see cref="Op.Link"/> holds a function that does the work and returns false with a fault pending;
 /// <see cref="Op.Destination"/> and <see cref="Op.Source"/> are stack positions. <see cref="Op.Immediate"/> holds the number of
-/// pops, and <see cref="OpBits.Family"/> marks a memory operand, for the last-instruction registers.
+/// pops and, from <see cref="OpcodeShift"/> up, the opcode as the last-opcode register keeps it, and <see cref="OpBits.Family"/> marks a memory operand, for the last-instruction registers.
 /// </remarks>
 internal static unsafe partial class X87
 {
+    /// <summary>Where in <see cref="Op.Immediate"/> the opcode begins.</summary>
+    public const int OpcodeShift = 8;
+
     /// <summary>An instruction that waits for pending exceptions and becomes the last x87 instruction.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* Waiting(CpuState* s, Op* op)
@@ -32,6 +35,7 @@ internal static unsafe partial class X87
             return null;
         }
 
+        s->FpuOpcode = (ushort)(op->Immediate >> OpcodeShift);
         s->FpuIp = Op.IpOf(op);
         s->FpuSelectors = (s->FpuSelectors & 0xFFFF0000) | s->Segments.Cs.Selector;
         if ((op->Bits & OpBits.Family) != 0)
@@ -224,7 +228,7 @@ internal static unsafe partial class X87
 
     private static void PopTimes(CpuState* s, Op* op)
     {
-        for (long i = op->Immediate; i > 0; i--)
+        for (int i = (byte)op->Immediate; i > 0; i--)
         {
             FpuStack.Pop(s);
         }
