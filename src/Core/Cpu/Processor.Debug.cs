@@ -9,11 +9,14 @@ namespace KprobeTrace.Cpu;
 public sealed unsafe partial class Processor
 {
     private const ulong DebugSingleStep = 1 << 14;
-    private const ulong DebugGeneralDetect = 1 << 13;
+    internal const ulong DebugGeneralDetect = 1 << 13;
     private const ulong DebugMatches = 15;
     private const int Breakpoints = 4;
 
     private ulong _pendingDebug;
+
+    /// <summary>What MOV SS touched, while the instruction behind it has yet to run.</summary>
+    private ulong _heldDebug;
     private bool _trapFlagDecided;
     private bool _watchesData;
 
@@ -117,14 +120,54 @@ public sealed unsafe partial class Processor
             }
         }
 
-        s->Dr[6] |= matches;
-        return matches != 0;
+        if (matches == 0)
+        {
+            return false;
+        }
+
+        RecordDebugConditions(matches | _heldDebug);
+        _heldDebug = 0;
+        return true;
+    }
+
+    /// <summary>
+    /// Sets DR6 for a debug exception: B0 to B3 become what was met this time (AMD APM vol. 2 §13.1.1.3), the other bits stay
+    /// until software clears them.
+    /// </summary>
+    internal void RecordDebugConditions(ulong conditions) =>
+        State->Dr[6] = (State->Dr[6] & ~DebugMatches) | conditions;
+
+    /// <summary>
+    /// After one instruction: keeps what MOV SS has touched for after the instruction behind it, where it joins what that one did.
+    /// </summary>
+    private void HoldOrJoinDebug(bool hold)
+    {
+        if (hold)
+        {
+            _heldDebug |= _pendingDebug;
+            _pendingDebug = 0;
+        }
+        else
+        {
+            _pendingDebug |= _heldDebug;
+            _heldDebug = 0;
+        }
+    }
+
+    /// <summary>INT1 raises the debug exception that a MOV SS before it has been waiting for: one exception tells of both.</summary>
+    private void JoinHeldDebug()
+    {
+        if (_heldDebug != 0)
+        {
+            RecordDebugConditions(_heldDebug);
+            _heldDebug = 0;
+        }
     }
 
     /// <summary>Delivers #DB for what an instruction did, after it.</summary>
     private void DeliverDebugTrap()
     {
-        State->Dr[6] = (State->Dr[6] & ~DebugMatches) | _pendingDebug;
+        RecordDebugConditions(_pendingDebug);
         _pendingDebug = 0;
         State->FaultVector = Vector.Debug;
         State->FaultErrorCode = 0;

@@ -72,6 +72,11 @@ public sealed unsafe partial class Processor
         _trapFlagDecided = true;
         if (TryDeliver(vector, 0, checksGate, hasError: false))
         {
+            if (vector == Vector.Debug && !checksGate)
+            {
+                JoinHeldDebug();
+            }
+
             return true;
         }
 
@@ -181,6 +186,8 @@ public sealed unsafe partial class Processor
             return false;
         }
 
+        // The handler's first instruction finds the trap of a data breakpoint on its frame.
+        NoteDataAccess(sp, count * 8, write: true);
         if (newCpl != s->Cpl)
         {
             s->Segments.Ss = new Segment { Selector = (ushort)newCpl, Attributes = (ushort)((newCpl << 5) | 0x93) };

@@ -51,6 +51,12 @@ public sealed unsafe partial class Processor
             CountStretch(Flow.RetiredBefore(State, op));
         }
 
+        if ((State->SystemFlags & Rflags.TF) != 0)
+        {
+            _pendingDebug |= DebugSingleStep;
+            State->ExitRequest = 1;
+        }
+
         return _pendingDebug != 0 || StopRequested || IsStuck;
     }
 

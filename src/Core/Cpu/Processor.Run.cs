@@ -81,7 +81,7 @@ public sealed unsafe partial class Processor
                 _bus.RunEvents();
             }
 
-            if (_pendingDebug != 0 && s->InterruptShadow != CpuState.StackSegmentShadow)
+            if (_pendingDebug != 0)
             {
                 DeliverDebugTrap();
                 continue;
@@ -158,17 +158,25 @@ public sealed unsafe partial class Processor
 
         s->SystemFlags &= ~(ulong)Rflags.RF;
         long before = Retired;
+        int deliveries = _deliveries;
         SetBudget(before + 1);
         s->ExitRequest = 0;
         _trapFlagDecided = false;
         Execute();
+        if (Retired == before && _deliveries == deliveries && _pendingDebug == 0)
+        {
+            // The host has stopped a REP: the instruction is not over.
+            return;
+        }
+
         bool held = s->InterruptShadow == CpuState.StackSegmentShadow;
         if (trap && Retired != before && !_trapFlagDecided && !held)
         {
             _pendingDebug |= DebugSingleStep;
         }
 
-        if (_pendingDebug != 0 && !held)
+        HoldOrJoinDebug(held);
+        if (_pendingDebug != 0)
         {
             DeliverDebugTrap();
         }
@@ -338,6 +346,12 @@ public sealed unsafe partial class Processor
         int handle = _breakpoint;
         Op* op = _breakpointOp;
         _breakpoint = -1;
+        if (TryResumeRepeat(out bool notifies))
+        {
+            StepOriginal(op, handle, notifies);
+            return;
+        }
+
         int generation = _blocks.Generation;
         BreakpointAction action = BreakpointHandler?.OnBreakpoint(this, handle) ?? BreakpointAction.Step;
         if (_blocks.Generation != generation)
@@ -370,16 +384,19 @@ public sealed unsafe partial class Processor
         Block* original = breakpoint == null || breakpoint->Link == null
             ? DecodeUnderBreakpoint(breakpoint)
             : Op.BlockOf(breakpoint->Link);
+        ulong at = s->Rip;
+        bool stopped = false;
         if (original != null)
         {
-            long retired = s->Retired;
+            long before = s->Retired;
             long deadline = s->Deadline;
-            s->Deadline = retired + 1;
+            s->Deadline = before + 1;
             s->Left = 0;
             DispatchOne(Block.First(original));
-            retired = s->Deadline - s->Left;
+            long retired = s->Deadline - s->Left;
             s->Deadline = deadline;
             s->Left = deadline - retired;
+            stopped = retired == before && s->Rip == at;
         }
 
         // A trap is the instruction's completion, and the notice sees the handler's entry; a refused one has become a fault.
@@ -398,7 +415,11 @@ public sealed unsafe partial class Processor
             return;
         }
 
-        if (notify)
+        if (stopped && !trapped)
+        {
+            NoteStoppedRepeat(notify);
+        }
+        else if (notify)
         {
             BreakpointHandler!.OnStepped(this, handle);
         }
@@ -407,8 +428,8 @@ public sealed unsafe partial class Processor
     private Block* DecodeUnderBreakpoint(Op* breakpoint)
     {
         int generation = _blocks.Generation;
-        Block* original = _blocks.DecodeSingle(State->Rip, _mode);
-        if (original != null && breakpoint != null && _blocks.Generation == generation && original->SecondPage == ulong.MaxValue)
+        Block* original = _blocks.DecodeSingle(State->Rip, _mode, out bool lasting);
+        if (lasting && breakpoint != null && _blocks.Generation == generation)
         {
             breakpoint->Link = Block.First(original);
         }

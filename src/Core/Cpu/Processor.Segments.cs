@@ -346,6 +346,8 @@ public sealed unsafe partial class Processor
             return false;
         }
 
+        NoteDataAccess(selectorSlot, size, write: true);
+        NoteDataAccess(ipSlot, size, write: true);
         Interpret.Stack.SetPointer(s, sp);
         s->Rip = CodeBase + offset;
         UpdateMode();
@@ -526,6 +528,8 @@ public sealed unsafe partial class Processor
                 Interpret.Stack.Fault(s);
                 return false;
             }
+
+            NoteDataAccess(address, size, write: false);
         }
 
         return true;

@@ -70,6 +70,8 @@ public sealed unsafe partial class Processor : IDisposable
         s->Ldtr = new Segment { Limit = 0xFFFF, Attributes = 0x82 };
         s->Tr = new Segment { Limit = 0xFFFF, Attributes = 0x8B };
         s->GdtLimit = s->IdtLimit = 0xFFFF;
+        _pendingDebug = _heldDebug = 0;
+        _stoppedRepeatCount = 0;
         FlushTranslations();
         UpdateMode();
     }

@@ -29,7 +29,37 @@ public sealed unsafe class DebugTests : IDisposable
             a.jmp(TestGuest.Code + 0x40);
         });
 
-        Assert.Equal([1, 6, 8, 0x40, 0x41], ips.Select(ip => ip - TestGuest.Code));
+        Assert.Equal([1, 6, 6, 6, 8, 0x40, 0x41], ips.Select(ip => ip - TestGuest.Code));
+        Assert.Equal(0x4000UL, _guest.State->Dr[6] & 0xE00F);
+    }
+
+    [Theory]
+    [InlineData("F3A4", 0, "2 3")] // rep movsb
+    [InlineData("F3A4", 1, "2 3")]
+    [InlineData("F3A4", 2, "0 2 3")]
+    [InlineData("F3A4", 5, "0 0 0 0 2 3")]
+    [InlineData("F3AA", 3, "0 0 2 3")] // rep stosb
+    [InlineData("F2AC", 3, "0 0 2 3")] // rep lodsb
+    [InlineData("F3A6", 4, "0 0 2 3")] // repe cmpsb, the third pair differs
+    [InlineData("F2AE", 4, "0 2 3")] // repne scasb, the second byte matches
+    [InlineData("F36C", 2, "0 2 3")] // rep insb
+    [InlineData("F36E", 2, "0 2 3")] // rep outsb
+    [InlineData("A490", 3, "1 2 3")] // movsb: no repetition
+    public void The_trap_flag_traps_after_each_element_of_a_repeated_instruction(string bytes, int count, string after)
+    {
+        _guest.Rsi = Watched;
+        _guest.Rcx = (ulong)count;
+        _guest.Rax = 2;
+        _guest.Write(Watched, 0x0105_0200);
+        _guest.Write(TestGuest.Data, 0x0100_0200);
+
+        List<ulong> ips = Trace(Rflags.TF, a =>
+        {
+            a.db(Convert.FromHexString(bytes));
+            a.nop();
+        });
+
+        Assert.Equal(after, string.Join(' ', ips.Select(ip => ip - TestGuest.Code)));
         Assert.Equal(0x4000UL, _guest.State->Dr[6] & 0xE00F);
     }
 
@@ -307,6 +337,158 @@ public sealed unsafe class DebugTests : IDisposable
         });
 
         Assert.Equal((0xFFFF0FF0UL, 0x400UL), (_guest.Rcx, _guest.Rdx));
+    }
+
+    [Fact]
+    public void Each_debug_exception_says_anew_which_breakpoints_were_met_and_leaves_the_other_bits()
+    {
+        const ulong Left = 0xE00F;
+        (string Name, Action<Assembler> Program, ulong Conditions)[] cases =
+        [
+            ("instruction breakpoint", a => a.nop(), 0xE001),
+            ("data breakpoint", a => a.mov(__[rbx], rax), 0xE002),
+            ("port breakpoint", a => a.@out(0x80, al), 0xE008),
+            ("single step", a => { a.push(0x102); a.popfq(); a.nop(); }, 0xE000),
+            ("general detect", a => a.mov(rax, dr0), 0xE000),
+            ("int1", a => a.int1(), Left),
+        ];
+        foreach ((string name, Action<Assembler> program, ulong conditions) in cases)
+        {
+            _guest.EnterKernel(TestGuest.Code);
+            _guest.SetCr4(Cr4.DE);
+            _guest.State->Dr[6] = 0xFFFF0FF0 | Left;
+            _guest.Rbx = Watched;
+            bool executes = name == "instruction breakpoint";
+            _guest.State->Dr[0] = executes ? TestGuest.Code : 0;
+            _guest.State->Dr[1] = Watched;
+            _guest.State->Dr[3] = 0x80;
+            _guest.State->Dr[7] = 0x400 | 0x88 | ((ulong)OnWrite << 20) | ((ulong)OnPort << 28) | (name == "general detect" ? 0x2000UL : 0);
+            _guest.State->Dr[7] |= executes ? 2UL : 0;
+            _guest.Processor.UpdateBreakpoints();
+
+            Caught caught = _guest.RunKernel(program);
+
+            Assert.Equal($"{name}: 1, {conditions:x}", $"{name}: {caught}, {_guest.State->Dr[6] & Left:x}");
+        }
+    }
+
+    [Fact]
+    public void A_trap_of_mov_ss_comes_after_the_instruction_behind_it()
+    {
+        Caught caught = AfterMovSs(a => a.inc(rcx));
+
+        Assert.Equal((1, TestGuest.Code + 5, 1UL), (caught.Vector, caught.Ip, _guest.State->Dr[6] & 0xE00F));
+        Assert.Equal(1UL, _guest.Rcx);
+    }
+
+    [Fact]
+    public void Int1_behind_mov_ss_raises_one_exception_that_tells_of_the_watched_byte_too()
+    {
+        Caught caught = AfterMovSs(a => a.int1());
+
+        Assert.Equal((1, TestGuest.Code + 3, 1UL), (caught.Vector, caught.Ip, _guest.State->Dr[6] & 0xE00F));
+    }
+
+    [Theory]
+    [InlineData("CC", 3, 3)] // int3
+    [InlineData("CD01", 1, 4)] // int 1, which sets no bit of DR6
+    [InlineData("CD41", 0x41, 4)] // int 41h
+    [InlineData("0F0B", 6, 2)] // ud2: a fault
+    public void A_trap_of_mov_ss_is_taken_at_the_entry_of_a_handler_called_by_the_instruction_behind_it(string bytes, int vector, int ip)
+    {
+        _guest.SetGate(1, TestGuest.Handlers + 0x2000);
+        _guest.Assemble(TestGuest.Handlers + 0x2000, a =>
+        {
+            a.mov(rax, dr6);
+            a.test(eax, 1);
+            a.hlt();
+        });
+        ulong entry = vector == 1 ? TestGuest.Handlers + 0x2000 : TestGuest.Handlers + ((ulong)vector * 16);
+
+        AfterMovSs(a => a.db(Convert.FromHexString(bytes)));
+
+        Assert.Equal((1UL, entry), (_guest.State->Dr[6] & 0xE00F, _guest.Read(_guest.Rsp)));
+        Assert.Equal(TestGuest.Code + (ulong)ip, _guest.Read(_guest.Rsp + 48));
+    }
+
+    [Fact]
+    public void A_breakpoint_on_the_instruction_behind_mov_ss_tells_of_the_watched_byte_too()
+    {
+        _guest.State->Dr[1] = TestGuest.Code + 2;
+
+        Caught caught = AfterMovSs(a => a.nop(), enabled: 8);
+
+        Assert.Equal((1, TestGuest.Code + 2, 3UL), (caught.Vector, caught.Ip, _guest.State->Dr[6] & 0xE00F));
+    }
+
+    [Fact]
+    public void Pushes_and_pops_of_control_transfers_are_watched()
+    {
+        const ulong Frame = TestGuest.KernelStack - 40;
+        (string Name, Action<Assembler> Program, int Type, ulong At, int First)[] cases =
+        [
+            ("int n", a => a.@int(0x41), OnWrite, Frame, 0x41),
+            ("int3", a => a.int3(), OnWrite, Frame + 16, 3),
+            ("fault", a => a.ud2(), OnWrite, Frame + 32, 6),
+            ("fault with an error code", a => a.mov(rax, __[rdx]), OnWrite, Frame - 8, 14),
+            ("below the frame", a => a.ud2(), OnWrite, Frame - 8, -1),
+            ("iretq", a => { a.mov(rsp, rbp); a.iretq(); }, OnAccess, Watched, 0),
+            ("iretq, watched for writes", a => { a.mov(rsp, rbp); a.iretq(); }, OnWrite, Watched, -1),
+            ("retfq", a => { a.mov(rsp, rbp); a.db(0x48, 0xCB); }, OnAccess, Watched + 8, 0),
+            ("call far", a => a.db(0x48, 0xFF, 0x1B), OnWrite, TestGuest.KernelStack - 4, 0),
+        ];
+        foreach ((string name, Action<Assembler> program, int type, ulong at, int first) in cases)
+        {
+            _guest.EnterKernel(TestGuest.Code);
+            _guest.State->Dr[6] = 0xFFFF0FF0;
+            _guest.Write(Watched, TestGuest.Code + 0x40, TestGuest.KernelCs, 2, TestGuest.KernelStack, TestGuest.KernelDs);
+            _guest.Write(Watched + 0x80, ((ulong)TestGuest.KernelCs << 32) | (TestGuest.Code + 0x40));
+            _guest.Assemble(TestGuest.Code + 0x40, a => { a.nop(); a.hlt(); });
+            _guest.SetGate(1, TestGuest.Handlers + 16, ist: 1);
+            _guest.Rdx = 0x500000;
+            _guest.Rbx = Watched + 0x80;
+            _guest.State->R[5] = Watched;
+            Break(0, at, type, 1);
+
+            Caught caught = _guest.RunKernel(program);
+
+            ulong entry = first == 0 ? TestGuest.Code + 0x40 : TestGuest.Handlers + ((ulong)first * 16);
+            string expected = first < 0 ? "0" : $"1 at {entry:x}, 1";
+            string actual = caught.Vector == 1 ? $"1 at {caught.Ip:x}, {_guest.State->Dr[6] & 0xE00F:x}" : $"{_guest.State->Dr[6] & 0xE00F:x}";
+            Assert.Equal($"{name}: {expected}", $"{name}: {actual}");
+        }
+    }
+
+    [Fact]
+    public void An_interrupts_frame_is_watched()
+    {
+        _guest.Flags = Rflags.IF | 2;
+        _guest.Bus.At(1, MixedProgram.Timer);
+        _guest.SetGate(1, TestGuest.Handlers + 16, ist: 1);
+        Break(0, TestGuest.KernelStack - 16, OnWrite, 8);
+
+        Caught caught = _guest.RunKernel(a =>
+        {
+            a.nop();
+            a.nop();
+        });
+
+        Assert.Equal((1, TestGuest.Handlers + ((ulong)MixedProgram.Timer * 16)), (caught.Vector, caught.Ip));
+    }
+
+    /// <summary>Runs MOV SS from a watched word, then an instruction of at most three bytes.</summary>
+    private Caught AfterMovSs(Action<Assembler> next, ulong enabled = 0)
+    {
+        _guest.Write(Watched, TestGuest.KernelDs);
+        _guest.Rbx = Watched;
+        Break(0, Watched, OnAccess, 2);
+        _guest.State->Dr[7] |= enabled;
+        return _guest.RunKernel(a =>
+        {
+            a.db(0x8E, 0x13); // mov ss, [rbx]
+            next(a);
+            a.nop();
+        });
     }
 
     private void Break(int number, ulong address, int type, int length)

@@ -416,6 +416,218 @@ public sealed unsafe class FetchOverlayTests
         Assert.Empty(overlay.Hits);
     }
 
+    [Theory]
+    [InlineData(0UL, 0x10)] // not present
+    [InlineData(TestGuest.PresentWrite | TestGuest.NoExecute, 0x11)]
+    [InlineData(TestGuest.PresentWrite | TestGuest.UserPage, 0x11)] // SMEP
+    public void An_instruction_is_fetched_from_both_its_pages_before_its_breakpoint_counts(ulong rights, int error)
+    {
+        const ulong Second = 0x7000_1000;
+        foreach (int head in (int[])[1, 4, 9])
+        {
+            using TestGuest guest = new();
+            guest.SetCr4(Cr4.SMEP);
+            guest.Map(Second - 0x1000, 0x181000, TestGuest.PresentWrite);
+            ulong entry = guest.Map(Second, 0x182000, rights);
+            ulong at = Second - (ulong)head;
+            byte[] code = [0x48, 0xB8, 1, 2, 3, 4, 5, 6, 7, 8, 0xF4]; // mov rax, imm64; hlt
+            guest.Write(0x182000 - (ulong)head, code);
+            guest.Rbx = entry;
+            guest.Rdx = 0x182000 | TestGuest.PresentWrite;
+            guest.Assemble(TestGuest.Handlers + (14 * 16), a =>
+            {
+                a.mov(__[rbx], rdx);
+                a.mov(rcx, __[rsp]);
+                a.jmp(TestGuest.Handlers + 0x1000);
+            });
+            guest.Assemble(TestGuest.Handlers + 0x1000, a =>
+            {
+                a.mov(r8, cr2);
+                a.invlpg(__[r8]);
+                a.add(rsp, 8);
+                a.iretq();
+            });
+            BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, at);
+            guest.EnterKernel(at);
+
+            guest.Run();
+
+            Assert.Equal((Second, (ulong)error), (guest.State->Cr2, guest.Rcx));
+            Assert.Equal(0x0807060504030201UL, guest.Rax);
+            Assert.Equal((at, 7L), Assert.Single(overlay.Hits));
+            Assert.Equal(at + 10, Assert.Single(overlay.Stepped));
+            Assert.Empty(overlay.Faults);
+            Assert.Equal(7 + 1 + 1, guest.Processor.Retired);
+        }
+    }
+
+    [Fact]
+    public void In_32_bit_code_too_both_pages_come_before_the_breakpoint()
+    {
+        const ulong Second = 0x7000_1000;
+        using TestGuest guest = new();
+        guest.Map(Second - 0x1000, 0x181000, TestGuest.PresentWrite);
+        guest.Write(0x181FFE, [0xB8, 1]); // mov eax, imm32
+        guest.EnterKernel(Second - 2);
+        guest.State->Segments.Cs = new Segment { Selector = TestGuest.KernelCs32, Limit = uint.MaxValue, Attributes = 0xC09B };
+        guest.Processor.UpdateMode();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Step, Second - 2);
+
+        Caught caught = guest.Run();
+
+        Assert.Equal(("14(10)", Second, Second - 2), (caught.ToString(), caught.Cr2, caught.Ip));
+        Assert.Empty(overlay.Hits);
+    }
+
+    [Theory]
+    [InlineData(0UL, 1)]
+    [InlineData(1UL, 1)]
+    [InlineData(4UL, 4)]
+    public void A_repeated_instruction_that_is_single_stepped_is_hit_once_and_completes_once(ulong count, int traps)
+    {
+        using TestGuest guest = SingleStepped();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+        guest.Rcx = count;
+        guest.Flags = Rflags.TF | 2;
+        guest.Assemble(TestGuest.Code, a =>
+        {
+            a.rep.stosb();
+            a.ud2();
+        });
+
+        guest.Run();
+
+        Assert.Equal((ulong)traps, guest.Rbx);
+        Assert.Equal((TestGuest.Code, 0L), Assert.Single(overlay.Hits));
+        Assert.Equal(TestGuest.Code + 2, Assert.Single(overlay.Stepped));
+        Assert.Equal(TestGuest.Data + count, guest.Rdi);
+        Assert.Equal(1 + (2 * traps) + 1, guest.Processor.Retired);
+    }
+
+    [Fact]
+    public void A_data_breakpoint_between_elements_makes_neither_a_completion_nor_a_second_hit()
+    {
+        using TestGuest guest = SingleStepped();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+        guest.State->Dr[0] = TestGuest.Data + 16;
+        guest.State->Dr[7] = 0x400 | 2 | (1 << 16) | (2 << 18);
+        guest.Processor.UpdateBreakpoints();
+        guest.Rcx = 5;
+        List<ulong> left = [];
+        overlay.Before = cpu => left.Add(cpu.State->R[1]);
+        overlay.After = cpu => left.Add(cpu.State->R[1]);
+
+        guest.RunKernel(a => a.rep.stosq());
+
+        Assert.Equal([5UL, 0UL], left);
+        Assert.Equal((1UL, TestGuest.Data + 40), (guest.Rbx, guest.Rdi));
+    }
+
+    [Fact]
+    public void A_debug_handler_that_runs_into_the_same_instruction_is_a_hit_of_its_own()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code + 0x100);
+        guest.Assemble(TestGuest.Code + 0x100, a =>
+        {
+            a.rep.stosb();
+            a.ret();
+        });
+        guest.SetGate(1, TestGuest.Handlers + 0x1000);
+        guest.Assemble(TestGuest.Handlers + 0x1000, a =>
+        {
+            a.push(rcx);
+            a.push(rdi);
+            a.mov(ecx, 2);
+            a.call(TestGuest.Code + 0x100);
+            a.pop(rdi);
+            a.pop(rcx);
+            a.iretq();
+        });
+        guest.Rcx = 3;
+        guest.Rdi = TestGuest.Data;
+        List<ulong> counts = [];
+        overlay.Before = cpu => counts.Add(cpu.State->R[1]);
+
+        guest.RunKernel(a =>
+        {
+            a.push(0x102);
+            a.popfq();
+            a.call(TestGuest.Code + 0x100);
+            a.push(2);
+            a.popfq();
+        });
+
+        // Traps come after the call, three elements, the return, the push and the POPF, and each runs the function in turn.
+        Assert.Equal([2UL, 3UL, 2, 2, 2, 2, 2, 2], counts);
+        Assert.Equal(counts.Count, overlay.Stepped.Count);
+    }
+
+    [Fact]
+    public void A_handler_that_does_not_come_back_leaves_nothing_behind()
+    {
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+        guest.Assemble(TestGuest.Handlers + 16, a =>
+        {
+            a.mov(rsp, TestGuest.KernelStack);
+            a.mov(ecx, 3);
+            a.mov(rdi, TestGuest.Data);
+            a.jmp(TestGuest.Code);
+        });
+        guest.Assemble(TestGuest.Code, a =>
+        {
+            a.rep.stosb();
+            a.hlt();
+        });
+        guest.Rcx = 4;
+        guest.Rdi = TestGuest.Data;
+        guest.Flags = Rflags.TF | 2;
+
+        guest.Run();
+
+        Assert.Equal(2, overlay.Hits.Count);
+        Assert.Single(overlay.Stepped);
+    }
+
+    [Fact]
+    public void A_pause_of_the_host_in_a_repeated_instruction_is_no_completion_and_its_continuation_no_hit()
+    {
+        const ulong Count = 300_000;
+        using TestGuest guest = new();
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
+        overlay.Before = cpu => cpu.StopRequested = true;
+        guest.Rcx = Count;
+        guest.Assemble(TestGuest.Code, a =>
+        {
+            a.rep.lodsb();
+            a.hlt();
+        });
+        guest.Rsi = 0x1000;
+
+        guest.Processor.Run(10);
+        bool paused = guest.Rcx is > 0 and < Count;
+        int stepped = overlay.Stepped.Count;
+        guest.Processor.StopRequested = false;
+        guest.Run();
+
+        Assert.True(paused, $"{guest.Rcx} elements are left");
+        Assert.Equal((0, 1, 1, 2L), (stepped, overlay.Hits.Count, overlay.Stepped.Count, guest.Processor.Retired));
+    }
+
+    /// <summary>A guest whose debug exceptions are counted in RBX.</summary>
+    private static TestGuest SingleStepped()
+    {
+        TestGuest guest = new();
+        guest.Assemble(TestGuest.Handlers + 16, a =>
+        {
+            a.inc(rbx);
+            a.iretq();
+        });
+        guest.Rdi = TestGuest.Data;
+        return guest;
+    }
+
     private static BreakpointRecorder Attach(TestGuest guest, BreakpointAction action, params ulong[] addresses)
     {
         BreakpointRecorder overlay = new() { Action = action };

@@ -78,11 +78,15 @@ internal sealed unsafe class BlockCache : IDisposable
             ? _scratch
             : null;
 
-    /// <summary>The instruction under a breakpoint as a block of its own, kept for as long as its page's code is; null with a fault pending.</summary>
-    public Block* DecodeSingle(ulong rip, int mode)
+    /// <summary>The instruction under a breakpoint as a block of its own; null with a fault pending.</summary>
+    /// <param name="rip">Where it begins.</param>
+    /// <param name="mode">The mode to decode for.</param>
+    /// <param name="lasting">Whether the block is kept for as long as its page's code is, and not just until the next call.</param>
+    public Block* DecodeSingle(ulong rip, int mode, out bool lasting)
     {
         Block* block = DecodePartial(rip, mode, 1, overlay: false);
-        return block != null && block->SecondPage == ulong.MaxValue && _memory.Contains(block->Physical, 1) ? Copy() : block;
+        lasting = block != null && block->SecondPage == ulong.MaxValue && _memory.Contains(block->Physical, 1);
+        return lasting ? Copy() : block;
     }
 
     /// <summary>Looks again for handlers that have been compiled since their blocks were decoded; worth a call now and then.</summary>

@@ -7,7 +7,7 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <summary>MOVS, STOS, LODS, CMPS, SCAS, INS, OUTS with their REP prefixes.</summary>
 /// <remarks>
 /// A repeated instruction retires once, whatever its count. When it faults, the registers show how far it came and the
-/// instruction will be executed again. Source operands take the op's segment; destinations are in ES.
+/// instruction will be executed again, as it is after a debug trap between two elements. Source operands take the op's segment; destinations are in ES.
 /// </remarks>
 internal static unsafe class Strings
 {
@@ -262,11 +262,15 @@ internal static unsafe class Strings
     private static bool ConditionEnds(Op* op, bool equal) =>
         (op->Bits & OpBits.Repeat) != 0 ? !equal : (op->Bits & OpBits.RepeatNotEqual) == 0 || equal;
 
-    /// <summary>Whether the host wants to pause, after <paramref name="run"/> elements and with <paramref name="left"/> to go.</summary>
+    /// <summary>
+    /// Whether the instruction stops between elements, after <paramref name="run"/> of them and with <paramref name="left"/> to go:
+    /// for a debug trap, which TF raises after each, or because the host wants to pause.
+    /// </summary>
     private static bool MustPause(CpuState* s, Op* op, ulong left, ulong run = 1)
     {
         bool stretch = (left ^ (left + run)) >= PauseInterval;
-        return left > 0 && (stretch || s->ExitRequest != 0) && Processor.Of(s).MustPauseRepeat(op, stretch);
+        return left > 0 && (stretch || s->ExitRequest != 0 || (s->SystemFlags & Rflags.TF) != 0)
+            && Processor.Of(s).MustPauseRepeat(op, stretch);
     }
 
     private static ulong Count(CpuState* s, Op* op) =>
@@ -315,7 +319,7 @@ internal static unsafe class Strings
     private static ulong RunLength<T>(CpuState* s, Op* op, ulong a, ulong b, ulong left)
         where T : unmanaged
     {
-        if ((s->SystemFlags & Rflags.DF) != 0 || (op->Bits & OpBits.Wraps) != 0 || Processor.Of(s).WatchesData)
+        if ((s->SystemFlags & (Rflags.DF | Rflags.TF)) != 0 || (op->Bits & OpBits.Wraps) != 0 || Processor.Of(s).WatchesData)
         {
             return 1;
         }

@@ -632,8 +632,8 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     private static Op* GeneralDetect(CpuState* s, Op* op)
     {
-        s->Dr[6] |= 1 << 13;
-        s->Dr[7] &= ~(1UL << 13);
+        Processor.Of(s).RecordDebugConditions(Processor.DebugGeneralDetect);
+        s->Dr[7] &= ~Processor.DebugGeneralDetect;
         return Flow.Fault(s, op, Vector.Debug);
     }
 
