@@ -59,6 +59,13 @@ public sealed unsafe partial class Processor
         State->ExitRequest = 1;
     }
 
+    /// <summary>Forgets all decoded code.</summary>
+    public void InvalidateAllCode()
+    {
+        _blocks.Clear();
+        State->ExitRequest = 1;
+    }
+
     /// <summary>Has <see cref="CodeWritten"/> told of every write to a physical page, also while none of its code is decoded.</summary>
     public void WatchCode(ulong physical, bool watched) => _blocks.Watch(physical, watched);
 

@@ -77,6 +77,9 @@ public sealed unsafe class OrcUnwinder
     /// <summary>Gets a value telling whether ORC tables were found; without them frame pointers are followed.</summary>
     public bool HasOrc => _kernel.Count > 0;
 
+    /// <summary>The guest's own return trampolines; a walk goes on behind the address that one stands for.</summary>
+    public ReturnTrampolines? Trampolines { get; set; }
+
     /// <summary>Adds a loaded module's tables, replacing those of a module of the same name.</summary>
     public void AddModule(GuestModule module)
     {
@@ -109,13 +112,30 @@ public sealed unsafe class OrcUnwinder
     public int Walk(in UnwindRegisters start, Span<ulong> into)
     {
         _page = ulong.MaxValue;
-        return HasOrc ? WalkOrc(start, into) : WalkFramePointers(start, into);
+        return HasOrc ? WalkOrc(start, exact: true, into, 0) : WalkFramePointers(start, into);
     }
 
-    private int WalkOrc(UnwindRegisters at, Span<ulong> into)
+    /// <summary>Collects the return addresses on a kernel stack as a function that has just returned found them.</summary>
+    /// <param name="caller">
+    /// The caller's registers: the return address, which comes first, and the stack pointer just above its slot.
+    /// </param>
+    /// <param name="into">Where the addresses go; its length is the limit.</param>
+    /// <returns>How many were found.</returns>
+    public int WalkReturned(in UnwindRegisters caller, Span<ulong> into)
     {
-        int count = 0;
-        bool exact = true;
+        _page = ulong.MaxValue;
+        UnwindRegisters at = caller with { Ip = Recover(caller.Ip, caller.Sp - 8) };
+        if (into.IsEmpty || !IsText(at.Ip))
+        {
+            return 0;
+        }
+
+        into[0] = at.Ip;
+        return HasOrc ? WalkOrc(at, exact: false, into, 1) : WalkFrames(at.Sp, at.Bp, into, 1);
+    }
+
+    private int WalkOrc(UnwindRegisters at, bool exact, Span<ulong> into, int count)
+    {
         while (count < into.Length)
         {
             // A return address points behind the call, perhaps into the next function: the call itself has the rule.
@@ -210,6 +230,8 @@ public sealed unsafe class OrcUnwinder
             {
                 return false;
             }
+
+            ip = Recover(ip, frame - 8);
         }
         else
         {
@@ -246,17 +268,29 @@ public sealed unsafe class OrcUnwinder
     private int WalkFramePointers(in UnwindRegisters start, Span<ulong> into)
     {
         int count = 0;
-        ulong bp = start.Bp;
-        ulong below = start.Sp;
-        if (TryRead(start.Sp, out ulong first) && IsText(first) && count < into.Length
-            && !(TryRead(bp + 8, out ulong framed) && framed == first))
+        if (start.Sp != start.Bp + 8 && TryRead(start.Sp, out ulong first) && !into.IsEmpty)
         {
-            into[count++] = first;
+            first = Recover(first, start.Sp);
+            if (IsText(first))
+            {
+                into[count++] = first;
+            }
         }
 
+        return WalkFrames(start.Sp, start.Bp, into, count);
+    }
+
+    private int WalkFrames(ulong below, ulong bp, Span<ulong> into, int count)
+    {
         while (count < into.Length && bp >= below && bp - below < MaxStack && (bp & 7) == 0
-            && TryRead(bp, out ulong next) && TryRead(bp + 8, out ulong ip) && IsText(ip))
+            && TryRead(bp, out ulong next) && TryRead(bp + 8, out ulong ip))
         {
+            ip = Recover(ip, bp + 8);
+            if (!IsText(ip))
+            {
+                break;
+            }
+
             into[count++] = ip;
             below = bp + 16;
             bp = next;
@@ -264,6 +298,8 @@ public sealed unsafe class OrcUnwinder
 
         return count;
     }
+
+    private ulong Recover(ulong address, ulong slot) => Trampolines?.Recover(address, slot) ?? address;
 
     private bool IsText(ulong address)
     {

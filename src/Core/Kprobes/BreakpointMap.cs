@@ -71,12 +71,12 @@ internal sealed class BreakpointMap
         Apply(breakpoint);
     }
 
-    /// <summary>Drops every return site.</summary>
-    public void ClearReturnSites()
+    /// <summary>Drops the return sites of a stretch of text.</summary>
+    public void ClearReturnSites(ulong start, ulong end)
     {
         for (int i = 0; i < _count; i++)
         {
-            if (_slots[i].IsReturnSite)
+            if (_slots[i].IsReturnSite && _slots[i].Address >= start && _slots[i].Address < end)
             {
                 SetReturnSite(_slots[i], false);
             }

@@ -10,24 +10,37 @@ namespace KprobeTrace.Kprobes;
 /// </remarks>
 public sealed class FetchView : IFetchView, IFetchOverlay
 {
-    private const ulong PageMask = ~0xFFFUL;
+    private const ulong PageSize = 0x1000;
+    private const ulong PageMask = ~(PageSize - 1);
     private readonly Processor _processor;
     private readonly LoadedImage? _image;
+    private readonly KernelTranslation _translate;
     private readonly Dictionary<ulong, int> _byPhysical = [];
     private readonly Dictionary<ulong, int> _byLinear = [];
     private readonly Dictionary<ulong, int> _physicalPages = [];
     private readonly Dictionary<ulong, int> _linearPages = [];
-    private readonly Dictionary<ulong, ulong> _modulePages = [];
+
+    /// <summary>How many probes depend on the text of a page, by its link or linear address.</summary>
+    private readonly Dictionary<ulong, int> _watched = [];
+
+    /// <summary>Where a watched page outside the image lies, and the other way round.</summary>
+    private readonly Dictionary<ulong, ulong> _physicalOf = [];
+    private readonly Dictionary<ulong, ulong> _linearOf = [];
     private readonly HashSet<ulong> _changedPages = [];
+    private bool _changedUnmapped;
 
     /// <summary>Creates the view and gives it to the processor.</summary>
     /// <param name="processor">The processor whose fetches see the breakpoints.</param>
     /// <param name="image">The image it runs; without one every address is a linear one.</param>
-    public FetchView(Processor processor, LoadedImage? image)
+    /// <param name="translate">
+    /// Where the kernel maps an address outside the image; null to go through CR3, whose tables need not map modules at the moment.
+    /// </param>
+    public FetchView(Processor processor, LoadedImage? image, KernelTranslation? translate = null)
     {
         ArgumentNullException.ThrowIfNull(processor);
         _processor = processor;
         _image = image;
+        _translate = translate ?? TranslateLive;
         processor.FetchOverlay = this;
         processor.CodeWritten = OnCodeWritten;
     }
@@ -72,8 +85,28 @@ public sealed class FetchView : IFetchView, IFetchOverlay
     }
 
     /// <inheritdoc/>
+    public void Watch(ulong start, ulong behind, bool watched)
+    {
+        for (ulong page = start & PageMask; page < behind; page += PageSize)
+        {
+            bool before = _watched.ContainsKey(page);
+            Count(_watched, page, watched ? 1 : -1);
+            if (before != _watched.ContainsKey(page))
+            {
+                SetWatch(page, watched);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
     public void Synchronize()
     {
+        if (_changedUnmapped)
+        {
+            _changedUnmapped = false;
+            _processor.InvalidateAllCode();
+        }
+
         foreach (ulong page in _changedPages)
         {
             _processor.InvalidateCode(page);
@@ -110,37 +143,54 @@ public sealed class FetchView : IFetchView, IFetchOverlay
         return _image is not null && _image.TryLinkToPhysical(address, out physical);
     }
 
-    /// <summary>Notes the page whose decoded code no longer tells the truth.</summary>
-    private unsafe void Change(ulong address)
+    private unsafe bool TranslateLive(ulong address, out ulong physical) =>
+        _processor.TryPeek(address, _processor.State->Cr3, out physical);
+
+    /// <summary>Notes the page whose decoded code no longer tells the truth; all pages when it cannot be said which that is.</summary>
+    private void Change(ulong address)
     {
-        if (TryImagePhysical(address, out ulong physical))
+        if (TryImagePhysical(address, out ulong physical) || _translate(address, out physical))
         {
-            Change(physical, _physicalPages.ContainsKey(physical & PageMask));
+            _changedPages.Add(physical & PageMask);
         }
-        else if (_processor.TryPeek(address, _processor.State->Cr3, out physical))
+        else
         {
-            _modulePages[physical & PageMask] = address & PageMask;
-            Change(physical, _linearPages.ContainsKey(address & PageMask));
+            _changedUnmapped = true;
         }
     }
 
-    /// <summary>A page's breakpoints changed; while it has any, the guest's writes to it are told.</summary>
-    private void Change(ulong physical, bool hasBreakpoints)
+    private void SetWatch(ulong page, bool watched)
     {
-        _changedPages.Add(physical & PageMask);
-        _processor.WatchCode(physical, hasBreakpoints);
+        if (TryImagePhysical(page, out ulong physical))
+        {
+            _processor.WatchCode(physical, watched);
+        }
+        else if (watched ? _translate(page, out physical) : _physicalOf.Remove(page, out physical))
+        {
+            // What was mapped when the watch began: a module's page may have another place, or none, when it ends.
+            physical &= PageMask;
+            _processor.WatchCode(physical, watched);
+            if (watched)
+            {
+                _physicalOf[page] = physical;
+                _linearOf[physical] = page;
+            }
+            else
+            {
+                _linearOf.Remove(physical);
+            }
+        }
     }
 
     private void OnCodeWritten(ulong physical, int length)
     {
-        ulong page = physical & PageMask;
-        if (_physicalPages.ContainsKey(page) && _image!.TryPhysicalToLink(physical, out ulong link))
+        if (_image is not null && _image.TryPhysicalToLink(physical, out ulong address) && _watched.ContainsKey(address & PageMask))
         {
-            TextWritten?.Invoke(link, length);
+            TextWritten?.Invoke(address, length);
         }
-        else if (_modulePages.TryGetValue(page, out ulong linearPage) && _linearPages.ContainsKey(linearPage))
+        else if (_linearOf.TryGetValue(physical & PageMask, out ulong page))
         {
-            TextWritten?.Invoke(linearPage | (physical & ~PageMask), length);
+            TextWritten?.Invoke(page | (physical & ~PageMask), length);
         }
     }
 }

@@ -4,7 +4,7 @@ namespace KprobeTrace.Kprobes;
 /// <remarks>Data reads and writes of the guest never see it. Addresses in the image also match before paging maps them.</remarks>
 public interface IFetchView
 {
-    /// <summary>Is told of the guest's writes to pages with breakpoints: link or linear address, and length.</summary>
+    /// <summary>Is told of the guest's writes to watched pages: link or linear address, and length.</summary>
     public event Action<ulong, int>? TextWritten;
 
     /// <summary>Puts a breakpoint before the instruction that begins at an address.</summary>
@@ -14,6 +14,12 @@ public interface IFetchView
 
     /// <summary>Takes the breakpoint at an address away.</summary>
     public void Disarm(ulong address);
+
+    /// <summary>Begins, or ends, telling of writes to the pages of a stretch of text; each beginning has its end.</summary>
+    /// <param name="start">Linear (link) address.</param>
+    /// <param name="behind">The address behind the stretch.</param>
+    /// <param name="watched">Whether it begins.</param>
+    public void Watch(ulong start, ulong behind, bool watched);
 
     /// <summary>Makes every CPU drop decoded code over the addresses changed since the last call.</summary>
     public void Synchronize();

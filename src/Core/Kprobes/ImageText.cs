@@ -10,10 +10,6 @@ public sealed class ImageText : IKernelText
     private const uint Live = 0;
     private const uint Going = 2;
 
-    /// <summary>The kernel's return trampolines, by the names of 5.10 to 6.1.</summary>
-    private static readonly string[] _trampolineNames =
-        ["arch_rethook_trampoline", "__kretprobe_trampoline", "kretprobe_trampoline", "return_to_handler"];
-
     private readonly LoadedImage _image;
     private readonly SymbolTable _symbols;
     private readonly GuestTables _tables;
@@ -32,7 +28,7 @@ public sealed class ImageText : IKernelText
         _symbols = symbols;
         _tables = tables;
         _blacklist = [.. tables.Blacklist];
-        _trampolines = Array.ConvertAll(_trampolineNames, n => symbols.AddressOf(n) ?? 0);
+        _trampolines = ReturnTrampolines.AddressesIn(symbols);
     }
 
     /// <summary>True once the kernel has freed its init text.</summary>
@@ -131,7 +127,7 @@ public sealed class ImageText : IKernelText
     public bool TryReadOriginal(ulong address, Span<byte> into) => _image.TryReadLink(address, into);
 
     /// <inheritdoc/>
-    public bool IsReturnTrampoline(ulong address) => address != 0 && Array.IndexOf(_trampolines, address) >= 0;
+    public bool IsReturnTrampoline(ulong address) => Array.IndexOf(_trampolines, address) >= 0;
 
     /// <summary>An image without Linux' text symbols: what its file says may be executed.</summary>
     private bool IsExecutable(ulong address)

@@ -17,12 +17,14 @@ public sealed unsafe class Int3Handler
     private readonly ReturnCalls _returns;
     private readonly IProbedGuest _guest;
     private readonly Func<ulong, string> _describe;
+    private readonly IKernelText _text;
     private ulong _stuckAt = ulong.MaxValue;
     private int _stuckCount;
 
     internal Int3Handler(
-        BreakpointMap breakpoints, ReturnCalls returns, IProbedGuest guest, Func<ulong, string> describe)
+        BreakpointMap breakpoints, ReturnCalls returns, IProbedGuest guest, IKernelText text, Func<ulong, string> describe)
     {
+        _text = text;
         _describe = describe;
         _breakpoints = breakpoints;
         _returns = returns;
@@ -48,6 +50,9 @@ public sealed unsafe class Int3Handler
 
         Settle?.Invoke();
         Breakpoint breakpoint = _breakpoints[slot];
+
+        // Where a return was waited for as well, the flag tells whether the fetch saw a probe's breakpoint too.
+        bool isProbed = breakpoint.IsArmedByProbe || !breakpoint.IsReturnSite;
         bool outer = IsInHandler;
         IsInHandler = true;
         try
@@ -60,9 +65,10 @@ public sealed unsafe class Int3Handler
             }
 
             KprobeEntry? entry = breakpoint.Entry;
-            if (entry is null || !breakpoint.IsArmedByProbe)
+            if (entry is null || !isProbed)
             {
-                // Taken out between fetch and dispatch, or only a return was waited for: the real instruction runs.
+                // Unregistered between fetch and dispatch, or only a return was waited for: the real instruction runs.
+                // What was merely disarmed since the fetch is found in the table, and is a hit.
                 registers->Ip--;
                 return BreakpointAction.Step;
             }
@@ -77,6 +83,13 @@ public sealed unsafe class Int3Handler
 
     /// <summary>The address a slot number stands for.</summary>
     public ulong AddressOf(int slot) => _breakpoints[slot].Address;
+
+    /// <summary>Whether an address is one of the image's own, as it was linked.</summary>
+    public bool IsInImage(ulong address)
+    {
+        Span<byte> one = stackalloc byte[1];
+        return _text.TryReadOriginal(address, one);
+    }
 
     /// <summary>An int3 of the guest's own: never ours, whatever its address.</summary>
     public static BreakpointAction OnGuestInt3() => BreakpointAction.Deliver;
@@ -93,9 +106,10 @@ public sealed unsafe class Int3Handler
         IsInHandler = true;
         try
         {
-            foreach (Kprobe probe in entry.Children)
+            Kprobe[] probes = entry.Children;
+            foreach (Kprobe probe in probes)
             {
-                if (!probe.IsDisabled)
+                if (IsAsked(probe, probes))
                 {
                     probe.PostHandler?.Invoke(probe, ref *registers, 0);
                 }
@@ -156,9 +170,10 @@ public sealed unsafe class Int3Handler
     {
         ulong flags = registers->Flags;
         ulong ip = registers->Ip;
-        foreach (Kprobe probe in entry.Children)
+        Kprobe[] probes = entry.Children;
+        foreach (Kprobe probe in probes)
         {
-            if (probe.IsDisabled)
+            if (!IsAsked(probe, probes))
             {
                 continue;
             }
@@ -176,6 +191,13 @@ public sealed unsafe class Int3Handler
         registers->Ip = ip - 1;
         return entry.StepAction;
     }
+
+    /// <summary>
+    /// Whether it is a probe's turn at a hit. Of several at an address the disabled ones are passed over; of a lone one the flag
+    /// is not asked, since without its breakpoint there would have been no hit.
+    /// </summary>
+    private static bool IsAsked(Kprobe probe, Kprobe[] probes) =>
+        !probe.IsDisabled || (probes.Length == 1 && (probe.Flags & KprobeStatus.Gone) == 0);
 
     /// <summary>Ends a run in which handlers send the guest round in circles.</summary>
     private void CheckProgress(KprobeEntry entry, string what)

@@ -1,4 +1,5 @@
 using KprobeTrace.Cpu;
+using KprobeTrace.Guest;
 
 namespace KprobeTrace.Kprobes;
 
@@ -29,6 +30,9 @@ internal sealed class KprobeEntry
 
     /// <summary>The start of the function that holds the address.</summary>
     public ulong FunctionStart { get; set; }
+
+    /// <summary>The text whose writes are told of for this entry.</summary>
+    public GuestRange Watched { get; set; }
 
     public bool IsOffBoundary { get; set; }
 

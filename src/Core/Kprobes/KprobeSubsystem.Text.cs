@@ -1,3 +1,4 @@
+using KprobeTrace.Guest;
 using KprobeTrace.Symbols;
 
 namespace KprobeTrace.Kprobes;
@@ -44,9 +45,47 @@ public sealed partial class KprobeSubsystem
         }
     }
 
+    /// <summary>
+    /// Has writes told of to all text that says where the probe's instruction begins and what it is: from the start of its
+    /// function to where the longest instruction would end, over whatever pages that lies on.
+    /// </summary>
+    private void WatchText(KprobeEntry entry)
+    {
+        // What the symbols call one function may be megabytes of data before it.
+        const ulong farthest = 1 << 16;
+        UnwatchText(entry);
+        ulong before = Math.Min(entry.Address - entry.FunctionStart, farthest);
+        entry.Watched = new GuestRange(entry.Address - before, entry.Address + InstructionBoundary.MaxLength);
+        _view.Watch(entry.Watched.Start, entry.Watched.End, true);
+    }
+
+    private void UnwatchText(KprobeEntry entry)
+    {
+        if (entry.Watched.End != 0)
+        {
+            _view.Watch(entry.Watched.Start, entry.Watched.End, false);
+            entry.Watched = default;
+        }
+    }
+
     private void TextWritten(ulong address, int length)
     {
-        if (length <= 0 || FunctionAt(address) is not Symbol function || _unsettled.ContainsKey(function.Address))
+        if (length <= 0)
+        {
+            return;
+        }
+
+        // A write may begin in one function and end in the next.
+        FunctionWritten(address);
+        if (_lastWritten is not Symbol last || address + (ulong)length - 1 - last.Address >= last.Size)
+        {
+            FunctionWritten(address + (ulong)length - 1);
+        }
+    }
+
+    private void FunctionWritten(ulong address)
+    {
+        if (FunctionAt(address) is not Symbol function || _unsettled.ContainsKey(function.Address))
         {
             return;
         }

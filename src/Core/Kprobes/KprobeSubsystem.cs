@@ -13,6 +13,7 @@ public sealed partial class KprobeSubsystem
     private readonly IProbedGuest _guest;
     private readonly IKernelText _text;
     private readonly KprobeTable _table = new();
+    private readonly IFetchView _view;
     private readonly BreakpointMap _breakpoints;
     private readonly InstructionBoundary _boundary;
     private readonly ReturnCalls _returns;
@@ -30,10 +31,11 @@ public sealed partial class KprobeSubsystem
         ArgumentNullException.ThrowIfNull(overlay);
         _guest = guest;
         _text = text;
+        _view = overlay;
         _breakpoints = new BreakpointMap(overlay, guest) { Poked = poke => TextPoked?.Invoke(poke) };
         _boundary = new InstructionBoundary(decoder, guest, text);
         _returns = new ReturnCalls(_breakpoints, _boundary, guest, text);
-        Handler = new Int3Handler(_breakpoints, _returns, guest, Describe);
+        Handler = new Int3Handler(_breakpoints, _returns, guest, text, Describe);
         overlay.TextWritten += TextWritten;
     }
 
@@ -158,7 +160,7 @@ public sealed partial class KprobeSubsystem
         _returnProbes.Remove(probe);
         if (_returnProbes.Count == 0)
         {
-            _breakpoints.ClearReturnSites();
+            _breakpoints.ClearReturnSites(0, ulong.MaxValue);
         }
 
         _breakpoints.Synchronize();
@@ -190,6 +192,7 @@ public sealed partial class KprobeSubsystem
             }
         }
 
+        _breakpoints.ClearReturnSites(start, end);
         _breakpoints.Synchronize();
     }
 
@@ -232,6 +235,7 @@ public sealed partial class KprobeSubsystem
         entry.Breakpoint.Entry = entry;
         _table.Add(entry);
         entry.AddNewest(probe);
+        WatchText(entry);
         UpdateArming(entry, "arm");
         return KprobeResult.Success;
     }
@@ -248,6 +252,7 @@ public sealed partial class KprobeSubsystem
                 return prepared;
             }
 
+            WatchText(entry);
             entry.Flags = (entry.Flags & ~KprobeStatus.Gone) | KprobeStatus.Disabled;
         }
 
@@ -289,8 +294,7 @@ public sealed partial class KprobeSubsystem
             return new KprobeResult(KprobeErrno.IllegalSequence, $"{Describe(address)} holds no valid instruction");
         }
 
-        // The function of an entry in the table stays the key it was filed under.
-        entry.FunctionStart = entry.FunctionStart == 0 ? symbol.Address : entry.FunctionStart;
+        _table.SetFunction(entry, symbol.Address);
         entry.Instruction = instruction;
         entry.IsOffBoundary = false;
         return KprobeResult.Success;
@@ -310,6 +314,7 @@ public sealed partial class KprobeSubsystem
         if (entry.Children.Length == 0)
         {
             UpdateArming(entry, "disarm");
+            UnwatchText(entry);
             _table.Remove(entry);
             entry.Breakpoint.Entry = null;
         }
@@ -365,6 +370,7 @@ public sealed partial class KprobeSubsystem
             probe.MaxActive = Math.Max(10, 2 * _guest.CpuCount);
         }
 
+        probe.Registration++;
         probe.NMissed = 0;
         probe.NoReturnAddress = 0;
         probe.Returns = 0;
@@ -393,6 +399,7 @@ public sealed partial class KprobeSubsystem
         }
 
         UpdateArming(entry, "gone");
+        UnwatchText(entry);
         entry.Refresh();
         foreach (Kprobe probe in gone)
         {

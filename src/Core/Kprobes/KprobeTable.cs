@@ -25,17 +25,27 @@ public sealed class KprobeTable
     /// <summary>The entries inside the function that starts at an address; null when there are none.</summary>
     internal List<KprobeEntry>? InFunction(ulong start) => _byFunction.GetValueOrDefault(start);
 
+    /// <summary>Says which function holds an entry, whether or not it is in the table.</summary>
+    internal void SetFunction(KprobeEntry entry, ulong start)
+    {
+        bool filed = _byAddress.TryGetValue(entry.Address, out KprobeEntry? known) && known == entry;
+        if (filed)
+        {
+            Unfile(entry);
+        }
+
+        entry.FunctionStart = start;
+        if (filed)
+        {
+            File(entry);
+        }
+    }
+
     /// <summary>Adds an entry at the head of its bucket.</summary>
     internal void Add(KprobeEntry entry)
     {
         _byAddress.Add(entry.Address, entry);
-        if (!_byFunction.TryGetValue(entry.FunctionStart, out List<KprobeEntry>? siblings))
-        {
-            siblings = [];
-            _byFunction.Add(entry.FunctionStart, siblings);
-        }
-
-        siblings.Add(entry);
+        File(entry);
         ref KprobeEntry? head = ref _buckets[BucketOf(entry.Address)];
         entry.NextInBucket = head;
         entry.PreviousInBucket = null;
@@ -54,13 +64,7 @@ public sealed class KprobeTable
             return;
         }
 
-        List<KprobeEntry> siblings = _byFunction[entry.FunctionStart];
-        siblings.Remove(entry);
-        if (siblings.Count == 0)
-        {
-            _byFunction.Remove(entry.FunctionStart);
-        }
-
+        Unfile(entry);
         if (entry.PreviousInBucket is not null)
         {
             entry.PreviousInBucket.NextInBucket = entry.NextInBucket;
@@ -89,5 +93,26 @@ public sealed class KprobeTable
         }
 
         return entries;
+    }
+
+    private void File(KprobeEntry entry)
+    {
+        if (!_byFunction.TryGetValue(entry.FunctionStart, out List<KprobeEntry>? siblings))
+        {
+            siblings = [];
+            _byFunction.Add(entry.FunctionStart, siblings);
+        }
+
+        siblings.Add(entry);
+    }
+
+    private void Unfile(KprobeEntry entry)
+    {
+        List<KprobeEntry> siblings = _byFunction[entry.FunctionStart];
+        siblings.Remove(entry);
+        if (siblings.Count == 0)
+        {
+            _byFunction.Remove(entry.FunctionStart);
+        }
     }
 }

@@ -46,6 +46,9 @@ public sealed class Kretprobe
     /// <summary>Calls that have not returned so far.</summary>
     public int Open { get; internal set; }
 
+    /// <summary>Counts registrations: a call belongs to the one it was entered under.</summary>
+    internal int Registration { get; set; }
+
     internal ushort[] ReturnImmediates { get; set; } = [];
 
     internal KretprobeInstance Take()

@@ -36,6 +36,9 @@ public sealed class ModuleProbes
         _waiting.Add(new Waiting(name, probe.Kp, probe, probe.Kp.Flags, prepare));
     }
 
+    /// <summary>Keeps a probe, or the entry of a return probe, no longer; whether it is registered stays as it is.</summary>
+    public void Remove(Kprobe probe) => _waiting.RemoveAll(w => w.Probe == probe);
+
     /// <summary>A module's symbols are known and its init function has not run: registers what waits for it.</summary>
     /// <remarks>
     /// A probe that was there when the module went away has stayed in the table as gone; it is taken out only now. What it

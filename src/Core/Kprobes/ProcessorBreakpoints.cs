@@ -8,6 +8,9 @@ public sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
     private const int GeneralRegisters = 16;
     private readonly Int3Handler _handler;
 
+    /// <summary>What the address of the instruction being stepped is above RIP: 0 but where the kernel runs identity-mapped.</summary>
+    private ulong _shift;
+
     /// <summary>Connects a processor with the handler of its kprobes.</summary>
     public ProcessorBreakpoints(Processor processor, Int3Handler handler)
     {
@@ -27,6 +30,7 @@ public sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
 
         // While the kernel runs identity-mapped, RIP is not the address the probe was put on; handlers see the latter.
         ulong shift = _handler.AddressOf(handle) - state->Rip;
+        _shift = shift;
         ulong flags = frame.Flags;
         frame.Ip = state->Rip + shift + 1;
         BreakpointAction action = _handler.OnBreakpoint(handle, &frame);
@@ -45,10 +49,14 @@ public sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
         ArgumentNullException.ThrowIfNull(cpu);
         PtRegs frame;
         Load(cpu.State, &frame);
+
+        // The instruction may have left the identity mapping: into the kernel's own, or into a handler of the guest's.
+        ulong shift = _shift != 0 && _handler.IsInImage(frame.Ip + _shift) ? _shift : 0;
         ulong flags = frame.Flags;
+        frame.Ip += shift;
         _handler.OnStepped(handle, &frame);
         StoreRegisters(cpu, &frame, flags);
-        cpu.State->Rip = frame.Ip;
+        cpu.State->Rip = frame.Ip - shift;
     }
 
     /// <inheritdoc/>

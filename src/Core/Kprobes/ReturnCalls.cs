@@ -50,7 +50,9 @@ internal sealed unsafe class ReturnCalls
         call.RetAddr = address;
         call.Frame = slot;
         call.Task = task;
-        if (probe.EntryHandler is not null && probe.EntryHandler(call, ref *registers) != 0)
+        int registration = probe.Registration;
+        if (probe.EntryHandler is not null
+            && (probe.EntryHandler(call, ref *registers) != 0 || !IsThere(probe, registration)))
         {
             probe.Give(call);
             return;
@@ -139,6 +141,10 @@ internal sealed unsafe class ReturnCalls
             stack.RemoveAll(condition, Abandon);
         }
     }
+
+    /// <summary>Whether a probe is still the one that a call was entered under: its entry handler may have taken it out.</summary>
+    private static bool IsThere(Kretprobe probe, int registration) =>
+        probe.Kp.IsRegistered && (probe.Kp.Flags & KprobeStatus.Gone) == 0 && probe.Registration == registration;
 
     /// <summary>The innermost call that returns to an address with a stack pointer; -1 when none does.</summary>
     private int FindMatch(ReturnStack stack, ulong address, ulong stackPointer)

@@ -1,5 +1,3 @@
-using KprobeTrace.Cpu;
-
 namespace KprobeTrace.Probes;
 
 /// <summary>What a fetch-argument program and a filter read besides the registers of a hit.</summary>
@@ -26,7 +24,4 @@ public unsafe interface IFetchEnvironment
 
     /// <summary>Writes <c>name+0xoff/0xsize [module]</c> of an address as UTF-8; returns the length written.</summary>
     public int FormatSymbol(ulong address, Span<byte> destination);
-
-    /// <summary>Walks the kernel stack of a hit into return addresses, innermost first; returns how many.</summary>
-    public int WalkStack(PtRegs* registers, Span<ulong> destination);
 }

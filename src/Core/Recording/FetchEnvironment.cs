@@ -67,15 +67,27 @@ internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProces
         return length;
     }
 
-    public int WalkStack(PtRegs* registers, Span<ulong> destination)
+    /// <summary>The kernel call stack of a hit, innermost caller first.</summary>
+    /// <param name="registers">The frame of the hit.</param>
+    /// <param name="address">The probed address: a handler's <c>Ip</c> is one more, where other rules of the stack may hold.</param>
+    /// <param name="destination">Where the return addresses go.</param>
+    /// <returns>How many were found; none in a guest that is not Linux.</returns>
+    public int WalkStack(PtRegs* registers, ulong address, Span<ulong> destination)
     {
-        if (session.Unwinder is null)
-        {
-            return 0;
-        }
-
         UnwindRegisters start = new(
-            registers->Ip, registers->Sp, registers->Bp, registers->Dx, registers->Di, registers->R10, registers->R13);
-        return session.Unwinder.Walk(in start, destination);
+            address, registers->Sp, registers->Bp, registers->Dx, registers->Di, registers->R10, registers->R13);
+        return session.Unwinder?.Walk(in start, destination) ?? 0;
+    }
+
+    /// <summary>The call stack that a call was made from, once it has returned: the one its entry had.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="registers">The frame of its return.</param>
+    /// <param name="destination">Where the return addresses go.</param>
+    /// <returns>How many were found; none in a guest that is not Linux.</returns>
+    public int WalkStack(KretprobeInstance call, PtRegs* registers, Span<ulong> destination)
+    {
+        UnwindRegisters caller = new(
+            call.RetAddr, call.Frame + sizeof(ulong), registers->Bp, registers->Dx, registers->Di, registers->R10, registers->R13);
+        return session.Unwinder?.WalkReturned(in caller, destination) ?? 0;
     }
 }

@@ -22,11 +22,15 @@ public sealed unsafe class GuestSession : IDisposable
         {
             KernelMemory = new KernelMemory(Machine.Memory.Base, Machine.Memory.Size, image, Symbols);
             Linux = new LinuxGuest(image, Symbols, Types, KernelMemory);
-            Unwinder = new OrcUnwinder(image, Symbols, Types, KernelMemory);
+            Unwinder = new OrcUnwinder(image, Symbols, Types, KernelMemory)
+            {
+                Trampolines = new ReturnTrampolines(Symbols, Types, KernelMemory, () => Linux.CurrentTaskAddress(0)),
+            };
         }
 
+        KernelTranslation? translate = KernelMemory is null ? null : KernelMemory.TryTranslate;
         ProbedProcessor probed = new(Machine.Processor, Linux, KernelMemory);
-        Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image));
+        Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image, translate));
         _ = new ProcessorBreakpoints(Machine.Processor, Kprobes.Handler);
         Watch = Linux is null ? null : new KernelWatch(Kprobes, Text, Linux, Unwinder);
         Environment = new FetchEnvironment(this, probed);

@@ -44,6 +44,38 @@ public sealed class OrcUnwinderTests
     }
 
     [Fact]
+    public void A_function_that_has_returned_begins_with_its_caller_and_goes_on_as_at_its_entry()
+    {
+        OrcUnwinder unwinder = Create((0x100, 8, 0, BySp), (0x200, 0x20, 0, BySp), (0x210, 0x80, 0, BySp), (0x300, 8, 0, End));
+        _stack.Write(Stack, Text + 0x210).Write(Stack + 8 + 0x18, Text + 0x310);
+
+        int entry = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found);
+        ulong[] atEntry = _found[..entry];
+        int returned = unwinder.WalkReturned(new UnwindRegisters(Text + 0x210, Stack + 8, 0), _found);
+
+        Assert.Equal([Text + 0x210, Text + 0x310], atEntry);
+        Assert.Equal(atEntry, _found[..returned]);
+        Assert.Equal(0, unwinder.WalkReturned(new UnwindRegisters(Text + 0x210, Stack + 8, 0), []));
+        Assert.Equal(0, unwinder.WalkReturned(new UnwindRegisters(0x40_0000, Stack + 8, 0), _found));
+    }
+
+    [Fact]
+    public void Without_tables_a_function_that_has_returned_begins_with_its_caller_too()
+    {
+        OrcUnwinder unwinder = new(GuestImage.Load(static _ => { }), SymbolTable.Empty, null, _stack);
+        ulong frame = Stack + 0x100;
+        _stack.Write(Stack, Text + 0x50).Write(frame, 0).Write(frame + 8, Text + 0x50);
+
+        // The caller called itself: equal return addresses are two frames.
+        int entry = unwinder.Walk(new UnwindRegisters(Text + 0x10, Stack, frame), _found);
+        ulong[] atEntry = _found[..entry];
+        int returned = unwinder.WalkReturned(new UnwindRegisters(Text + 0x50, Stack + 8, frame), _found);
+
+        Assert.Equal([Text + 0x50, Text + 0x50], atEntry);
+        Assert.Equal(atEntry, _found[..returned]);
+    }
+
+    [Fact]
     public void Follows_frames_by_BP_and_restores_BP()
     {
         OrcUnwinder unwinder = Create(

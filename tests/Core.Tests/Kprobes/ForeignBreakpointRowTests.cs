@@ -127,6 +127,64 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
         Assert.Empty(Log);
     }
 
+    [Theory]
+    [InlineData("disable")]
+    [InlineData("switch off")]
+    public void R07_lone_probe_disarmed_between_fetch_and_dispatch_is_hit(string how)
+    {
+        Kprobe probe = Register(Logged("p", "leaf"));
+        Disarm(how, probe);
+
+        Assert.Equal(BreakpointAction.StepThenNotify, Dispatch("leaf"));
+
+        Assert.Equal(["p.pre", "p.post"], Log);
+        Assert.Equal(1UL, probe.Hits);
+    }
+
+    [Fact]
+    public void R07_disabled_one_of_two_is_passed_over_also_between_fetch_and_dispatch()
+    {
+        Kprobe first = Register(Logged("first", "leaf"));
+        Kprobe second = Register(Logged("second", "leaf"));
+        Kprobes.DisableKprobe(first);
+        Kprobes.SetEnabled(false);
+
+        Assert.Equal(BreakpointAction.StepThenNotify, Dispatch("leaf"));
+
+        Assert.Equal(["second.pre", "second.post"], Log);
+        Assert.Equal((0UL, 1UL), (first.Hits, second.Hits));
+    }
+
+    [Theory]
+    [InlineData("disable")]
+    [InlineData("switch off")]
+    public void R07_probe_that_a_return_handler_at_its_address_disarms_was_fetched_and_is_hit_once_more(string how)
+    {
+        Kprobe behind = Register(Logged("behind", "callrel", 5));
+        Kretprobe leaf = new() { Kp = { SymbolName = "leaf" }, Handler = (_, ref _) => Disarm(how, behind) };
+        Register(leaf);
+
+        Assert.Equal(5UL, Guest.Call("callrel", 1));
+        Assert.Equal(["behind.pre", "behind.post"], Log);
+
+        Log.Clear();
+        Guest.Call("callrel", 1);
+        Assert.Empty(Log);
+    }
+
+    [Fact]
+    public void R07_return_site_with_a_disabled_probe_is_no_hit_of_that_probe()
+    {
+        Kprobe behind = Register(Logged("behind", "callrel", 5));
+        Kretprobe leaf = Register(new Kretprobe { Kp = { SymbolName = "leaf" } });
+        Kprobes.DisableKprobe(behind);
+
+        Assert.Equal(5UL, Guest.Call("callrel", 1));
+
+        Assert.Empty(Log);
+        Assert.Equal(1UL, leaf.Returns);
+    }
+
     [Fact]
     public void R07_probe_unregistered_by_another_ones_handler_is_silent_at_once()
     {
@@ -218,6 +276,63 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
     }
 
     [Fact]
+    public void R07_instruction_across_a_page_end_is_followed_on_both_pages()
+    {
+        // mov eax,imm32 with its last two bytes on the next page; ret.
+        const ulong pageEnd = SyntheticGuest.TextBase + 0x2000;
+        Guest.DefineAt("cross", pageEnd - 3, 0xB8, 1, 0, 0, 0, 0xC3);
+        Guest.Text.KernelText = (SyntheticGuest.TextBase, pageEnd + 0x1000);
+        Kprobe probe = Register(Logged("p", "cross", post: false));
+
+        Guest.Write(pageEnd, 7);
+        Kprobes.SettleText();
+
+        Assert.Equal([0xB8, 1, 0, 7, 0], probe.CopiedInstruction.ToArray());
+        Assert.Equal(0x70001UL, Guest.Call("cross"));
+    }
+
+    [Fact]
+    public void R07_probe_loses_its_boundary_by_a_write_to_an_earlier_page_of_its_function()
+    {
+        // Two nops around a page end become one of two bytes.
+        const ulong pageEnd = SyntheticGuest.TextBase + 0x3000;
+        Guest.DefineAt("long", pageEnd - 16, [.. Enumerable.Repeat((byte)0x90, 20), 0xC3]);
+        Guest.Text.KernelText = (SyntheticGuest.TextBase, pageEnd + 0x1000);
+        Kprobe probe = Register(Logged("p", "long", 16));
+
+        Guest.Write(pageEnd - 1, 0x66);
+        Kprobes.SettleText();
+
+        Assert.True(probe.IsOffBoundary);
+    }
+
+    [Fact]
+    public void R07_write_that_begins_in_the_function_before_is_followed()
+    {
+        ulong second = Guest.Define("first16", [.. Enumerable.Repeat((byte)0x90, 15), 0xC3]) + 16;
+        Guest.Define("second16", 0xB0, 1, 0xC3);
+        Guest.Text.KernelText = (SyntheticGuest.TextBase, second + 16);
+        Kprobe probe = Register(Logged("p", "second16"));
+
+        Guest.Write(second - 1, 0xC3, 0xB0, 9);
+        Kprobes.SettleText();
+
+        Assert.Equal([0xB0, 9], probe.CopiedInstruction.ToArray());
+    }
+
+    [Fact]
+    public void R07_instruction_of_a_disabled_probe_is_followed_too()
+    {
+        Kprobe probe = Register(Logged("p", "leaf"));
+        Kprobes.DisableKprobe(probe);
+
+        Guest.Write(Guest["leaf"], 0x8D, 0x47, 0x05);
+        Kprobes.SettleText();
+
+        Assert.Equal([0x8D, 0x47, 0x05], probe.CopiedInstruction.ToArray());
+    }
+
+    [Fact]
     public void R07_int3_of_the_guest_moves_no_later_probe_off_its_boundary()
     {
         // Decoded from behind its first byte, mov ecx,3 and what follows are other instructions.
@@ -244,6 +359,33 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
         Kprobes.SettleText();
 
         Assert.Equal((false, true, false), (first.IsOffBoundary, covered.IsOffBoundary, later.IsOffBoundary));
+    }
+
+    private int Disarm(string how, Kprobe probe)
+    {
+        if (how == "disable")
+        {
+            Kprobes.DisableKprobe(probe);
+        }
+        else
+        {
+            Kprobes.SetEnabled(false);
+        }
+
+        return 0;
+    }
+
+    /// <summary>What follows a fetch that saw the first breakpoint made, whatever became of it since.</summary>
+    private BreakpointAction Dispatch(string symbol)
+    {
+        PtRegs frame = new() { Cs = SyntheticGuest.KernelCode, Ip = Guest[symbol] + 1 };
+        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, &frame);
+        if (action == BreakpointAction.StepThenNotify)
+        {
+            Kprobes.Handler.OnStepped(0, &frame);
+        }
+
+        return action;
     }
 
     private void EnterUser(params byte[] code)

@@ -275,6 +275,43 @@ public sealed class HitRowTests : KprobeRows
     }
 
     [Fact]
+    public void Handlers_see_link_addresses_before_and_after_an_instruction_that_runs_identity_mapped()
+    {
+        List<ulong> seen = [];
+        Kprobe probe = Editing("leaf", 0, (ref r) => seen.Add(r.Ip), 0);
+        probe.PostHandler = (_, ref registers, _) => seen.Add(registers.Ip);
+        Register(probe);
+
+        Assert.Equal(4UL, Guest.Call(Guest["leaf"] - SyntheticGuest.LinkBase, 1));
+
+        Assert.Equal([Guest["leaf"] + 1, Guest["leaf"] + 3], seen);
+    }
+
+    [Fact]
+    public void Post_handler_may_send_the_guest_elsewhere_while_it_runs_identity_mapped()
+    {
+        Kprobe probe = On("frame", 4);
+        probe.PostHandler = (_, ref registers, _) => registers.Ip = Guest["frame"] + 9;
+        Register(probe);
+
+        // The load of the argument happens, the addition does not.
+        Assert.Equal(7UL, Guest.Call(Guest["frame"] - SyntheticGuest.LinkBase, 7));
+    }
+
+    [Fact]
+    public void Instruction_that_leaves_the_identity_mapping_shows_where_it_went()
+    {
+        ulong seen = 0;
+        Kprobe probe = On("leaf", 3);
+        probe.PostHandler = (_, ref registers, _) => seen = registers.Ip;
+        Register(probe);
+
+        Guest.Call(Guest["leaf"] - SyntheticGuest.LinkBase, 1);
+
+        Assert.Equal(Guest["callr11"] + 3, seen);
+    }
+
+    [Fact]
     public void Handler_that_goes_in_circles_ends_the_run_with_an_error()
     {
         Register(Editing("leaf", 0, (ref r) => r.Ip = Guest["leaf"], 1));

@@ -398,6 +398,53 @@ public sealed class ReturnProbeRowTests : KprobeRows
         Assert.Equal(0xF4, Guest.FetchByte(Guest["callr11"] + 3));
     }
 
+    [Theory]
+    [InlineData("unregister")]
+    [InlineData("unregister and register anew")]
+    [InlineData("its text goes")]
+    public void P11_call_entered_under_a_registration_that_its_own_entry_handler_ended_is_not_followed(string how)
+    {
+        Kretprobe probe = Returning("leaf");
+        probe.EntryHandler = (_, ref _) =>
+        {
+            Log.Add("leaf.entry");
+            if (how == "its text goes")
+            {
+                Kprobes.TextGone(Guest["leaf"], Guest["leaf"] + 1);
+                return 0;
+            }
+
+            Kprobes.UnregisterKretprobe(probe);
+            if (how == "unregister and register anew")
+            {
+                probe.Kp.Addr = 0;
+                probe.Kp.Flags = KprobeStatus.None;
+                Register(probe);
+            }
+
+            return 0;
+        };
+        Register(probe);
+
+        Assert.Equal(4UL, Guest.Call("leaf", 1));
+
+        Assert.Equal(["leaf.entry"], Log);
+        Assert.Equal((0, 0UL), (probe.Open, probe.Returns));
+    }
+
+    [Fact]
+    public void P11_return_handler_that_takes_the_next_one_out_is_the_last_to_run()
+    {
+        Kretprobe second = Returning("leaf", name: "second");
+        Kretprobe first = Register(Returning("leaf", _ => Kprobes.UnregisterKretprobe(second), "first"));
+        Register(second);
+
+        Assert.Equal(4UL, Guest.Call("leaf", 1));
+
+        Assert.Equal(["second.entry", "first.entry", "first.return"], Log);
+        Assert.Equal((0, 0), (first.Open, second.Open));
+    }
+
     [Fact]
     public void Return_probe_is_listed_with_an_r()
     {

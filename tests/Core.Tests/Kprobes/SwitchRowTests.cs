@@ -188,6 +188,60 @@ public sealed class SwitchRowTests : KprobeRows
     }
 
     [Fact]
+    public void D11_probe_of_the_module_that_comes_next_belongs_to_the_function_that_lies_there_then()
+    {
+        ulong address = SyntheticGuest.ModuleBase + 0x10;
+        Guest.DefineAt("tmod:tmod_second", address, 0x90, 0xC3);
+        Register(Logged("old", "tmod:tmod_second"));
+        Unload();
+
+        // One function from the module's start to behind the address, all of it nops.
+        Guest.Text.Remove("tmod_fn");
+        Guest.Text.Remove("tmod_second");
+        Guest.DefineAt("tmod:whole", SyntheticGuest.ModuleBase, [.. Enumerable.Repeat((byte)0x90, 0x1F), 0xC3]);
+        Guest.Text.IsModuleLoaded = true;
+        Kprobe probe = Register(Logged("new", "tmod:whole", 0x10));
+
+        Guest.Write(address - 1, 0x66);
+        Kprobes.SettleText();
+
+        Assert.True(probe.IsOffBoundary);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void D01_module_probe_is_switched_while_cr3_does_not_map_the_module(bool hasKernelTables)
+    {
+        if (!hasKernelTables)
+        {
+            Guest.ForgetKernelTables();
+        }
+
+        Kprobe probe = Register(Logged("p", "tmod:tmod_fn", post: false));
+        Guest.Call("tmod:tmod_fn", 1);
+        Guest.WithoutModules(() => Kprobes.DisableKprobe(probe));
+        Guest.Call("tmod:tmod_fn", 1);
+        Assert.Single(Log);
+
+        Guest.WithoutModules(() => Kprobes.EnableKprobe(probe));
+        Guest.Call("tmod:tmod_fn", 1);
+        Assert.Equal(2, Log.Count);
+    }
+
+    [Fact]
+    public void D01_writes_to_a_module_are_seen_also_when_it_was_probed_while_cr3_did_not_map_it()
+    {
+        Kprobe probe = Logged("p", "tmod:tmod_fn", post: false);
+        Guest.WithoutModules(() => Register(probe));
+
+        Guest.Write(SyntheticGuest.ModuleBase, 0x8D, 0x47, 0x09);
+        Kprobes.SettleText();
+
+        Assert.Equal([0x8D, 0x47, 0x09], probe.CopiedInstruction.ToArray());
+    }
+
+    [Fact]
     public void D13_probe_in_a_modules_init_text_is_gone_when_it_is_live()
     {
         Guest.Text.IsModuleLive = false;

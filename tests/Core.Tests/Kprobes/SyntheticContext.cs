@@ -2,7 +2,7 @@ using KprobeTrace.Kprobes;
 
 namespace KprobeTrace.Tests.Kprobes;
 
-/// <summary>The synthetic guest's memory through its page tables, and a task that tests set.</summary>
+/// <summary>The synthetic guest's memory through its kernel's page tables, and a task that tests set.</summary>
 internal sealed unsafe class SyntheticContext : IProbedGuest
 {
     private readonly SyntheticGuest _guest;
@@ -23,7 +23,7 @@ internal sealed unsafe class SyntheticContext : IProbedGuest
         for (int i = 0; i < destination.Length; i++)
         {
             ulong at = address + (ulong)i;
-            if ((long)at >= 0 || !_guest.Processor.TryPeek(at, _guest.State->Cr3, out ulong physical)
+            if ((long)at >= 0 || !_guest.Processor.TryPeek(at, SyntheticGuest.KernelTables, out ulong physical)
                 || !_guest.Memory.TryRead(physical, destination.Slice(i, 1)))
             {
                 return false;

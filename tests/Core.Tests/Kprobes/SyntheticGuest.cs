@@ -25,6 +25,9 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     public const ushort UserData = 0x2b;
     public const ushort UserCode = 0x33;
 
+    /// <summary>Where the page tables of the kernel begin.</summary>
+    public const ulong KernelTables = 0x1000;
+
     private const ulong MemorySize = 32 << 20;
     private const long CallLimit = 200_000;
     private readonly SyntheticBus _bus = new();
@@ -52,10 +55,8 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
             MemorySize = MemorySize,
         };
         Context = new SyntheticContext(this);
-        View = new FetchView(Processor, Image);
-        Kprobes = new KprobeSubsystem(Context, Text, new DecoderLength(), View);
-        _ = new ProcessorBreakpoints(Processor, Kprobes.Handler);
-        Kprobes.TextPoked += Pokes.Add;
+        View = new FetchView(Processor, Image, (address, out physical) => Processor.TryPeek(address, KernelTables, out physical));
+        Kprobes = Probe(View);
         DefineFixture();
     }
 
@@ -71,7 +72,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
 
     public FetchView View { get; }
 
-    public KprobeSubsystem Kprobes { get; }
+    public KprobeSubsystem Kprobes { get; private set; }
 
     public List<TextPoke> Pokes { get; } = [];
 
@@ -194,10 +195,42 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
         State->R[4] = StackTop - 64;
     }
 
+    /// <summary>Acts while CR3 holds tables that map all of the kernel but its modules, as a kernel has them for user mode.</summary>
+    public void WithoutModules(Action action)
+    {
+        const ulong tables = 0xA000;
+        const ulong high = 0xB000;
+        const ulong directory = 0xC000;
+        const ulong present = 3;
+        Physical(tables + (511 * 8), high | present);
+        Physical(high + (510 * 8), directory | present);
+        for (ulong i = 0; i < 16; i++)
+        {
+            Physical(directory + (i * 8), (i << 21) | 0x80 | present);
+        }
+
+        State->Cr3 = tables;
+        Processor.FlushTranslations();
+        action();
+        State->Cr3 = KernelTables;
+        Processor.FlushTranslations();
+    }
+
+    /// <summary>Begins anew with kprobes that know no tables but those in CR3.</summary>
+    public void ForgetKernelTables() => Kprobes = Probe(new FetchView(Processor, Image));
+
     public void Dispose()
     {
         Processor.Dispose();
         Memory.Dispose();
+    }
+
+    private KprobeSubsystem Probe(FetchView view)
+    {
+        KprobeSubsystem kprobes = new(Context, Text, new DecoderLength(), view);
+        _ = new ProcessorBreakpoints(Processor, kprobes.Handler);
+        kprobes.TextPoked += Pokes.Add;
+        return kprobes;
     }
 
     private static void Assert(bool condition, string message = "guest memory is not mapped")
@@ -217,7 +250,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
 
     private void MapMemory()
     {
-        const ulong pml4 = 0x1000;
+        const ulong pml4 = KernelTables;
         const ulong high = 0x2000;
         const ulong highDirectory = 0x3000;
         const ulong low = 0x4000;
@@ -249,7 +282,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     {
         CpuState* s = State;
         s->Cr0 = KprobeTrace.Cpu.Cr0.PE | KprobeTrace.Cpu.Cr0.PG | KprobeTrace.Cpu.Cr0.ET | KprobeTrace.Cpu.Cr0.NE | KprobeTrace.Cpu.Cr0.WP | KprobeTrace.Cpu.Cr0.MP;
-        s->Cr3 = 0x1000;
+        s->Cr3 = KernelTables;
         s->Cr4 = KprobeTrace.Cpu.Cr4.PAE | KprobeTrace.Cpu.Cr4.PGE | KprobeTrace.Cpu.Cr4.OSFXSR;
         s->Efer = KprobeTrace.Cpu.Efer.LME | KprobeTrace.Cpu.Efer.LMA | KprobeTrace.Cpu.Efer.SCE | KprobeTrace.Cpu.Efer.NXE;
         SetKernelSegments();

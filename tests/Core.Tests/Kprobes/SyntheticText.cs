@@ -52,6 +52,8 @@ internal sealed class SyntheticText : IKernelText
         _symbols.Add(new Symbol(name[(colon + 1)..], address, (size + 15) & ~15UL, 'T', colon < 0 ? "" : name[..colon]));
     }
 
+    public void Remove(string name) => _symbols.RemoveAll(s => s.Name == name);
+
     public ulong AddressOf(string name) =>
         TryResolve(name, out ulong address) ? address : throw new InvalidOperationException($"no symbol {name}");
 

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using KprobeTrace.Cpu;
 using KprobeTrace.Probes;
 
 namespace KprobeTrace.Tests.Probes;
@@ -50,8 +49,6 @@ internal sealed unsafe class FakeFetchEnvironment : IFetchEnvironment
 
     public int FormatSymbol(ulong address, Span<byte> destination) =>
         Encoding.UTF8.GetBytes($"sym+0x{address & 0xff:x}/0x100", destination);
-
-    public int WalkStack(PtRegs* registers, Span<ulong> destination) => 0;
 
     private bool TryRead(ulong address, Span<byte> destination)
     {
