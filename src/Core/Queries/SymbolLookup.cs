@@ -39,6 +39,7 @@ internal sealed class SymbolLookup
         using SqliteStatement statement = database.Prepare("""
             SELECT address, size, name, module, kind FROM kt_symbol
             WHERE run = CASE ?1 WHEN 0 THEN (SELECT min(run) FROM kt_run) ELSE ?1 END
+            ORDER BY rowid
             """);
         _ = statement.Bind(1, run);
         while (statement.Step())

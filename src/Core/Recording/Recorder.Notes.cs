@@ -15,11 +15,22 @@ public sealed partial class Recorder
         Session.Kprobes.ProbeGone += probe => StateChanged(probe, "gone: its text was freed");
         if (Session.Watch is KernelWatch watch)
         {
-            watch.ModuleLoaded += module => Note(TraceNoteKind.Remark, $"module {module.Name} loaded: {Describe(module)}");
+            watch.ModuleLoaded += ModuleLoaded;
             watch.ModuleLive += module => Note(TraceNoteKind.Remark, $"module {module.Name} initialised; its init text is freed");
             watch.ModuleUnloaded += name => Note(TraceNoteKind.Remark, $"module {name} unloaded");
             watch.Modules.Registered += ModuleProbeRegistered;
         }
+    }
+
+    /// <summary>A module lies where another one may have been.</summary>
+    private void ModuleLoaded(GuestModule module)
+    {
+        foreach (GuestRange range in new[] { module.CoreText, module.InitText })
+        {
+            _writer?.ForgetSymbols(range.Start, range.End);
+        }
+
+        Note(TraceNoteKind.Remark, $"module {module.Name} loaded: {Describe(module)}");
     }
 
     private static string Describe(GuestModule module)

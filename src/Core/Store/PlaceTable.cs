@@ -9,7 +9,10 @@ internal sealed class PlaceTable
 {
     private const int MaxRemembered = 1 << 20;
 
-    private readonly Dictionary<ulong, long> _places = [];
+    private readonly Dictionary<ulong, Known> _places = [];
+
+    /// <summary>Addresses that have had more than one row.</summary>
+    private readonly HashSet<ulong> _moved = [];
     private readonly SymbolMap _symbols;
     private readonly TableLoader _table;
     private readonly RecordBuilder _record = new();
@@ -17,6 +20,7 @@ internal sealed class PlaceTable
     private long _last;
     private ulong _lastAddress;
     private long _lastPlace;
+    private int _lastVersion;
 
     internal PlaceTable(SymbolMap symbols, TableLoader table, long run, long last)
     {
@@ -26,37 +30,71 @@ internal sealed class PlaceTable
         _last = last;
     }
 
+    /// <summary>
+    /// Whether an address may have had another row before, or has: a module has taken another's place there. To be asked after
+    /// <see cref="Of"/>.
+    /// </summary>
+    internal bool HasMoved(ulong address) => _moved.Contains(address);
+
+    /// <summary>Whether any address has.</summary>
+    internal bool MayHaveMoved => _symbols.HasReplaced;
+
     /// <summary>The row of <paramref name="address"/>.</summary>
     internal long Of(ulong address)
     {
-        if (address == _lastAddress && _lastPlace != 0)
+        if (address == _lastAddress && _lastPlace != 0 && _lastVersion == _symbols.Version)
         {
             return _lastPlace;
         }
 
-        if (!_places.TryGetValue(address, out long place))
+        bool isKnown = _places.TryGetValue(address, out Known known);
+        if (!isKnown || known.Version != _symbols.Version)
         {
-            place = Add(address);
+            known = Look(address, isKnown, known);
         }
 
         _lastAddress = address;
-        _lastPlace = place;
-        return place;
+        _lastPlace = known.Place;
+        _lastVersion = known.Version;
+        return known.Place;
     }
 
-    private long Add(ulong address)
+    /// <summary>Names an address, anew where symbols have come since; it keeps its row when its symbol is still the same.</summary>
+    private Known Look(ulong address, bool isKnown, Known known)
+    {
+        bool named = _symbols.TryFind(address, out TraceSymbol symbol);
+        symbol = named ? symbol : default;
+        if (isKnown && known.Symbol == symbol)
+        {
+            known = known with { Version = _symbols.Version };
+        }
+        else
+        {
+            if (isKnown)
+            {
+                _moved.Add(address);
+            }
+
+            known = new Known(Add(address, named, symbol), symbol, _symbols.Version);
+        }
+
+        _places[address] = known;
+        return known;
+    }
+
+    private long Add(ulong address, bool named, in TraceSymbol symbol)
     {
         if (_places.Count >= MaxRemembered)
         {
             _places.Clear();
         }
 
-        _places.Add(address, ++_last);
+        ++_last;
         _record.Begin();
         _record.Null();
         _record.Integer(_run);
         _record.Integer(address);
-        if (_symbols.TryFind(address, out TraceSymbol symbol))
+        if (named)
         {
             _record.Text(Encoding.UTF8.GetBytes(symbol.Name));
             _record.Integer(address - symbol.Address);
@@ -74,4 +112,7 @@ internal sealed class PlaceTable
         _table.Add(_last, _record.End());
         return _last;
     }
+
+    /// <summary>An address's row, the symbol it was named by and when that was looked at last.</summary>
+    private readonly record struct Known(long Place, TraceSymbol Symbol, int Version);
 }

@@ -26,7 +26,7 @@ internal sealed class StackTable
     internal long Of(ReadOnlySpan<ulong> frames)
     {
         frames = frames[..Math.Min(frames.Length, MaxFrames)];
-        UInt128 hash = Hash(frames);
+        UInt128 hash = Hash(frames, _places.MayHaveMoved ? _places : null);
         if (_numbers.TryGetValue(hash, out long number))
         {
             return number;
@@ -52,13 +52,21 @@ internal sealed class StackTable
     }
 
     /// <summary>FNV-1a over words with 128 bits: wide enough that two stacks never share a number by chance.</summary>
-    private static UInt128 Hash(ReadOnlySpan<ulong> frames)
+    /// <param name="frames">The addresses.</param>
+    /// <param name="places">Where to ask for addresses that have had other code before; null while none has.</param>
+    private static UInt128 Hash(ReadOnlySpan<ulong> frames, PlaceTable? places)
     {
         UInt128 prime = new(0x0000000001000000, 0x000000000000013B);
         UInt128 hash = new(0x6C62272E07BB0142, 0x62B821756295C58D);
         foreach (ulong frame in frames)
         {
-            hash = (hash ^ frame) * prime;
+            ulong word = frame;
+            if (places is not null && places.Of(frame) is long place && places.HasMoved(frame))
+            {
+                word = (ulong)place;
+            }
+
+            hash = (hash ^ word) * prime;
             hash ^= hash >> 61;
         }
 

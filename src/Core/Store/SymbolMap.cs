@@ -11,20 +11,38 @@ internal sealed class SymbolMap
     /// <summary>How far behind its start a symbol of unknown size is believed to reach.</summary>
     private const ulong ReachOfUnknownSize = 1 << 20;
 
-    private readonly List<TraceSymbol> _symbols = [];
+    private readonly List<(TraceSymbol Symbol, int Order)> _symbols = [];
+    private int _added;
     private bool _sorted = true;
+    private bool _hasReplaced;
 
     internal int Count => _symbols.Count;
 
+    /// <summary>Changes when a module's symbol comes: addresses may have other names from then on.</summary>
+    internal int Version { get; private set; }
+
+    /// <summary>Whether any symbol has taken the place of another.</summary>
+    internal bool HasReplaced
+    {
+        get
+        {
+            if (!_sorted)
+            {
+                Sort();
+            }
+
+            return _hasReplaced;
+        }
+    }
+
     internal void Add(in TraceSymbol symbol)
     {
-        if (_symbols.Count >= MaxSymbols)
+        if (_symbols.Count < MaxSymbols)
         {
-            return;
+            _sorted = false;
+            _symbols.Add((symbol, _added++));
+            Version += symbol.Module.Length > 0 ? 1 : 0;
         }
-
-        _sorted = _sorted && (_symbols.Count == 0 || _symbols[^1].Address <= symbol.Address);
-        _symbols.Add(symbol);
     }
 
     /// <summary>The symbol that <paramref name="address"/> falls in.</summary>
@@ -32,10 +50,7 @@ internal sealed class SymbolMap
     {
         if (!_sorted)
         {
-            _symbols.Sort((a, b) => a.Address != b.Address
-                ? a.Address.CompareTo(b.Address)
-                : string.CompareOrdinal(b.Name, a.Name));
-            _sorted = true;
+            Sort();
         }
 
         int low = 0;
@@ -43,7 +58,7 @@ internal sealed class SymbolMap
         while (low <= high)
         {
             int middle = (low + high) >>> 1;
-            if (_symbols[middle].Address <= address)
+            if (_symbols[middle].Symbol.Address <= address)
             {
                 low = middle + 1;
             }
@@ -56,12 +71,50 @@ internal sealed class SymbolMap
         // Of several names for one address the first of the alphabet is taken: equal traces give equal answers.
         if (high >= 0)
         {
-            symbol = _symbols[high];
+            symbol = _symbols[high].Symbol;
             ulong offset = address - symbol.Address;
             return offset < (symbol.Size == 0 ? ReachOfUnknownSize : symbol.Size) || offset == 0;
         }
 
         symbol = default;
         return false;
+    }
+
+    /// <summary>Whether a symbol lies where other code lay when an earlier one was added.</summary>
+    /// <remarks>Modules come and go; the kernel's own symbols may overlap each other and all hold.</remarks>
+    private static bool Replaces(in TraceSymbol later, in TraceSymbol earlier) =>
+        (later.Module.Length > 0 || earlier.Module.Length > 0)
+        && (later.Module != earlier.Module || later.Address == earlier.Address)
+        && later.Address < EndOf(earlier) && earlier.Address < EndOf(later);
+
+    private static ulong EndOf(in TraceSymbol symbol) => symbol.Address + Math.Max(1, symbol.Size);
+
+    /// <summary>Brings the symbols into the order of their addresses and takes out those that later ones have replaced.</summary>
+    private void Sort()
+    {
+        _symbols.Sort(static (a, b) => a.Symbol.Address != b.Symbol.Address
+            ? a.Symbol.Address.CompareTo(b.Symbol.Address)
+            : string.CompareOrdinal(b.Symbol.Name, a.Symbol.Name) is int order and not 0 ? order : a.Order.CompareTo(b.Order));
+        int kept = 0;
+        for (int i = 0; i < _symbols.Count; i++)
+        {
+            (TraceSymbol Symbol, int Order) next = _symbols[i];
+            bool replaced = false;
+            while (kept > 0 && !replaced && _symbols[kept - 1] is (TraceSymbol Symbol, int Order) last
+                && (Replaces(next.Symbol, last.Symbol) || Replaces(last.Symbol, next.Symbol)))
+            {
+                replaced = last.Order > next.Order;
+                kept -= replaced ? 0 : 1;
+            }
+
+            if (!replaced)
+            {
+                _symbols[kept++] = next;
+            }
+        }
+
+        _hasReplaced |= kept < _symbols.Count;
+        _symbols.RemoveRange(kept, _symbols.Count - kept);
+        _sorted = true;
     }
 }

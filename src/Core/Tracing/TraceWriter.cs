@@ -17,7 +17,7 @@ public sealed class TraceWriter : IDisposable
     private readonly EventEncoder _events;
     private readonly ByteSink _payload = new();
     private readonly HashSet<ulong> _addresses = [];
-    private readonly HashSet<ulong> _symbolsWritten = [];
+    private readonly Dictionary<ulong, TraceSymbol> _symbolsWritten = [];
 
     // In the order in which a flush writes them: what events refer to comes before the events.
     private readonly RowBuffer _probes = new(TraceChunkKind.Probes);
@@ -138,8 +138,31 @@ public sealed class TraceWriter : IDisposable
         MessagePackWriter writer = new(_symbols.Bytes);
         TraceRows.Write(ref writer, symbol with { Name = Clip(symbol.Name) });
         writer.Flush();
-        _symbolsWritten.Add(symbol.Address);
+        _symbolsWritten[symbol.Address] = symbol;
         Added(_symbols);
+    }
+
+    /// <summary>
+    /// Other code than so far lies at a stretch of addresses, a module's for instance: the events before this are closed, and
+    /// those behind it have the addresses named anew.
+    /// </summary>
+    /// <param name="start">The first address.</param>
+    /// <param name="end">The address behind the last.</param>
+    public void ForgetSymbols(ulong start, ulong end)
+    {
+        _addresses.RemoveWhere(a => a >= start && a < end);
+        ulong[] written = [.. _symbolsWritten.Keys.Where(a => a >= start && a < end)];
+        if (Array.TrueForAll(written, a => _options.ResolveSymbol?.Invoke(a) == _symbolsWritten[a]))
+        {
+            // The same module at the same place.
+            return;
+        }
+
+        FlushEvents();
+        foreach (ulong address in written)
+        {
+            _symbolsWritten.Remove(address);
+        }
     }
 
     /// <summary>Adds a console line, without its line end. One beyond <see cref="TraceFormat.MaxTextBytes"/> becomes
@@ -289,7 +312,7 @@ public sealed class TraceWriter : IDisposable
         }
 
         TraceSymbol? symbol = _options.ResolveSymbol!(address);
-        if (symbol is { } found && !_symbolsWritten.Contains(found.Address))
+        if (symbol is { } found && !_symbolsWritten.ContainsKey(found.Address))
         {
             WriteSymbol(found);
         }
