@@ -6,6 +6,7 @@ namespace KprobeTrace.Probes;
 /// <remarks>
 /// Fields are the event's arguments, <c>__probe_ip</c> (<c>__probe_func</c> and <c>__probe_ret_ip</c> for return
 /// probes), <c>CPU cpu common_cpu COMM comm</c> and the <c>common_</c> fields, of which only <c>common_pid</c> is not 0.
+/// Of a value that could not be read no comparison holds, nor its negation, as of SQL's null.
 /// </remarks>
 public sealed class EventFilter
 {
@@ -56,10 +57,21 @@ public sealed class EventFilter
         while (next >= 0)
         {
             ref readonly FilterPredicate predicate = ref _predicates[next];
-            bool holds = predicate.Pattern is null
+            if (predicate.Field == FilterField.Argument && values.IsFaulted(predicate.Argument))
+            {
+                next = predicate.WhenUnknown;
+                continue;
+            }
+
+            bool? holds = predicate.Pattern is null
                 ? CompareNumber(in predicate, Number(in predicate, values, probeAddress, returnAddress, environment))
                 : CompareText(in predicate, values, probeAddress, returnAddress, environment);
-            next = holds ? predicate.WhenTrue : predicate.WhenFalse;
+            next = holds switch
+            {
+                true => predicate.WhenTrue,
+                false => predicate.WhenFalse,
+                null => predicate.WhenUnknown,
+            };
         }
 
         return next == FilterPredicate.Match;
@@ -96,7 +108,8 @@ public sealed class EventFilter
         };
     }
 
-    private static bool CompareText(
+    /// <summary>Compares a text; null when it is one of the user's that cannot be read.</summary>
+    private static bool? CompareText(
         in FilterPredicate predicate,
         FetchBuffer values,
         ulong probeAddress,
@@ -108,7 +121,13 @@ public sealed class EventFilter
         if (predicate.IsUserPointer)
         {
             ulong address = Number(in predicate, values, probeAddress, returnAddress, environment);
-            text = local[..ReadUserText(address, local, environment)];
+            int length = ReadUserText(address, local, environment);
+            if (length < 0)
+            {
+                return null;
+            }
+
+            text = local[..length];
         }
         else if (predicate.Field == FilterField.Comm)
         {
@@ -125,6 +144,7 @@ public sealed class EventFilter
         return same != (predicate.Operator == FilterOperator.NotEqual);
     }
 
+    /// <summary>Reads a text of the user's up to its zero byte; -1 when it cannot be read.</summary>
     private static int ReadUserText(ulong address, Span<byte> room, IFetchEnvironment environment)
     {
         int length = 0;
@@ -134,7 +154,7 @@ public sealed class EventFilter
             Span<byte> piece = room.Slice(length, Math.Min(64 - (int)(at & 63), room.Length - length));
             if (at >= FetchProgram.UserEnd || !environment.TryReadUser(at, piece))
             {
-                return 0;
+                return -1;
             }
 
             int zero = piece.IndexOf((byte)0);

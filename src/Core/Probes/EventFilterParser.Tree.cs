@@ -134,28 +134,29 @@ internal sealed partial class EventFilterParser
     /// <summary>Gives every comparison its two places to go on at, from the root down.</summary>
     private void Link(int root)
     {
-        Stack<(int Node, int WhenTrue, int WhenFalse)> open = new();
-        open.Push((root, FilterPredicate.Match, FilterPredicate.Mismatch));
-        while (open.TryPop(out (int Node, int WhenTrue, int WhenFalse) item))
+        Stack<(int Node, int WhenTrue, int WhenFalse, bool Negated)> open = new();
+        open.Push((root, FilterPredicate.Match, FilterPredicate.Mismatch, false));
+        while (open.TryPop(out (int Node, int WhenTrue, int WhenFalse, bool Negated) item))
         {
             Node node = _nodes[item.Node];
             switch (node.Kind)
             {
                 case NodeKind.Not:
-                    open.Push((node.Left, item.WhenFalse, item.WhenTrue));
+                    open.Push((node.Left, item.WhenFalse, item.WhenTrue, !item.Negated));
                     break;
                 case NodeKind.And:
-                    open.Push((node.Left, _nodes[node.Right].First, item.WhenFalse));
-                    open.Push((node.Right, item.WhenTrue, item.WhenFalse));
+                    open.Push((node.Left, _nodes[node.Right].First, item.WhenFalse, item.Negated));
+                    open.Push((node.Right, item.WhenTrue, item.WhenFalse, item.Negated));
                     break;
                 case NodeKind.Or:
-                    open.Push((node.Left, item.WhenTrue, _nodes[node.Right].First));
-                    open.Push((node.Right, item.WhenTrue, item.WhenFalse));
+                    open.Push((node.Left, item.WhenTrue, _nodes[node.Right].First, item.Negated));
+                    open.Push((node.Right, item.WhenTrue, item.WhenFalse, item.Negated));
                     break;
                 default:
                     FilterPredicate predicate = _predicates[node.Left];
                     predicate.WhenTrue = item.WhenTrue;
                     predicate.WhenFalse = item.WhenFalse;
+                    predicate.WhenUnknown = item.Negated ? item.WhenTrue : item.WhenFalse;
                     _predicates[node.Left] = predicate;
                     break;
             }

@@ -9,7 +9,6 @@ namespace KprobeTrace.Probes;
 /// </remarks>
 public sealed class FetchBuffer
 {
-    private const ulong FaultMark = ulong.MaxValue;
     private readonly int[] _first;
     private readonly ulong[] _items;
     private readonly bool[] _faulted;
@@ -27,7 +26,7 @@ public sealed class FetchBuffer
         }
 
         _items = new ulong[_first[^1]];
-        _faulted = new bool[arguments.Count];
+        _faulted = new bool[_items.Length];
     }
 
     /// <summary>The arguments the values belong to, in order.</summary>
@@ -40,20 +39,17 @@ public sealed class FetchBuffer
     /// <summary>The first numeric item of an argument.</summary>
     public ulong Value(int argument) => _items[_first[argument]];
 
-    /// <summary>True when something an argument needed could not be read; a number is then 0, a string a fault.</summary>
-    public bool IsFaulted(int argument) => _faulted[argument];
-
-    /// <summary>True when a string item could not be read.</summary>
-    public bool IsTextFault(int argument, int element = 0) => _items[_first[argument] + element] == FaultMark;
+    /// <summary>True when an item, a number or a string, could not be read: it has no value then.</summary>
+    public bool IsFaulted(int argument, int element = 0) => _faulted[_first[argument] + element];
 
     /// <summary>The bytes of a string item without a terminating zero; empty for a fault.</summary>
     public ReadOnlySpan<byte> Text(int argument, int element = 0)
     {
         ulong location = _items[_first[argument] + element];
-        return location == FaultMark ? default : _bytes.AsSpan((int)(location >> 32), (int)(uint)location);
+        return IsFaulted(argument, element) ? default : _bytes.AsSpan((int)(location >> 32), (int)(uint)location);
     }
 
-    /// <summary>Shows all arguments as ftrace prints them: <c>a=1 b="x" c={1,2}</c>.</summary>
+    /// <summary>Shows all arguments as ftrace prints them: <c>a=1 b="x" c={1,2}</c>; what could not be read is <c>(fault)</c>.</summary>
     /// <param name="symbols">Names the addresses of <c>symbol</c> arguments; without it they print in hexadecimal.</param>
     public string Format(IFetchEnvironment? symbols = null)
     {
@@ -77,7 +73,9 @@ public sealed class FetchBuffer
     internal Span<ulong> MutableItems(int argument) =>
         _items.AsSpan(_first[argument], _first[argument + 1] - _first[argument]);
 
-    internal void SetFaulted(int argument, bool faulted) => _faulted[argument] = faulted;
+    /// <summary>Which of an argument's items could not be read.</summary>
+    internal Span<bool> MutableFaults(int argument) =>
+        _faulted.AsSpan(_first[argument], _first[argument + 1] - _first[argument]);
 
     /// <summary>Room for at least a number of bytes behind what is stored.</summary>
     internal Span<byte> Reserve(int length)
@@ -97,8 +95,6 @@ public sealed class FetchBuffer
         _used += length;
         return location;
     }
-
-    internal static ulong Fault => FaultMark;
 
     private void FormatValue(StringBuilder text, int argument, IFetchEnvironment? symbols)
     {
@@ -125,6 +121,12 @@ public sealed class FetchBuffer
 
     private void FormatItem(StringBuilder text, int argument, int element, IFetchEnvironment? symbols)
     {
+        if (IsFaulted(argument, element))
+        {
+            text.Append("(fault)");
+            return;
+        }
+
         ulong item = _items[_first[argument] + element];
         switch (_arguments[argument].Type.Kind)
         {
@@ -133,9 +135,6 @@ public sealed class FetchBuffer
                 break;
             case FetchValueKind.SignedNumber:
                 text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{(long)item}");
-                break;
-            case FetchValueKind.Text when item == FaultMark:
-                text.Append("(fault)");
                 break;
             case FetchValueKind.Text:
                 text.Append('"').Append(Encoding.UTF8.GetString(Text(argument, element))).Append('"');

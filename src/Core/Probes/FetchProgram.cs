@@ -53,8 +53,7 @@ public sealed unsafe class FetchProgram
         {
             if (step.IsStore)
             {
-                bool stored = Store(in step, value, readable, environment, buffer, buffer.MutableItems(argument));
-                buffer.SetFaulted(argument, !stored);
+                Store(in step, value, readable, environment, buffer, argument);
                 argument++;
                 value = 0;
                 readable = true;
@@ -74,7 +73,7 @@ public sealed unsafe class FetchProgram
                     value += (ulong)step.Parameter;
                     break;
                 case FetchOperation.StackWord:
-                    value = ReadStackWord(registers->Sp, step.Parameter, environment);
+                    readable = TryReadStackWord(registers->Sp, step.Parameter, environment, out value);
                     break;
                 case FetchOperation.Pid:
                     value = (ulong)environment.CurrentPid;
@@ -99,96 +98,83 @@ public sealed unsafe class FetchProgram
         }
     }
 
-    private static bool Store(
+    /// <summary>Stores an argument's items, and which of them could not be read.</summary>
+    private static void Store(
         in FetchInstruction step,
         ulong value,
         bool readable,
         IFetchEnvironment environment,
         FetchBuffer buffer,
-        Span<ulong> items)
+        int argument)
     {
+        Span<ulong> items = buffer.MutableItems(argument);
+        Span<bool> faults = buffer.MutableFaults(argument);
+        items.Clear();
+        faults.Fill(!readable);
+        if (!readable)
+        {
+            return;
+        }
+
         switch (step.Operation)
         {
             case FetchOperation.StoreValue:
-                items[0] = readable ? Narrow(in step, value) : 0;
-                return readable;
+                items[0] = Narrow(in step, value);
+                break;
             case FetchOperation.StoreMemory:
             case FetchOperation.StoreUserMemory:
-                return StoreMemory(in step, value + (ulong)step.Parameter, readable, environment, items);
+                StoreMemory(in step, value + (ulong)step.Parameter, environment, items, faults);
+                break;
             case FetchOperation.StoreString:
             case FetchOperation.StoreUserString:
                 bool user = step.Operation == FetchOperation.StoreUserString;
-                items[0] = readable
-                    ? ReadString(environment, user, value + (ulong)step.Parameter, buffer)
-                    : FetchBuffer.Fault;
-                return items[0] != FetchBuffer.Fault;
+                faults[0] = !TryReadString(environment, user, value + (ulong)step.Parameter, buffer, out items[0]);
+                break;
             case FetchOperation.StoreStringArray:
             case FetchOperation.StoreUserStringArray:
             case FetchOperation.StoreUserPointerStringArray:
-                return StoreStrings(in step, value + (ulong)step.Parameter, readable, environment, buffer, items);
+                StoreStrings(in step, value + (ulong)step.Parameter, environment, buffer, items, faults);
+                break;
             case FetchOperation.StoreSymbolText:
-                items[0] = FetchBuffer.Fault;
-                if (readable)
-                {
-                    items[0] = buffer.Commit(environment.FormatSymbol(value, buffer.Reserve(512)));
-                }
-
-                return readable;
+                items[0] = buffer.Commit(environment.FormatSymbol(value, buffer.Reserve(512)));
+                break;
             case FetchOperation.StoreComm:
                 items[0] = buffer.Commit(environment.ReadComm(buffer.Reserve(16)));
-                return true;
+                break;
             default:
                 ReadOnlySpan<byte> text = step.Text;
                 text.CopyTo(buffer.Reserve(text.Length));
                 items[0] = buffer.Commit(text.Length);
-                return true;
+                break;
         }
     }
 
-    private static bool StoreMemory(
-        in FetchInstruction step, ulong address, bool readable, IFetchEnvironment environment, Span<ulong> items)
+    private static void StoreMemory(
+        in FetchInstruction step, ulong address, IFetchEnvironment environment, Span<ulong> items, Span<bool> faults)
     {
         bool user = step.Operation == FetchOperation.StoreUserMemory;
-        bool all = readable;
         for (int i = 0; i < items.Length; i++)
         {
-            ulong element = 0;
-            if (!readable || !TryLoad(environment, user, address + ((ulong)i * step.Size), step.Size, out element))
-            {
-                all = false;
-                items[i] = 0;
-                continue;
-            }
-
-            items[i] = Narrow(in step, element);
+            faults[i] = !TryLoad(environment, user, address + ((ulong)i * step.Size), step.Size, out ulong element);
+            items[i] = faults[i] ? 0 : Narrow(in step, element);
         }
-
-        return all;
     }
 
-    private static bool StoreStrings(
+    private static void StoreStrings(
         in FetchInstruction step,
         ulong address,
-        bool readable,
         IFetchEnvironment environment,
         FetchBuffer buffer,
-        Span<ulong> items)
+        Span<ulong> items,
+        Span<bool> faults)
     {
         bool userText = step.Operation != FetchOperation.StoreStringArray;
         bool userPointers = step.Operation == FetchOperation.StoreUserPointerStringArray;
-        bool all = readable;
         for (int i = 0; i < items.Length; i++)
         {
-            items[i] = FetchBuffer.Fault;
-            if (readable && TryLoad(environment, userPointers, address + ((ulong)i * 8), 8, out ulong pointer))
-            {
-                items[i] = ReadString(environment, userText, pointer, buffer);
-            }
-
-            all &= items[i] != FetchBuffer.Fault;
+            faults[i] = !TryLoad(environment, userPointers, address + ((ulong)i * 8), 8, out ulong pointer)
+                || !TryReadString(environment, userText, pointer, buffer, out items[i]);
         }
-
-        return all;
     }
 
     private static ulong Narrow(in FetchInstruction step, ulong value)
@@ -202,11 +188,13 @@ public sealed unsafe class FetchProgram
         return step.IsSigned ? (ulong)((long)(value << unused) >> unused) : value << unused >> unused;
     }
 
-    private static ulong ReadStackWord(ulong stackPointer, long number, IFetchEnvironment environment)
+    /// <summary>Reads the N-th word from the stack pointer: 0 beyond the stack, as in the kernel.</summary>
+    private static bool TryReadStackWord(ulong stackPointer, long number, IFetchEnvironment environment, out ulong word)
     {
+        word = 0;
         ulong address = stackPointer + ((ulong)number * 8);
         bool inside = (address & ~(ThreadSize - 1)) == (stackPointer & ~(ThreadSize - 1));
-        return inside && TryLoad(environment, false, address, 8, out ulong word) ? word : 0;
+        return !inside || TryLoad(environment, false, address, 8, out word);
     }
 
     private static bool TryLoad(IFetchEnvironment environment, bool user, ulong address, int size, out ulong value)
@@ -230,8 +218,10 @@ public sealed unsafe class FetchProgram
         return inUserHalf ? environment.TryReadUser(address, bytes) : environment.TryReadKernel(address, bytes);
     }
 
-    private static ulong ReadString(IFetchEnvironment environment, bool user, ulong address, FetchBuffer buffer)
+    private static bool TryReadString(
+        IFetchEnvironment environment, bool user, ulong address, FetchBuffer buffer, out ulong location)
     {
+        location = 0;
         int length = 0;
         Span<byte> room = buffer.Reserve(MaxStringLength);
         while (length < MaxStringLength)
@@ -241,18 +231,20 @@ public sealed unsafe class FetchProgram
             Span<byte> piece = room.Slice(length, chunk);
             if (!Read(environment, user, at, piece))
             {
-                return FetchBuffer.Fault;
+                return false;
             }
 
             int zero = piece.IndexOf((byte)0);
             if (zero >= 0)
             {
-                return buffer.Commit(length + zero);
+                location = buffer.Commit(length + zero);
+                return true;
             }
 
             length += chunk;
         }
 
-        return buffer.Commit(MaxStringLength - 1);
+        location = buffer.Commit(MaxStringLength - 1);
+        return true;
     }
 }

@@ -35,4 +35,10 @@ internal struct FilterPredicate
 
     /// <summary>The predicate to go on at when it does not.</summary>
     public int WhenFalse;
+
+    /// <summary>
+    /// The predicate to go on at when the value could not be read: neither the comparison nor its negation holds then, so this
+    /// is <see cref="WhenTrue"/> where the expression negates it, else <see cref="WhenFalse"/>.
+    /// </summary>
+    public int WhenUnknown;
 }

@@ -44,20 +44,13 @@ internal sealed class ArgumentEncoder
 
         for (int element = 0; element < Math.Max(1, elements); element++)
         {
-            if (argument.Type.IsString)
-            {
-                if (values.IsTextFault(index, element))
-                {
-                    PutNil();
-                }
-                else
-                {
-                    PutText(values.Text(index, element));
-                }
-            }
-            else if (values.IsFaulted(index))
+            if (values.IsFaulted(index, element))
             {
                 PutNil();
+            }
+            else if (argument.Type.IsString)
+            {
+                PutText(values.Text(index, element));
             }
             else
             {

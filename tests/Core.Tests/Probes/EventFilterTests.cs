@@ -15,7 +15,7 @@ public sealed unsafe class EventFilterTests
         PtRegs registers = new() { Ax = 10, Bx = ulong.MaxValue, Cx = 0x1ff, Si = 0x40_0000 };
         _environment.WriteText(0x40_0000, "/etc/passwd");
         _definition = ProbeDefinition.Parse(
-            "p fn a=%ax:u32 s=%bx:s16 b=%cx:x8 str=+0(%si):ustring ptr=%si arr=+0(%si):u8[2] lie=+0(%dx):string");
+            "p fn a=%ax:u32 s=%bx:s16 b=%cx:x8 str=+0(%si):ustring ptr=%si arr=+0(%si):u8[2] lie=+0(%dx):string gone=+0(%dx) bad=%dx");
         FetchProgram program = _definition.CompileArguments();
         _values = program.CreateBuffer();
         // SAFETY: a local of this frame, alive through the call.
@@ -46,7 +46,29 @@ public sealed unsafe class EventFilterTests
     [InlineData("str ~ '/e[!a-z]c/*'", false)]
     [InlineData("str ~ 'etc'", false)]
     [InlineData("str ~ '*'", true)]
-    [InlineData("lie == ''", true)]
+    [InlineData("lie == ''", false)]
+    [InlineData("lie != ''", false)]
+    [InlineData("!(lie == '')", false)]
+    [InlineData("!(lie != '')", false)]
+    [InlineData("lie ~ '*'", false)]
+    [InlineData("gone == 0", false)]
+    [InlineData("gone != 0", false)]
+    [InlineData("gone < 1", false)]
+    [InlineData("gone >= 0", false)]
+    [InlineData("gone & 1", false)]
+    [InlineData("!(gone & 1)", false)]
+    [InlineData("!!(gone == 0)", false)]
+    [InlineData("gone == 0 || a == 10", true)]
+    [InlineData("a == 10 && gone == 0", false)]
+    [InlineData("!(gone == 0 || a == 1)", false)]
+    [InlineData("!(gone == 0 && a == 1)", true)]
+    [InlineData("!(gone == 0 && a == 10)", false)]
+    [InlineData("!(a == 1 && gone == 0)", true)]
+    [InlineData("!(!(gone == 0 && a == 10))", false)]
+    [InlineData("gone.ustring == ''", false)]
+    [InlineData("gone.ustring != ''", false)]
+    [InlineData("bad.ustring == ''", false)]
+    [InlineData("!(bad.ustring == '')", false)]
     [InlineData("ptr.ustring ~ '*passwd'", true)]
     [InlineData("ptr.ustring == 'x'", false)]
     [InlineData("comm == 'cat'", true)]

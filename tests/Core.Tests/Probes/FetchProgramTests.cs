@@ -86,18 +86,49 @@ public sealed unsafe class FetchProgramTests
             Fetch("p fn a=+0($arg1):ustring b=+u0($arg1):string c=+0($arg1):string"));
     }
 
-    [Fact]
-    public void Numbers_that_cannot_be_read_are_zero_and_strings_are_faults()
+    [Theory]
+    [InlineData("+0(+0(%ax))")]
+    [InlineData("+0(%ax):u8")]
+    [InlineData("+0(%ax):s64")]
+    [InlineData("+0(%ax):b4@0/8")]
+    [InlineData("+0(%ax):symbol")]
+    [InlineData("+0(%ax):symstr")]
+    [InlineData("+0(+8(%ax)):string")]
+    [InlineData("+0(%ax):ustring")]
+    [InlineData("+u0(%ax):u32")]
+    [InlineData("@0xffff888000990000")]
+    public void What_cannot_be_read_is_a_fault_whatever_its_type(string fetch)
     {
-        FetchProgram program = ProbeDefinition.Parse(
-            "p fn bad=+0(+0(%ax)) badstr=+0(+8(%ax)):string badarr=+0(%ax):u32[2]").CompileArguments();
+        FetchProgram program = ProbeDefinition.Parse($"p fn bad={fetch} good=%di").CompileArguments();
         FetchBuffer buffer = program.CreateBuffer();
         Execute(program, buffer);
 
-        Assert.Equal("bad=0x0 badstr=(fault) badarr={0,0}", buffer.Format());
+        Assert.StartsWith("bad=(fault) good=0x", buffer.Format(_environment), StringComparison.Ordinal);
         Assert.True(buffer.IsFaulted(0));
-        Assert.True(buffer.IsTextFault(1));
-        Assert.True(buffer.IsFaulted(2));
+        Assert.True(buffer.Text(0).IsEmpty);
+        Assert.False(buffer.IsFaulted(1));
+    }
+
+    [Fact]
+    public void Of_an_array_only_those_elements_are_faults_that_cannot_be_read()
+    {
+        const ulong last = 0xffff_8880_0077_0ffc;
+        _environment.Write(last, [7, 0, 0, 0]);
+        _registers.Cx = last;
+        FetchProgram program = ProbeDefinition.Parse("p fn a=+0(%cx):u32[2] b=+0(%ax):u8[2]").CompileArguments();
+        FetchBuffer buffer = program.CreateBuffer();
+        Execute(program, buffer);
+
+        Assert.Equal("a={7,(fault)} b={(fault),(fault)}", buffer.Format());
+        Assert.Equal((false, true), (buffer.IsFaulted(0, 0), buffer.IsFaulted(0, 1)));
+    }
+
+    [Fact]
+    public void Word_of_the_stack_that_cannot_be_read_is_a_fault_and_one_beyond_the_stack_is_0()
+    {
+        _registers.Sp = 0xffff_8880_0066_3ff0;
+
+        Assert.Equal("arg1=(fault) arg2=0x0", Fetch("p fn $stack1 $stack2"));
     }
 
     [Fact]
