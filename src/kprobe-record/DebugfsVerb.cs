@@ -10,6 +10,7 @@ internal static class DebugfsVerb
     public static int PrintProbes(RecordingOptions options)
     {
         using Recorder recorder = Recorder.Open(options, console: null);
+        SkippedProbes.Say(recorder, all: false);
         foreach (string place in recorder.Pending)
         {
             RecordTool.Say($"{place} is not in the list: it waits for its module");

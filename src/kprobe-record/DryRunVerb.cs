@@ -10,6 +10,7 @@ internal static class DryRunVerb
     public static int Run(RecordingOptions options)
     {
         using Recorder recorder = Recorder.Open(options, console: null);
+        SkippedProbes.Say(recorder, all: true);
         using StreamWriter output = new(Console.OpenStandardOutput());
         GuestSession session = recorder.Session;
         InstructionLengthDecoder decoder = new();

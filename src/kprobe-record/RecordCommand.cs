@@ -20,6 +20,7 @@ internal sealed class RecordCommand
 
     private readonly Option<string[]> _probes = Repeatable("--probe", "-p", "DEF", "Probe definition as in kprobe_events: 'p:NAME SYM[+OFF] ARGS' or 'r:NAME SYM ARGS'. Repeatable.");
     private readonly Option<string[]> _probeFiles = Repeatable("--probe-file", null, "FILE", "File with one definition a line; '#' starts a comment. Repeatable.");
+    private readonly Option<bool> _skipRefused = Flag("--skip-refused", "Leave out probe definitions that are refused, and say how many and why.");
     private readonly Option<string[]> _filters = Repeatable("--filter", null, "NAME: EXPR", "Record only the hits of NAME for which EXPR holds. Repeatable.");
     private readonly Option<string> _kinds = Text("--kinds", "LIST", "Which events to write: pre, post, fault, ret (all).");
     private readonly Option<string> _output = Text("--output", "FILE", "Trace file (trace.mpk); an existing one becomes FILE.old.", "-o");
@@ -65,7 +66,7 @@ internal sealed class RecordCommand
         Root.Add(_image);
         Option[] options =
         [
-            _probes, _probeFiles, _filters, _kinds, _output, _append, _initrd, _memory, _symbols, _load, _entry, _mode, _engine,
+            _probes, _probeFiles, _skipRefused, _filters, _kinds, _output, _append, _initrd, _memory, _symbols, _load, _entry, _mode, _engine,
             _maxInstructions, _maxEvents, _timeout, _console, _allowBlacklisted, _list, _listProbes, _listBlacklist, _countOnly, _dryRun, _json, _quiet, _verbose,
         ];
         foreach (Option option in options)
@@ -215,7 +216,7 @@ internal sealed class RecordCommand
             Json = result.GetValue(_json),
             Quiet = result.GetValue(_quiet),
             Verbose = result.GetValue(_verbose),
-            UserProbes = options.Probes.Count > 0,
+            UserProbes = options.Probes.Count + options.ProbeFiles.Count > 0,
             Timeout = Timeout(result),
         });
     }
@@ -244,7 +245,9 @@ internal sealed class RecordCommand
             ImageBytes = image is null ? EmbeddedDemo.Read() : default(ReadOnlyMemory<byte>?),
             Load = load,
             SymbolFile = result.GetValue(_symbols),
-            Probes = [.. result.GetValue(_probes) ?? [], .. ReadProbeFiles(result.GetValue(_probeFiles) ?? [])],
+            Probes = result.GetValue(_probes) ?? [],
+            ProbeFiles = result.GetValue(_probeFiles) ?? [],
+            SkipRefused = result.GetValue(_skipRefused),
             Filters = result.GetValue(_filters) ?? [],
             Kinds = ParseKinds(result.GetValue(_kinds)),
             Output = result.GetValue(_output) ?? "trace.mpk",
@@ -253,32 +256,6 @@ internal sealed class RecordCommand
             AllowBlacklisted = result.GetValue(_allowBlacklisted),
             Producer = "kprobe-record " + ToolVersion.Short,
         };
-    }
-
-    private static IEnumerable<string> ReadProbeFiles(string[] files)
-    {
-        foreach (string file in files)
-        {
-            string[] lines;
-            try
-            {
-                lines = File.ReadAllLines(file);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new KprobeTraceException($"--probe-file {file}: {e.Message}", e);
-            }
-
-            foreach (string line in lines)
-            {
-                int comment = line.IndexOf('#', StringComparison.Ordinal);
-                string definition = (comment < 0 ? line : line[..comment]).Trim();
-                if (definition.Length > 0)
-                {
-                    yield return definition;
-                }
-            }
-        }
     }
 
     private static EventKinds ParseKinds(string? list) =>

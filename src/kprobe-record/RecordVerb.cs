@@ -36,6 +36,11 @@ internal static class RecordVerb
     {
         using Stream? sink = console.Open();
         using Recorder recorder = Recorder.Open(options, sink);
+        if (!settings.Quiet)
+        {
+            SkippedProbes.Say(recorder, settings.Verbose);
+        }
+
         if (!settings.Quiet && (!settings.UserProbes || settings.Verbose))
         {
             Console.Error.WriteLine(settings.UserProbes ? "kprobe-record: probes:" : "kprobe-record: no probes given; using these:");
@@ -65,7 +70,7 @@ internal static class RecordVerb
         SayWhatBecameOfProbes(recorder, end, settings);
         if (settings.Json)
         {
-            Console.Out.WriteLine(ToJson(options, end, clock.Elapsed, Environment.CpuUsage.TotalTime - processorBefore));
+            Console.Out.WriteLine(ToJson(options, recorder, end, clock.Elapsed, Environment.CpuUsage.TotalTime - processorBefore));
         }
         else if (!settings.Quiet)
         {
@@ -136,7 +141,7 @@ internal static class RecordVerb
         string limit => $"stopped by --{limit}",
     };
 
-    private static string ToJson(RecordingOptions options, RunEnd end, TimeSpan elapsed, TimeSpan processor)
+    private static string ToJson(RecordingOptions options, Recorder recorder, RunEnd end, TimeSpan elapsed, TimeSpan processor)
     {
         using MemoryStream buffer = new();
         using (Utf8JsonWriter json = new(buffer))
@@ -165,6 +170,7 @@ internal static class RecordVerb
             }
 
             json.WriteEndObject();
+            WriteSkipped(json, recorder);
             json.WriteString("ended", end.Footer.Ended);
             json.WriteBoolean("crashed", end.Crashed);
             if (end.StuckAt.Length > 0)
@@ -186,6 +192,21 @@ internal static class RecordVerb
         }
 
         return System.Text.Encoding.UTF8.GetString(buffer.ToArray());
+    }
+
+    private static void WriteSkipped(Utf8JsonWriter json, Recorder recorder)
+    {
+        json.WriteStartArray("skipped");
+        foreach (SkippedProbe probe in recorder.Skipped)
+        {
+            json.WriteStartObject();
+            json.WriteString("definition", probe.Line.Definition);
+            json.WriteString("source", probe.Line.Source);
+            json.WriteString("reason", probe.Error.Explain(withHint: false));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private sealed class Parts(List<IDisposable> parts) : IDisposable

@@ -15,6 +15,11 @@ public interface IProbeTarget
     /// <summary>Tells whether a module is loaded.</summary>
     public bool IsModuleLoaded(string name);
 
+    /// <summary>What to ask behind the message that a name, <c>NAME</c> or <c>MODULE:NAME</c>, is no symbol; empty without an idea.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="isText">Whether only functions can be meant.</param>
+    public string AskForSymbol(string name, bool isText);
+
     /// <summary>The image's type information, null without.</summary>
     public IProbeTypes? Types { get; }
 }

@@ -33,5 +33,14 @@ public sealed class ImageProbeTarget : IProbeTarget
     public bool TryGetSymbolOffset(ulong address, out ulong offset) => _symbols.TryFind(address, out _, out offset);
 
     /// <inheritdoc/>
+    public string AskForSymbol(string name, bool isText)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        int colon = name.IndexOf(':', StringComparison.Ordinal);
+        IEnumerable<Symbol> symbols = _symbols.All().Where(s => (!isText || s.IsText) && (colon < 0 || s.Module == name[..colon]));
+        return NearestName.Ask(name[(colon + 1)..], symbols.Select(s => s.Name));
+    }
+
+    /// <inheritdoc/>
     public bool IsModuleLoaded(string name) => _symbols.Modules.Contains(name);
 }

@@ -44,6 +44,9 @@ public sealed class ProbeDefinition
     /// <summary>The column of the place word in <see cref="Command"/>.</summary>
     public int PlaceColumn => Words.Length > 0 ? Words[0].Length + 1 : 0;
 
+    /// <summary>What registration would refuse the definition for: the symbol of an argument, or of a module that is there.</summary>
+    internal ProbeError? RegistrationError { get; set; }
+
     internal string[] Words { get; }
 
     /// <summary>Builds the program that fetches this definition's arguments at a hit.</summary>

@@ -126,7 +126,7 @@ public sealed partial class ProbeDefinitionParser
             return Fail(ProbeErrorCode.BadArgumentName, _word, 0);
         }
 
-        if (Array.IndexOf(_reservedNames, name) >= 0 || _arguments.Exists(a => a.Name == name))
+        if (IsTaken(name))
         {
             return Fail(ProbeErrorCode.UsedArgumentName, _word, 0);
         }
@@ -146,14 +146,27 @@ public sealed partial class ProbeDefinitionParser
         return true;
     }
 
-    /// <summary>A parameter fetched by its bare name keeps it; anything else is named by its position.</summary>
+    /// <summary>
+    /// A parameter fetched by its bare name keeps it, a member at the end of a path is called as the member unless an argument or
+    /// a parameter is called so; anything else is named by its position.
+    /// </summary>
     private string DefaultName(string text)
     {
         int colon = text.IndexOf(':', StringComparison.Ordinal);
         string bare = colon < 0 ? text : text[..colon];
-        bool named = IsIdentifier(bare) && bare.Length <= MaxArgumentNameLength;
-        return named ? bare : $"arg{ProbeNumber.Decimal((ulong)_arguments.Count + 1)}";
+        string last = bare[(bare.AsSpan().LastIndexOfAny('.', '>') + 1)..];
+        bool isPath = last.Length < bare.Length;
+        bool named = last.Length <= MaxArgumentNameLength
+            && (isPath ? IsMemberPath(bare) && !IsTaken(last) && !IsParameter(last) : IsIdentifier(last));
+        return named ? last : $"arg{ProbeNumber.Decimal((ulong)_arguments.Count + 1)}";
     }
+
+    private bool IsParameter(string name) =>
+        _definition.Place.Symbol is string function && _target?.Types?.FindParameters(function) is IReadOnlyList<ProbeVariable> parameters
+        && parameters.Any(p => p.Name == name);
+
+    private bool IsTaken(string name) =>
+        Array.IndexOf(_reservedNames, name) >= 0 || _arguments.Exists(a => a.Name == name);
 
     private bool ParseBody(string name, string body, int offset, out ProbeArgument? argument)
     {

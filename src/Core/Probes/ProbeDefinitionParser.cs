@@ -4,8 +4,9 @@ namespace KprobeTrace.Probes;
 
 /// <summary>Reads definitions of the probe-event language: kind, name, place; arguments are in the other part.</summary>
 /// <remarks>
-/// The order of checks, the messages and the columns are those of Linux 6.1's <c>kprobe_events</c>: the place is judged
-/// before the event's name, the name before the arguments, unknown symbols after them.
+/// The order of checks, the messages and the columns are those of <c>kprobe_events</c> in Linux' 6.1 stable series: the place is
+/// judged first, also whether its symbol is unknown or ambiguous, then the event's name, then the arguments. What only
+/// registration finds out (<see cref="ProbeDefinition.RegistrationError"/>) comes last.
 /// </remarks>
 public sealed partial class ProbeDefinitionParser
 {
@@ -36,6 +37,22 @@ public sealed partial class ProbeDefinitionParser
     /// <param name="definition">The definition when it is accepted.</param>
     /// <param name="error">The reason when it is not.</param>
     public static bool TryParse(
+        string line,
+        IProbeTarget? target,
+        [NotNullWhen(true)] out ProbeDefinition? definition,
+        [NotNullWhen(false)] out ProbeError? error)
+    {
+        if (TryParseWords(line, target, out definition, out error) && definition.RegistrationError is ProbeError late)
+        {
+            definition = null;
+            error = late;
+        }
+
+        return error is null;
+    }
+
+    /// <summary>Parses a definition and leaves what registration would refuse in <see cref="ProbeDefinition.RegistrationError"/>.</summary>
+    internal static bool TryParseWords(
         string line,
         IProbeTarget? target,
         [NotNullWhen(true)] out ProbeDefinition? definition,
@@ -91,11 +108,17 @@ public sealed partial class ProbeDefinitionParser
 
         _definition.IsReturn = _words[0][0] == 'r';
         int colon = _words[0].IndexOf(':', StringComparison.Ordinal);
-        return ParseMaxActive(colon)
+        bool accepted = ParseMaxActive(colon)
             && ParsePlace()
+            && CheckPlace()
             && ParseEventName(colon)
-            && ParseArguments()
-            && CheckSymbols();
+            && ParseArguments();
+        if (accepted && !CheckRegistration())
+        {
+            (_definition.RegistrationError, _error) = (_error, null);
+        }
+
+        return accepted;
     }
 
     private bool ParseMaxActive(int colon)
@@ -278,22 +301,29 @@ public sealed partial class ProbeDefinitionParser
         return new string(characters);
     }
 
-    /// <summary>The checks the kernel leaves to registration: they blame the place, whatever word held the symbol.</summary>
-    private bool CheckSymbols()
+    /// <summary>Whether the place's symbol exists once; a module's is looked up at registration.</summary>
+    private bool CheckPlace()
     {
-        ProbePlace place = _definition.Place;
-        if (_target is null)
+        if (_target is null || _definition.Place is not { Symbol: string symbol, Module: null })
         {
             return true;
         }
 
-        bool pending = place.Module is not null && !_target.IsModuleLoaded(place.Module);
-        if (place is { Symbol: not null, Module: null } && _target.CountSymbols(place.Symbol) > 1)
+        return _target.CountSymbols(symbol) switch
         {
-            return Fail(ProbeErrorCode.SymbolNotUnique, 1, 0, ProbeErrno.AddressNotAvailable);
-        }
+            1 => true,
+            0 => FailUnknown(symbol, isText: true),
+            int count => Fail(
+                ProbeErrorCode.SymbolNotUnique, 1, 0, ProbeErrno.AddressNotAvailable,
+                $"{count} symbols are called {symbol}; write the address of one"),
+        };
+    }
 
-        if (pending)
+    /// <summary>The checks the kernel leaves to registration: they blame the place, whatever word held the symbol.</summary>
+    private bool CheckRegistration()
+    {
+        ProbePlace place = _definition.Place;
+        if (_target is null || (place.Module is not null && !_target.IsModuleLoaded(place.Module)))
         {
             return true;
         }
@@ -301,14 +331,17 @@ public sealed partial class ProbeDefinitionParser
         if (_unresolved is not null)
         {
             return _unresolvedErrno == ProbeErrno.NoEntry
-                ? Fail(ProbeErrorCode.BadProbeAddress, 1, 0, ProbeErrno.NoEntry, $"no symbol {_unresolved}")
+                ? FailUnknown(_unresolved, isText: false)
                 : Fail(ProbeErrorCode.RegistrationFailed, 1, 0, ProbeErrno.Invalid, $"bad offset in {_unresolved}");
         }
 
         return place.Symbol is null
             || _target.TryResolve(place.QualifiedSymbol!, out _)
-            || Fail(ProbeErrorCode.BadProbeAddress, 1, 0, ProbeErrno.NoEntry);
+            || FailUnknown(place.QualifiedSymbol!, isText: true);
     }
+
+    private bool FailUnknown(string symbol, bool isText) => Fail(
+        ProbeErrorCode.BadProbeAddress, 1, 0, ProbeErrno.NoEntry, $"no symbol {symbol}", () => _target!.AskForSymbol(symbol, isText));
 
     private int PositionOf(int word)
     {
@@ -322,9 +355,14 @@ public sealed partial class ProbeDefinitionParser
     }
 
     private bool Fail(
-        ProbeErrorCode code, int word, int offset, ProbeErrno errno = ProbeErrno.Invalid, string? detail = null)
+        ProbeErrorCode code,
+        int word,
+        int offset,
+        ProbeErrno errno = ProbeErrno.Invalid,
+        string? detail = null,
+        Func<string>? hint = null)
     {
-        _error = new ProbeError(code, errno, _definition.Command, PositionOf(word) + offset, detail);
+        _error = new ProbeError(code, errno, _definition.Command, PositionOf(word) + offset, detail, hint);
         return false;
     }
 

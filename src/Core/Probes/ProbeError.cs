@@ -5,14 +5,19 @@ namespace KprobeTrace.Probes;
 /// <summary>Why a definition was refused and at which column, as ftrace reports it.</summary>
 public sealed class ProbeError
 {
+    private readonly Func<string>? _hint;
+
     /// <summary>Creates an error of a command at a column.</summary>
     /// <param name="code">The reason.</param>
     /// <param name="errno">The error number a write to <c>kprobe_events</c> would fail with.</param>
     /// <param name="command">The definition's words, joined by single blanks.</param>
     /// <param name="column">The offending column of the command, from 0.</param>
     /// <param name="detail">What else is known; shown behind the message by our tools, never in the log form.</param>
-    public ProbeError(ProbeErrorCode code, ProbeErrno errno, string command, int column, string? detail = null)
+    /// <param name="hint">Makes what is shown behind the detail; asked only when it is shown, since it may be costly.</param>
+    public ProbeError(
+        ProbeErrorCode code, ProbeErrno errno, string command, int column, string? detail = null, Func<string>? hint = null)
     {
+        _hint = hint;
         ArgumentNullException.ThrowIfNull(command);
         Code = code;
         Errno = errno;
@@ -56,11 +61,20 @@ public sealed class ProbeError
         return $"{time} trace_kprobe: error: {Message}\n  Command: {Command}\n{new string(' ', 11 + Column)}^\n";
     }
 
+    /// <summary>The message and, in parentheses, what else is known.</summary>
+    /// <param name="withHint">Whether to think of what may have been meant, which takes some time.</param>
+    public string Explain(bool withHint)
+    {
+        string known = Detail + (withHint ? _hint?.Invoke() : null);
+        return known.Length == 0 ? Message : $"{Message} ({known})";
+    }
+
     /// <summary>The definition, a caret under the offending column and the message: what the tools print.</summary>
     public override string ToString()
     {
-        string detail = Detail is null ? string.Empty : $" ({Detail})";
-        return $"{Command}\n{new string(' ', Column)}^\n{Message}{detail}";
+        // A file of anything else may have been given: it must not steer the terminal, and columns must stay.
+        string shown = string.Concat(Command.Select(c => char.IsControl(c) ? '?' : c));
+        return $"{shown}\n{new string(' ', Column)}^\n{Explain(withHint: true)}";
     }
 
     /// <summary>The error of a definition whose registration the subsystem refused.</summary>

@@ -6,6 +6,7 @@ namespace KprobeTrace.Probes;
 public sealed class ProbeEventSet
 {
     private readonly List<ProbeEvent> _events = [];
+    private readonly Dictionary<(string Group, string Name), ProbeEvent> _byName = [];
     private readonly HashSet<string> _foreign = new(StringComparer.Ordinal);
     private readonly IProbeTarget? _target;
 
@@ -22,8 +23,7 @@ public sealed class ProbeEventSet
     public void Reserve(string group, string name) => _foreign.Add($"{group}/{name}");
 
     /// <summary>Finds an event.</summary>
-    public ProbeEvent? Find(string group, string name) =>
-        _events.Find(e => e.Group == group && e.Name == name);
+    public ProbeEvent? Find(string group, string name) => _byName.GetValueOrDefault((group, name));
 
     /// <summary>Finds an event by name alone or as <c>GROUP/NAME</c>; the first match counts.</summary>
     public ProbeEvent? Find(string name)
@@ -34,6 +34,9 @@ public sealed class ProbeEventSet
             ? _events.Find(e => e.Name == name)
             : Find(name[..slash], name[(slash + 1)..]);
     }
+
+    /// <summary>What to ask behind the message that no event has a name; empty without an idea.</summary>
+    public string AskForEvent(string name) => NearestName.Ask(name, _events.Select(e => e.Name).Distinct());
 
     /// <summary>Carries out one line: a definition, a deletion, a comment or nothing.</summary>
     /// <param name="line">The line.</param>
@@ -57,12 +60,18 @@ public sealed class ProbeEventSet
             return error is null;
         }
 
-        if (!ProbeDefinitionParser.TryParse(line, _target, out ProbeDefinition? definition, out error))
+        if (!ProbeDefinitionParser.TryParseWords(line, _target, out ProbeDefinition? definition, out error))
         {
             return false;
         }
 
         error = Add(definition);
+        if (error is null && definition.RegistrationError is ProbeError late)
+        {
+            Remove(definition);
+            error = late;
+        }
+
         added = error is null ? definition : null;
         return error is null;
     }
@@ -79,7 +88,9 @@ public sealed class ProbeEventSet
         ProbeEvent? existing = Find(definition.Group, definition.Event);
         if (existing is null)
         {
-            _events.Add(new ProbeEvent(definition));
+            ProbeEvent made = new(definition);
+            _events.Add(made);
+            _byName.Add((made.Group, made.Name), made);
             return null;
         }
 
@@ -106,6 +117,13 @@ public sealed class ProbeEventSet
         return null;
     }
 
+    /// <summary>Whether a definition is in force.</summary>
+    public bool Contains(ProbeDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        return Find(definition.Group, definition.Event)?.Probes.Contains(definition) == true;
+    }
+
     /// <summary>Removes a definition; the event goes with its last one.</summary>
     public void Remove(ProbeDefinition definition)
     {
@@ -120,6 +138,7 @@ public sealed class ProbeEventSet
         if (existing.Probes.Count == 0)
         {
             _events.Remove(existing);
+            _byName.Remove((existing.Group, existing.Name));
         }
     }
 
@@ -200,7 +219,7 @@ public sealed class ProbeEventSet
 
         if (gone.Count == 0)
         {
-            return Refuse(ProbeErrno.NoEntry, "no such event");
+            return Refuse(ProbeErrno.NoEntry, "no such event" + AskForEvent(eventName));
         }
 
         gone.ForEach(Remove);

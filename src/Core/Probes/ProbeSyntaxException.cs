@@ -4,8 +4,10 @@ namespace KprobeTrace.Probes;
 public sealed class ProbeSyntaxException : KprobeTraceException
 {
     /// <summary>Creates the error of a definition.</summary>
-    public ProbeSyntaxException(ProbeError error)
-        : base("bad probe definition\n" + error)
+    /// <param name="error">What is wrong.</param>
+    /// <param name="source">Where the definition was written, as <c>FILE:LINE</c>; empty when in no file.</param>
+    public ProbeSyntaxException(ProbeError error, string source = "")
+        : base($"{source}{(source.Length > 0 ? ": " : "")}bad probe definition\n{error}")
     {
         Error = error;
     }

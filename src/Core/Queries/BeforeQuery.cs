@@ -96,7 +96,7 @@ public sealed record BeforeQuery
 
         if (ids.Count == 0 && patterns.Count > 0)
         {
-            throw new KprobeTraceException($"no probe matches {string.Join(", ", patterns)}; the view probes lists them");
+            throw ProbeNames.NoMatch(database, patterns);
         }
 
         List<long> hits = [];

@@ -102,8 +102,7 @@ internal static class EventSelection
 
         if (ids.Count == 0 && Runs(database, 0).Count == 1)
         {
-            string wanted = string.Join(", ", filter.Probes.Concat(filter.Symbols));
-            throw new KprobeTraceException($"no probe matches {wanted}; the view probes lists them");
+            throw ProbeNames.NoMatch(database, filter.Probes.Concat(filter.Symbols));
         }
 
         long total = database.ScalarInt64(string.Create(

@@ -34,7 +34,7 @@ public static class LatencyQuery
 
         if (probes.Count == 0 && patterns.Count > 0)
         {
-            throw new KprobeTraceException($"no probe matches {string.Join(", ", patterns)}; the view probes lists them");
+            throw ProbeNames.NoMatch(database, patterns);
         }
 
         List<LatencyRow> rows = [];

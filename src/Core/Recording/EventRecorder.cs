@@ -26,7 +26,7 @@ internal sealed unsafe class EventRecorder
     private ulong _lastPre;
     private TraceEvent _scratch;
 
-    public EventRecorder(Recorder recorder, GuestSession session, ProbeEvent probeEvent, ProbeDefinition definition, int id, bool atEntry)
+    public EventRecorder(Recorder recorder, GuestSession session, ProbeEvent probeEvent, ProbeDefinition definition, bool atEntry)
     {
         _recorder = recorder;
         _machine = session.Machine;
@@ -36,12 +36,11 @@ internal sealed unsafe class EventRecorder
         _values = _program.CreateBuffer();
         _wantsStack = definition.WantsStack;
         _atEntry = atEntry;
-        Id = id;
         Definition = definition;
     }
 
     /// <summary>The number that events name the probe by.</summary>
-    public int Id { get; }
+    public int Id { get; set; }
 
     /// <summary>What the user wrote.</summary>
     public ProbeDefinition Definition { get; }
@@ -125,7 +124,8 @@ internal sealed unsafe class EventRecorder
             {
                 Begin(TraceEventKind.Pre, probe.Addr, frame);
                 _scratch.Caller = _atEntry ? ReadCaller(frame->Sp) : 0;
-                _lastPre = Write(frame, withArguments: true);
+                int depth = _wantsStack ? _environment.WalkStack(frame, probe.Addr, _stack) : 0;
+                _lastPre = Write(withArguments: true, depth);
             }
         }
 
@@ -143,7 +143,7 @@ internal sealed unsafe class EventRecorder
         {
             Begin(TraceEventKind.Post, probe.Addr, frame);
             _scratch.EntrySeq = _lastPre;
-            Write(frame, withArguments: false);
+            Write(withArguments: false, depth: 0);
         }
     }
 
@@ -162,7 +162,7 @@ internal sealed unsafe class EventRecorder
             _scratch.ErrorCode = fault.ErrorCode;
             _scratch.Cr2 = fault.Cr2;
             _scratch.Parts |= fault.Handled ? TraceEventParts.Handled : TraceEventParts.None;
-            Write(frame, withArguments: false);
+            Write(withArguments: false, depth: 0);
         }
     }
 
@@ -183,7 +183,7 @@ internal sealed unsafe class EventRecorder
                 Begin(TraceEventKind.Return, function, frame);
                 _scratch.Caller = instance.RetAddr;
                 _scratch.EntryTimeNs = instance.Token;
-                Write(frame, withArguments: true);
+                Write(withArguments: true, _wantsStack ? _environment.WalkStack(instance, frame, _stack) : 0);
             }
         }
 
@@ -217,9 +217,8 @@ internal sealed unsafe class EventRecorder
         }
     }
 
-    private ulong Write(PtRegs* frame, bool withArguments)
+    private ulong Write(bool withArguments, int depth)
     {
-        int depth = _wantsStack && withArguments ? _environment.WalkStack(frame, _stack) : 0;
         ReadOnlySpan<byte> arguments = withArguments ? _recorder.Arguments.Encode(_values) : default;
         return _recorder.Write(in _scratch, arguments, _stack.AsSpan(0, depth));
     }

@@ -85,6 +85,11 @@ public sealed partial class Recorder : IDisposable
         _console.Writer = writer;
         _console.Machine = machine;
         WriteProbes(writer);
+        foreach (SkippedProbe skipped in _skipped)
+        {
+            Note(TraceNoteKind.Refusal, $"{skipped.Place}: {skipped.Error.Explain(withHint: false)}");
+        }
+
         long limit = _options.MaxInstructions > 0 ? _options.MaxInstructions : long.MaxValue;
         PowerState state;
         do
@@ -146,72 +151,6 @@ public sealed partial class Recorder : IDisposable
         }
 
         return seq;
-    }
-
-    private void Define()
-    {
-        Definitions = _options.Probes.Count > 0 ? _options.Probes : DefaultProbes.For(Session);
-        foreach (string line in Definitions)
-        {
-            if (!Session.Events.Apply(line, out _, out ProbeError? error))
-            {
-                throw new ProbeSyntaxException(error);
-            }
-        }
-
-        foreach (string filter in _options.Filters)
-        {
-            int colon = filter.IndexOf(':', StringComparison.Ordinal);
-            string name = colon < 0 ? filter : filter[..colon].Trim();
-            ProbeEvent target = (colon < 0 ? null : Session.Events.Find(name))
-                ?? throw new KprobeTraceException($"--filter '{filter}': no probe is named '{name}'; write NAME: EXPRESSION with the name of a probe");
-            target.SetFilter(filter[(colon + 1)..].Trim());
-        }
-
-        foreach (ProbeEvent probeEvent in Session.Events.Events)
-        {
-            foreach (ProbeDefinition definition in probeEvent.Probes)
-            {
-                Register(probeEvent, definition);
-            }
-        }
-    }
-
-    private void Register(ProbeEvent probeEvent, ProbeDefinition definition)
-    {
-        ProbePlace place = definition.Place;
-        bool atEntry = place.Offset == 0
-            && (place.Symbol is not null || (Session.Symbols.TryFind(place.Address, out _, out ulong offset) && offset == 0));
-        EventRecorder recorder = new(this, Session, probeEvent, definition, _recorders.Count, atEntry);
-        _recorders.Add(recorder);
-        if (place.Module is not null && !Session.Symbols.Modules.Contains(place.Module) && Session.Watch is KernelWatch watch)
-        {
-            AwaitModule(watch, place.Module, recorder);
-            return;
-        }
-
-        KprobeResult result = definition.IsReturn
-            ? Session.Kprobes.RegisterKretprobe(recorder.CreateKretprobe())
-            : Session.Kprobes.RegisterKprobe(recorder.CreateKprobe(Kinds));
-        if (!result.IsSuccess)
-        {
-            throw new ProbeSyntaxException(ProbeError.OfRegistration(definition, result.Errno, result.Reason));
-        }
-    }
-
-    /// <summary>Leaves a probe on a module that is not there to be registered when it comes.</summary>
-    private void AwaitModule(KernelWatch watch, string module, EventRecorder recorder)
-    {
-        if (recorder.Definition.IsReturn)
-        {
-            watch.Modules.Add(module, recorder.CreateKretprobe(), Prepare);
-        }
-        else
-        {
-            watch.Modules.Add(module, recorder.CreateKprobe(Kinds), Prepare);
-        }
-
-        KprobeResult Prepare() => recorder.ResolveData(Session.Target);
     }
 
     private TraceHeader Header() => new()

@@ -20,6 +20,12 @@ public sealed record RecordingOptions
     /// <summary>Probe definitions, one a line of kprobe_events.</summary>
     public IReadOnlyList<string> Probes { get; init; } = [];
 
+    /// <summary>Files with one definition a line, which follow <see cref="Probes"/>; <c>#</c> starts a comment.</summary>
+    public IReadOnlyList<string> ProbeFiles { get; init; } = [];
+
+    /// <summary>Leave out definitions that are refused instead of refusing the run.</summary>
+    public bool SkipRefused { get; init; }
+
     /// <summary>Filters, each <c>NAME: EXPRESSION</c>.</summary>
     public IReadOnlyList<string> Filters { get; init; } = [];
 

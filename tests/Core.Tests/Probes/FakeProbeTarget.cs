@@ -26,6 +26,8 @@ internal sealed class FakeProbeTarget : IProbeTarget
 
     public int CountSymbols(string name) => name == "dup" ? 2 : _symbols.ContainsKey(name) ? 1 : 0;
 
+    public string AskForSymbol(string name, bool isText) => NearestName.Ask(name, _symbols.Keys);
+
     public bool IsModuleLoaded(string name) => Modules.Contains(name);
 
     public bool TryGetSymbolOffset(ulong address, out ulong offset)

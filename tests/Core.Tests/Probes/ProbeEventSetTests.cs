@@ -47,6 +47,33 @@ public sealed class ProbeEventSetTests
         Assert.Single(_events.Events[0].Probes);
     }
 
+    [Theory]
+    [InlineData("r:ev fn arg1=@nosuch", "Probe type is different from existing probe")]
+    [InlineData("p:ev fn b=@nosuch", "Argument type or name is different from existing probe")]
+    [InlineData("p:ev fn a=@nosuch", "Invalid probed address or symbol")]
+    [InlineData("p:new fn a=@nosuch", "Invalid probed address or symbol")]
+    [InlineData("p:ev nosuch b=%ax", "Invalid probed address or symbol")]
+    public void E09_symbols_of_arguments_are_looked_up_after_the_event_was_found_to_agree(string line, string text)
+    {
+        Define("p:ev fn a=%ax");
+
+        Assert.False(_events.Apply(line, out ProbeDefinition? added, out ProbeError? error));
+
+        Assert.Equal(text, error.Message);
+        Assert.Null(added);
+        Assert.Single(Assert.Single(_events.Events).Probes);
+    }
+
+    [Fact]
+    public void Deleting_a_misspelt_event_asks_for_the_right_one()
+    {
+        Define("p:opened fn");
+
+        Assert.False(_events.Apply("-:openned", out _, out ProbeError? error));
+
+        Assert.Equal("no such event; did you mean opened?", error.Detail);
+    }
+
     [Fact]
     public void E09_deleting_by_name_removes_all_and_by_place_one()
     {

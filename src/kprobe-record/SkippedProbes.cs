@@ -1,0 +1,40 @@
+using KprobeTrace.Recording;
+
+namespace KprobeTrace.Record;
+
+/// <summary>Says on stderr which definitions --skip-refused has left out.</summary>
+internal static class SkippedProbes
+{
+    /// <summary>Says how many there are and, for each of the kernel's messages, how often and where first; or all of them.</summary>
+    public static void Say(Recorder recorder, bool all)
+    {
+        IReadOnlyList<SkippedProbe> skipped = recorder.Skipped;
+        if (skipped.Count == 0)
+        {
+            return;
+        }
+
+        RecordTool.Say($"warning: {skipped.Count} of {skipped.Count + recorder.Definitions.Count} probe definitions were refused and left out");
+        if (all)
+        {
+            foreach (SkippedProbe probe in skipped)
+            {
+                RecordTool.Say($"  {probe.Place}: {probe.Error.Explain(withHint: false)}");
+            }
+
+            return;
+        }
+
+        foreach (IGrouping<string, SkippedProbe> reason in skipped.GroupBy(s => s.Error.Message).OrderByDescending(g => g.Count()))
+        {
+            SkippedProbe first = reason.First();
+            string more = reason.Count() > 1 ? $"{reason.Count()} times, first " : "";
+            RecordTool.Say($"  {more}{first.Place}: {first.Error.Explain(withHint: true)}");
+        }
+
+        if (skipped.Count > 1)
+        {
+            RecordTool.Say("  (-v lists all)");
+        }
+    }
+}
