@@ -30,7 +30,7 @@ if [[ ${1:-} == --at-once ]]; then
   build changed
   wait "$other"
 else
-  [[ -f .config/dotnet-tools.json ]] || fail "run ./build.sh first"
+  [[ -f dotnet-tools.json ]] || fail "run ./build.sh first"
   build changed
 fi
 
