@@ -58,6 +58,19 @@ internal sealed class ToolRun : IDisposable
 
     public static ToolRun Report(string folder, params string[] arguments) => Start("kprobe-report", folder, arguments);
 
+    /// <summary>Runs kprobe-record with settings in its environment, each NAME=VALUE.</summary>
+    public static ToolRun RecordWith(string folder, IEnumerable<string> environment, params string[] arguments)
+    {
+        ProcessStartInfo start = StartInfo("kprobe-record", folder, arguments);
+        foreach (string setting in environment)
+        {
+            int equals = setting.IndexOf('=', StringComparison.Ordinal);
+            start.Environment[setting[..equals]] = setting[(equals + 1)..];
+        }
+
+        return new ToolRun(start);
+    }
+
     /// <summary>Runs kprobe-record behind a shell command that sets limits.</summary>
     public static ToolRun RecordLimited(string folder, string limits, params string[] arguments)
     {
@@ -108,7 +121,9 @@ internal sealed class ToolRun : IDisposable
         _process.Dispose();
     }
 
-    private static ToolRun Start(string tool, string folder, string[] arguments)
+    private static ToolRun Start(string tool, string folder, string[] arguments) => new(StartInfo(tool, folder, arguments));
+
+    private static ProcessStartInfo StartInfo(string tool, string folder, string[] arguments)
     {
         ProcessStartInfo start = new("dotnet") { WorkingDirectory = folder };
         start.ArgumentList.Add(PathOf(tool));
@@ -117,7 +132,7 @@ internal sealed class ToolRun : IDisposable
             start.ArgumentList.Add(argument);
         }
 
-        return new ToolRun(start);
+        return start;
     }
 
     private static string PathOf(string tool) => Path.Combine(AppContext.BaseDirectory, tool + ".dll");

@@ -53,6 +53,9 @@ public unsafe struct CpuState
     /// <summary>Branch operation that left for <see cref="Rip"/> without a link; the dispatcher may link it. Null otherwise.</summary>
     public Op* LinkFrom;
 
+    /// <summary>What a branch without a link goes on with: <see cref="Interpret.Flow.LeaveToLink"/>.</summary>
+    public delegate*<CpuState*, Op*, Op*> LeaveToLink;
+
     /// <summary>Set by a slow path when the run loop must look at the world before the next instruction.</summary>
     public int ExitRequest;
 

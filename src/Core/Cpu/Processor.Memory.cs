@@ -77,7 +77,7 @@ public sealed unsafe partial class Processor
             following->Handler = &Flow.Pause;
         }
 
-        Op* next = op->Handler(s, op);
+        Op* next = TailCalls.HandlerOf(op)(s, op);
         if (!isLast)
         {
             following->Handler = handler;

@@ -276,7 +276,7 @@ public sealed unsafe partial class Processor
         CpuState* s = State;
         do
         {
-            op = op->Handler(s, op);
+            op = TailCalls.HandlerOf(op)(s, op);
         }
         while (op != null && s->ExitRequest == 0 && !StopRequested);
 
@@ -291,7 +291,7 @@ public sealed unsafe partial class Processor
     {
         do
         {
-            op = op->Handler(State, op);
+            op = TailCalls.HandlerOf(op)(State, op);
         }
         while (op != null && op->Remaining != 0);
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Interpret;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu;
@@ -52,6 +53,7 @@ public sealed unsafe partial class Processor : IDisposable
         CpuState* s = State;
         *s = default;
         s->Owner = GCHandle.ToIntPtr(_handle);
+        s->LeaveToLink = &Flow.LeaveToLink;
         s->FaultVector = Vector.None;
         s->Cr0 = Cpu.Cr0.ET | Cpu.Cr0.CD | Cpu.Cr0.NW;
         s->Rip = 0xFFF0;

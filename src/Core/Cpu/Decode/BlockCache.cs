@@ -198,7 +198,7 @@ internal sealed unsafe class BlockCache : IDisposable
 
     private Block* Copy()
     {
-        int bytes = sizeof(Block) + (_scratch->Operations * sizeof(Op));
+        int bytes = sizeof(Block) + (_scratch->Operations * sizeof(Op)) + TailCalls.TableBytes(_scratch->Operations);
         Block* block = (Block*)Allocate((bytes + 15) & ~15);
         Buffer.MemoryCopy(_scratch, block, bytes, bytes);
         if (!HandlerEntry.TryResolve(block))

@@ -11,7 +11,9 @@ internal sealed unsafe class BlockDecoder
     public const int MaxInstructions = 64;
 
     /// <summary>Bytes a decoded block takes at most: its header, two operations an instruction, and one that ends it.</summary>
-    public static readonly int MaxBytes = sizeof(Block) + (((2 * MaxInstructions) + 2) * sizeof(Op));
+    public static readonly int MaxBytes = sizeof(Block) + (MaxOperations * sizeof(Op)) + TailCalls.TableBytes(MaxOperations);
+
+    private const int MaxOperations = (2 * MaxInstructions) + 2;
 
     private const int MaxInstructionLength = 15;
 
@@ -43,6 +45,17 @@ internal sealed unsafe class BlockDecoder
 
     /// <summary>Decodes a block of at most <paramref name="limit"/> instructions; false with a fetch fault pending.</summary>
     public bool Decode(ulong rip, ulong physical, int mode, int limit, bool overlay, Block* into)
+    {
+        bool decoded = TryDecode(rip, physical, mode, limit, overlay, into);
+        if (decoded && !TailCalls.AreTaken)
+        {
+            TailCalls.Hide(into);
+        }
+
+        return decoded;
+    }
+
+    private bool TryDecode(ulong rip, ulong physical, int mode, int limit, bool overlay, Block* into)
     {
         *into = default;
         into->Ip = rip;

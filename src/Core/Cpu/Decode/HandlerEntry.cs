@@ -19,7 +19,7 @@ internal static unsafe class HandlerEntry
     /// <summary>Resolves the handlers of a block; false when one has not been compiled yet, so that asking again pays.</summary>
     public static bool TryResolve(Block* block)
     {
-        if (!_isX64)
+        if (!_isX64 || !TailCalls.AreTaken)
         {
             return true;
         }

@@ -25,15 +25,17 @@ internal static unsafe class MultiplyDivide
         bool wide;
         if (TSigned.Value)
         {
-            long product = Math.BigMul(LazyFlags.SignExtend<T>(a), LazyFlags.SignExtend<T>(b), out long lower);
-            low = (ulong)lower;
-            high = sizeof(T) == 8 ? (ulong)product : (ulong)(lower >> Registers.Bits<T>());
-            wide = sizeof(T) == 8 ? product != lower >> 63 : LazyFlags.SignExtend<T>(low) != lower;
+            long x = LazyFlags.SignExtend<T>(a);
+            long y = LazyFlags.SignExtend<T>(b);
+            long product = x * y;
+            low = (ulong)product;
+            high = (ulong)(sizeof(T) == 8 ? HighHalf.OfSigned(x, y) : product >> Registers.Bits<T>());
+            wide = IsWide<T>(x, y);
         }
         else
         {
-            high = Math.BigMul(a, b, out low);
-            high = sizeof(T) == 8 ? high : low >> Registers.Bits<T>();
+            low = a * b;
+            high = sizeof(T) == 8 ? HighHalf.OfUnsigned(a, b) : low >> Registers.Bits<T>();
             wide = high != 0;
         }
 
@@ -117,7 +119,7 @@ internal static unsafe class MultiplyDivide
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsWide<T>(long a, long b)
         where T : unmanaged =>
-        sizeof(T) == 8 ? Math.BigMul(a, b, out long low) != low >> 63 : LazyFlags.SignExtend<T>((ulong)(a * b)) != a * b;
+        sizeof(T) == 8 ? HighHalf.OfSigned(a, b) != (a * b) >> 63 : LazyFlags.SignExtend<T>((ulong)(a * b)) != a * b;
 
     private static bool TryDivide<T>(ulong high, ulong low, ulong divisor, out ulong quotient, out ulong remainder)
         where T : unmanaged
