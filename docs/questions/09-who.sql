@@ -8,3 +8,6 @@ SELECT run, seq, name, comm FROM
   (SELECT run, seq FROM regs WHERE has([di, si, dx, cx, r8, r9], (SELECT di FROM regs WHERE run = 1 AND seq = 1000)))
   GLOBAL ANY INNER JOIN (SELECT run, seq, name, comm FROM events) USING (run, seq)
 ORDER BY run, seq
+-- duckdb
+SELECT run, seq, name, comm FROM events
+WHERE (SELECT di FROM events WHERE run = 1 AND seq = 1000) IN (di, si, dx, cx, r8, r9) ORDER BY run, seq

@@ -22,7 +22,7 @@ internal sealed class RecordCommand
     private readonly Option<string[]> _probeFiles = Repeatable("--probe-file", null, "FILE", "File with one definition a line; '#' starts a comment. Repeatable.");
     private readonly Option<bool> _skipRefused = Flag("--skip-refused", "Leave out probe definitions that are refused, and say how many and why.");
     private readonly Option<string[]> _filters = Repeatable("--filter", null, "NAME: EXPR", "Record only the hits of NAME for which EXPR holds. Repeatable.");
-    private readonly Option<string> _kinds = Text("--kinds", "LIST", "Which events to write: pre, post, fault, ret (all).");
+    private readonly Option<string> _kinds = Text("--kinds", "LIST", "Which events to write: pre, post, fault, ret (all). Reports count hits, which are pre and ret.");
     private readonly Option<string> _output = Text("--output", "FILE", "Trace file (trace.mpk); an existing one becomes FILE.old.", "-o");
     private readonly Option<string> _append = Text("--append", "TEXT", $"Kernel command line ('{LinuxCommandLine}' for Linux).");
     private readonly Option<string> _initrd = Text("--initrd", "FILE", "Initramfs handed to the kernel.");

@@ -23,6 +23,9 @@ internal sealed class ReportConsole
     /// <summary>Standard input. Asking for it changes the mode of a terminal, so only who reads it asks.</summary>
     internal TextReader Input => _input();
 
+    /// <summary>True where the process does nothing but this command line, so that limits of the process are its own.</summary>
+    internal bool OwnsProcess { get; init; }
+
     /// <summary>True where results go to a terminal.</summary>
     internal bool OutputIsTerminal { get; init; }
 
@@ -40,6 +43,7 @@ internal sealed class ReportConsole
         bool terminal = !Console.IsOutputRedirected;
         return new ReportConsole(Console.OpenStandardOutput(), Console.Error, static () => Console.In)
         {
+            OwnsProcess = true,
             OutputIsTerminal = terminal,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             Width = terminal ? WidthOfTerminal() : 0,

@@ -41,8 +41,8 @@ internal sealed class ValueRows
         }
     }
 
-    /// <summary>Adds a row of texts and numbers.</summary>
-    internal void Add(params object[] values)
+    /// <summary>Adds a row of texts and numbers; null stands for what is not known.</summary>
+    internal void Add(params object?[] values)
     {
         if (_table is not null)
         {
@@ -91,10 +91,10 @@ internal sealed class ValueRows
         _output.Flush();
     }
 
-    private static string Raw(object value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+    private static string Raw(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 
     /// <summary>Control characters would move the cursor of a terminal.</summary>
-    private static string Text(object value)
+    private static string Text(object? value)
     {
         string text = Raw(value);
         if (!text.Any(char.IsControl))

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
 using KprobeTrace.Bench;
 using KprobeTrace.Store;
 using KprobeTrace.Tracing;
@@ -48,6 +50,55 @@ public sealed class BadInputTests : IDisposable
         Assert.Contains("format version 2", Tool.Bad(1, _folder["later.mpk"]), StringComparison.Ordinal);
         Assert.False(File.Exists(_folder["later.mpk"] + ".db"));
         Assert.Contains("other.db", Tool.Bad(1, "query", _folder["other.db"], "SELECT 1"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_trace_that_was_cut_off_is_not_called_damaged()
+    {
+        string trace = _folder.Write("cut.mpk", [], complete: false);
+
+        (int exit, string output, string error) = Tool.Run("check", trace);
+
+        Assert.Equal(1, exit);
+        Assert.Contains("the trace has no footer: it was cut off", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("0 bytes", output, StringComparison.Ordinal);
+        Assert.Equal($"kprobe-report: {trace}: no footer, the trace was cut off; all the rest can be imported\n", error);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_header_of_a_later_version_is_refused_by_its_version_although_frames_of_this_one_follow(bool inMarker)
+    {
+        byte[] bytes = File.ReadAllBytes(_folder.Small());
+        Span<byte> head = bytes.AsSpan(0, 59);
+        if (inMarker)
+        {
+            head[10] = 7;
+        }
+        else
+        {
+            int at = bytes.AsSpan().IndexOf("version\u0001"u8);
+            bytes[at + 7] = 7;
+            BinaryPrimitives.WriteUInt32BigEndian(head[45..], Crc32.HashToUInt32(bytes.AsSpan(59, (int)BinaryPrimitives.ReadUInt32BigEndian(head[40..]))));
+        }
+
+        BinaryPrimitives.WriteUInt32BigEndian(head[50..], Crc32.HashToUInt32(head[..49]));
+        File.WriteAllBytes(_folder["later.mpk"], bytes);
+
+        Assert.Contains("a trace of format version 7, this program reads version 1", Tool.Bad(1, _folder["later.mpk"]), StringComparison.Ordinal);
+        Assert.Contains("format version 7", Tool.Bad(1, "check", _folder["later.mpk"]), StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["later.mpk"] + ".db"));
+    }
+
+    [Fact]
+    public void A_flipped_bit_in_the_first_version_is_damage_and_no_version()
+    {
+        byte[] bytes = File.ReadAllBytes(_folder.Small());
+        bytes[10] ^= 2;
+        File.WriteAllBytes(_folder["flipped.mpk"], bytes);
+
+        Assert.Equal(["9"], Tool.Rows(_folder["flipped.mpk"], "SELECT count(*) FROM events"));
     }
 
     [Fact]

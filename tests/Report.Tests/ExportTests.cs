@@ -29,6 +29,45 @@ public sealed class ExportTests : IDisposable
     }
 
     [ProgramFact("babeltrace2")]
+    public void Ctf_has_no_field_for_what_an_event_does_not_have()
+    {
+        Export(ShapesTrace.Write(_folder["shapes.mpk"]), "ctf", "shapes.ctf");
+
+        string[] lines = [.. ProgramFactAttribute.Run("babeltrace2", "--clock-cycles", _folder["shapes.ctf"]).TrimEnd('\n').Split('\n')
+            .Select(static l => l[(l.IndexOf(") ", StringComparison.Ordinal) + 2)..])];
+
+        const string Task = ", { pid = 42, comm = \"sh\" }";
+        const string Address = "address = 0xFFFFFFFF81200000 }";
+        Assert.Equal(
+            string.Join('\n', (string[])[
+                $"open: {{ seq = 1, cpu_id = 0, kind = ( \"pre\" : container = 0 ), {Address}{Task}, {{ dfd = -100, name = \"/etc/passwd\", list = \"[1,2]\", place = 0x{ShapesTrace.Place:X} }}",
+                $"open:post: {{ seq = 2, cpu_id = 0, kind = ( \"post\" : container = 1 ), {Address}{Task}, {{ }}",
+                $"open: {{ seq = 3, cpu_id = 0, kind = ( \"pre\" : container = 0 ), {Address}{Task}, {{ "
+                    + "is_dfd = ( \"value\" : container = 1 ), dfd = { 5 }, is_name = ( \"unreadable\" : container = 0 ), name = { { } }, "
+                    + "is_list = ( \"value\" : container = 1 ), list = { \"[3,null]\" }, is_place = ( \"value\" : container = 1 ), place = { 0x7FFF00001234 } }",
+                $"open:fault: {{ seq = 4, cpu_id = 0, kind = ( \"fault\" : container = 2 ), {Address}{Task}, {{ vector = 14, error_code = 2, cr2 = 0xFFFF800000000010, handled = 1 }}",
+                $"open_ret: {{ seq = 5, cpu_id = 0, kind = ( \"ret\" : container = 3 ), {Address}{Task}, {{ ret = -2 }}",
+            ]),
+            string.Join('\n', lines[..5]));
+        Assert.StartsWith($"open: {{ seq = 6, cpu_id = 0, kind = ( \"pre\" : container = 0 ), {Address}, {{ is_dfd = ( \"unreadable\"", lines[5], StringComparison.Ordinal);
+        Assert.Equal($"open:post: {{ seq = 7, cpu_id = 0, kind = ( \"post\" : container = 1 ), {Address}, {{ }}", lines[6]);
+        Assert.Equal(9, lines.Length);
+    }
+
+    [Fact]
+    public void Html_knows_no_task_from_task_zero()
+    {
+        _ = Tool.Good("html", ShapesTrace.Write(_folder["shapes.mpk"]), "-o", _folder["s.html"]);
+        string page = File.ReadAllText(_folder["s.html"]);
+        int start = page.IndexOf("id=\"data\">", StringComparison.Ordinal) + 10;
+        JsonElement data = JsonDocument.Parse(page[start..page.IndexOf("</script>", start, StringComparison.Ordinal)]).RootElement[0];
+
+        Assert.Equal(42, data.GetProperty("events")[0][5].GetInt32());
+        Assert.Equal(JsonValueKind.Null, data.GetProperty("events")[5][5].ValueKind);
+        Assert.Equal("""[["open","do_sys_openat2",3],["open_ret","do_sys_openat2",2],["grab","grab",1]]""", data.GetProperty("symbols").GetRawText());
+    }
+
+    [ProgramFact("babeltrace2")]
     public void A_large_ctf_trace_holds_every_event()
     {
         string trace = _folder["large.mpk"];

@@ -10,6 +10,9 @@ internal sealed class ArgumentValues
 
     internal int Count => _values.Count;
 
+    /// <summary>True where value <paramref name="index"/> could not be read.</summary>
+    internal bool IsNull(int index) => index >= _values.Count || (!_values[index].IsNumber && _values[index].Text is null);
+
     /// <summary>Value <paramref name="index"/> as a number; null for what is none.</summary>
     internal long? Number(int index) => index < _values.Count && _values[index].IsNumber ? _values[index].Number : null;
 

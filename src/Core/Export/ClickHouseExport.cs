@@ -29,17 +29,31 @@ public static class ClickHouseExport
         ("symbols", "run, address", "run"),
         ("console", "run, time_ns", "run"),
         ("text_pokes", "run, time_ns", "run"),
+        ("stacks", "run, stack, depth", "run"),
+        ("notes", "run, time_ns", "run"),
+        ("damages", "run, offset", "run"),
     ];
+
+    /// <summary>Views that add up or shorten what the tables hold.</summary>
+    private const string SharedViews = $"""
+        CREATE VIEW IF NOT EXISTS {Database}.hits AS SELECT run, seq, probe, kind, time_ns FROM {Database}.events;
+        CREATE VIEW IF NOT EXISTS {Database}.counts AS SELECT run, probe, name, symbol, kind, comm, toInt64(count(*)) AS events FROM {Database}.events GROUP BY run, probe, name, symbol, kind, comm;
+
+        """;
 
     private static readonly HashSet<string> _texts =
     [
         "image", "image_sha256", "kernel", "command_line", "ended", "producer", "source", "grp", "name", "type", "symbol",
         "module", "definition", "state", "filter", "view", "event", "kind", "comm", "args", "caller", "line", "old", "new",
-        "reason",
+        "reason", "text",
     ];
 
+    /// <summary>Columns that may be NULL where they are no key; of the notes also <c>probe</c>.</summary>
     private static readonly HashSet<string> _nullable =
-        ["pid", "comm", "stack", "caller", "entry_seq", "retval", "caller_address", "offset", "address"];
+    [
+        "pid", "comm", "stack", "caller", "entry_seq", "retval", "caller_address", "offset", "address", "time_ns",
+        "symbol", "module", "view",
+    ];
 
     /// <summary>Writes all runs, or the one that is named.</summary>
     /// <exception cref="KprobeTraceException">The folder exists already or cannot be written.</exception>
@@ -83,7 +97,7 @@ public static class ClickHouseExport
         _ = sql.Append(CultureInfo.InvariantCulture, $"CREATE DATABASE IF NOT EXISTS {Database};\n");
         foreach ((string view, string order, string shard) in _tables)
         {
-            string columns = string.Join(",\n    ", Columns(history, view).Select(c => $"`{c}` {TypeOf(c, order)}"));
+            string columns = string.Join(",\n    ", Columns(history, view).Select(c => $"`{c}` {TypeOf(view, c, order)}"));
             _ = sql.Append(CultureInfo.InvariantCulture, $"""
                 CREATE TABLE IF NOT EXISTS {Database}.{view}_local
                 (
@@ -96,18 +110,23 @@ public static class ClickHouseExport
                 """);
         }
 
+        _ = sql.Append(SharedViews);
         AddEventViews(history, sql);
         return sql.ToString();
     }
 
-    private static string TypeOf(string column, string order)
+    private static string TypeOf(string view, string column, string order)
     {
         string type = _texts.Contains(column) ? "String" : "Int64";
         bool isKey = order.Split(", ").Contains(column);
-        return _nullable.Contains(column) && !isKey ? $"Nullable({type})" : type;
+        bool isNullable = _nullable.Contains(column) || (view == "notes" && column == "probe");
+        return isNullable && !isKey ? $"Nullable({type})" : type;
     }
 
-    /// <summary>One view for each event name; the functions are those of version 18 and of today.</summary>
+    /// <summary>
+    /// One view for each event name; the functions are those of version 18 and of today. An argument that an event does
+    /// not have (it was recorded behind the instruction, or could not be read) is NULL, arrays are their JSON.
+    /// </summary>
     private static void AddEventViews(TraceHistory history, StringBuilder sql)
     {
         using SqliteStatement statement = history.Database.Prepare("""
@@ -131,8 +150,12 @@ public static class ClickHouseExport
             if (!statement.IsNull(2))
             {
                 string argument = statement.Text(2);
-                bool isText = ArgumentText.StyleOf(statement.Text(3)) == ArgumentStyle.Text;
-                _ = sql.Append(CultureInfo.InvariantCulture, $", visitParamExtract{(isText ? "String" : "Int")}(args, {Text(argument)}) AS {Name(EventViews.ColumnOf(argument))}");
+                string type = statement.Text(3);
+                string extract = type.EndsWith(']') ? "Raw" : ArgumentText.StyleOf(type) == ArgumentStyle.Text ? "String" : "Int";
+                string key = Text(argument);
+                _ = sql.Append(
+                    CultureInfo.InvariantCulture,
+                    $", if(visitParamExtractRaw(args, {key}) IN ('', 'null'), NULL, visitParamExtract{extract}(args, {key})) AS {Name(EventViews.ColumnOf(argument))}");
             }
         }
 

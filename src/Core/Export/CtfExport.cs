@@ -9,9 +9,10 @@ namespace KprobeTrace.Export;
 
 /// <summary>Writes a Common Trace Format 1.8 trace: a folder with <c>metadata</c> and one stream.</summary>
 /// <remarks>
-/// Specification: https://diamon.org/ctf. One event class for each probe. Integers are little-endian 64-bit, texts
-/// NUL-terminated; field names carry a leading underscore, which readers take off, because names in metadata must not
-/// be keywords.
+/// Specification: https://diamon.org/ctf. What an event does not have is no field of it, so each shape of a probe's
+/// events is an event class of its own (<see cref="CtfEventClass"/>); the metadata is written last, when all are known.
+/// Integers are little-endian 64-bit, texts NUL-terminated; field names carry a leading underscore, which readers take
+/// off, because names in metadata must not be keywords.
 /// </remarks>
 public static class CtfExport
 {
@@ -39,12 +40,16 @@ public static class CtfExport
 
     private static void WriteTrace(TraceHistory history, ExportRun run, string folder, ExportOptions options)
     {
-        File.WriteAllText(Path.Combine(folder, "metadata"), Metadata(run), new UTF8Encoding(false));
-        using FileStream stream = new(Path.Combine(folder, "stream_0"), FileMode.CreateNew, FileAccess.Write);
-        WriteEvents(history.Database, run, stream, options);
+        Dictionary<CtfEventClass, uint> classes = [];
+        using (FileStream stream = new(Path.Combine(folder, "stream_0"), FileMode.CreateNew, FileAccess.Write))
+        {
+            WriteEvents(history.Database, run, classes, stream, options);
+        }
+
+        File.WriteAllText(Path.Combine(folder, "metadata"), Metadata(run, classes), new UTF8Encoding(false));
     }
 
-    private static string Metadata(ExportRun run)
+    private static string Metadata(ExportRun run, Dictionary<CtfEventClass, uint> classes)
     {
         StringBuilder text = new();
         _ = text.Append(CultureInfo.InvariantCulture, $$"""
@@ -84,37 +89,14 @@ public static class CtfExport
                     uint64_t _seq;
                     uint16_t _cpu_id;
                     enum : uint8_t { "pre" = 0, "post" = 1, "fault" = 2, "ret" = 3 } _kind;
-                    int32_t _pid;
-                    string _comm;
                     xint64_t _address;
                 };
             };
 
             """);
-        foreach (ExportProbe probe in run.Probes.Values)
+        foreach ((CtfEventClass shape, uint id) in classes)
         {
-            _ = text.Append(CultureInfo.InvariantCulture, $$"""
-                event {
-                    id = {{probe.Id}};
-                    name = {{Quote(probe.Name)}};
-                    stream_id = 0;
-                    fields := struct {
-
-                """);
-            foreach (ExportArgument argument in probe.Arguments)
-            {
-                string type = argument.IsText
-                    ? "string"
-                    : ArgumentText.StyleOf(argument.Type) switch
-                    {
-                        ArgumentStyle.Hex or ArgumentStyle.Symbol => "xint64_t",
-                        ArgumentStyle.Unsigned => "uint64_t",
-                        _ => "int64_t",
-                    };
-                _ = text.Append(CultureInfo.InvariantCulture, $"        {type} _{argument.Name};\n");
-            }
-
-            _ = text.Append("    };\n};\n");
+            shape.Declare(text, id, Quote(shape.Name));
         }
 
         return text.ToString();
@@ -138,10 +120,14 @@ public static class CtfExport
         return text.Append('"').ToString();
     }
 
-    private static void WriteEvents(SqliteDatabase database, ExportRun run, Stream stream, ExportOptions options)
+    private static void WriteEvents(
+        SqliteDatabase database, ExportRun run, Dictionary<CtfEventClass, uint> classes, Stream stream, ExportOptions options)
     {
         using SqliteStatement events = database.Prepare("""
-            SELECT seq, time_ns, cpu, kind & 3, probe, pid, comm, address, args FROM kt_event WHERE run = ?1 ORDER BY seq
+            SELECT e.seq, e.time_ns, e.cpu, e.kind & 3, e.probe, e.pid, e.comm, e.address, e.args,
+                   f.vector, f.error_code, f.cr2, f.handled
+            FROM kt_event e LEFT JOIN kt_fault f ON f.run = e.run AND f.seq = e.seq
+            WHERE e.run = ?1 ORDER BY e.seq
             """);
         _ = events.Bind(1, run.Run);
         ArgumentValues arguments = new();
@@ -151,7 +137,7 @@ public static class CtfExport
         long done = 0;
         while (events.Step())
         {
-            int length = Encode(events, run, arguments, ref one);
+            int length = Encode(events, run, classes, arguments, ref one);
             if (used + length > packet.Length)
             {
                 WritePacket(packet, used, stream);
@@ -185,45 +171,85 @@ public static class CtfExport
         stream.Write(packet, 0, used);
     }
 
-    private static int Encode(SqliteStatement row, ExportRun run, ArgumentValues arguments, ref byte[] target)
+    private static int Encode(
+        SqliteStatement row, ExportRun run, Dictionary<CtfEventClass, uint> classes, ArgumentValues arguments, ref byte[] target)
     {
         ExportProbe probe = run.Probes[row.Int64(4)];
         byte[] comm = row.IsNull(6) ? [] : run.Comm(row.Int64(6));
         ReadOnlySpan<byte> json = row.Utf8(8);
 
-        // A text never takes more bytes than its JSON form does; every other field takes at most eight.
-        int most = 64 + comm.Length + json.Length + (probe.Arguments.Count * 16);
+        // A text never takes more bytes than its JSON form does; every other field takes at most nine.
+        int most = 80 + comm.Length + json.Length + (probe.Arguments.Count * 16);
         if (target.Length < most)
         {
             target = new byte[most * 2];
         }
 
+        arguments.Read(json);
+        CtfEventClass shape = new(
+            probe, row.Int32(3), HasTask: !row.IsNull(5), HasFault: !row.IsNull(9), CtfEventClass.ShapeOf(probe, arguments));
+        if (!classes.TryGetValue(shape, out uint id))
+        {
+            classes.Add(shape, id = (uint)classes.Count);
+        }
+
         Span<byte> span = target;
-        BinaryPrimitives.WriteUInt32LittleEndian(span, (uint)probe.Id);
+        BinaryPrimitives.WriteUInt32LittleEndian(span, id);
         BinaryPrimitives.WriteUInt64LittleEndian(span[4..], row.UInt64(1));
         BinaryPrimitives.WriteUInt64LittleEndian(span[12..], row.UInt64(0));
         BinaryPrimitives.WriteUInt16LittleEndian(span[20..], (ushort)row.Int64(2));
         span[22] = (byte)row.Int64(3);
-        BinaryPrimitives.WriteInt32LittleEndian(span[23..], row.Int32(5));
-        int at = 27;
-        PutText(comm, span, ref at);
-        BinaryPrimitives.WriteInt64LittleEndian(span[at..], row.IsNull(7) ? probe.Address : row.Int64(7));
-        at += 8;
-        arguments.Read(json);
+        BinaryPrimitives.WriteInt64LittleEndian(span[23..], row.IsNull(7) ? probe.Address : row.Int64(7));
+        int at = 31;
+        if (shape.HasTask)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(span[at..], row.Int32(5));
+            at += 4;
+            PutText(comm, span, ref at);
+        }
+
+        if (shape.HasFault)
+        {
+            span[at++] = (byte)row.Int64(9);
+            BinaryPrimitives.WriteUInt32LittleEndian(span[at..], (uint)row.Int64(10));
+            BinaryPrimitives.WriteUInt64LittleEndian(span[(at + 4)..], row.UInt64(11));
+            at += 12;
+            span[at++] = (byte)row.Int64(12);
+        }
+
+        PutArguments(probe, shape.Arguments, arguments, span, ref at);
+        return at;
+    }
+
+    private static void PutArguments(
+        ExportProbe probe, CtfArguments shape, ArgumentValues arguments, Span<byte> span, ref int at)
+    {
+        if (shape == CtfArguments.None)
+        {
+            return;
+        }
+
         for (int i = 0; i < probe.Arguments.Count; i++)
         {
-            if (probe.Arguments[i].IsText)
+            bool isText = probe.Arguments[i].IsText;
+            string? text = isText ? arguments.Text(i) : null;
+            long? number = isText ? null : arguments.Number(i);
+            bool isThere = text is not null || number is not null;
+            if (shape == CtfArguments.Some)
             {
-                PutText(Encoding.UTF8.GetBytes(arguments.Text(i) ?? "(fault)"), span, ref at);
+                span[at++] = isThere ? (byte)1 : (byte)0;
             }
-            else
+
+            if (text is not null)
             {
-                BinaryPrimitives.WriteInt64LittleEndian(span[at..], arguments.Number(i) ?? 0);
+                PutText(Encoding.UTF8.GetBytes(text), span, ref at);
+            }
+            else if (isThere)
+            {
+                BinaryPrimitives.WriteInt64LittleEndian(span[at..], number!.Value);
                 at += 8;
             }
         }
-
-        return at;
     }
 
     /// <summary>A text ends at its first NUL, so one within it is left out.</summary>

@@ -138,7 +138,9 @@ public static class HtmlExport
             long from = span.Int64(0);
             UInt128 width = (UInt128)Math.Max(1, span.Int64(1) - from + 1);
             Dictionary<long, long[]> rows = [];
-            using (SqliteStatement events = _database.Prepare("SELECT probe, time_ns FROM kt_event WHERE run = ?1 ORDER BY seq"))
+            using (SqliteStatement events = _database.Prepare($"""
+                SELECT probe, time_ns FROM kt_event e WHERE run = ?1 AND {HitCounts.IsHit("kind & 3", "e")} ORDER BY seq
+                """))
             {
                 _ = events.Bind(1, _run);
                 long done = 0;
@@ -305,7 +307,15 @@ public static class HtmlExport
                 first = false;
                 foreach (int column in (ReadOnlySpan<int>)[0, 1, 2, 3, 4, 5])
                 {
-                    _output.WriteInteger(column == 3 ? row.Int64(3) & 3 : row.Int64(column));
+                    if (column == 5 && row.IsNull(column))
+                    {
+                        _output.Write("null"u8);
+                    }
+                    else
+                    {
+                        _output.WriteInteger(column == 3 ? row.Int64(3) & 3 : row.Int64(column));
+                    }
+
                     _output.WriteByte((byte)',');
                 }
 

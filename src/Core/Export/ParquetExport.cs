@@ -10,7 +10,9 @@ namespace KprobeTrace.Export;
 /// <summary>Writes Parquet files partitioned as <c>run=…/name=…</c>, so that an engine reads them as one data set.</summary>
 /// <remarks>
 /// Each file holds the events of one name in one run: the columns of <c>events</c> but run and name (the folders say
-/// them), the registers, and one column for each argument with the prefix <c>arg_</c>.
+/// them), the registers, and one column for each argument with the prefix <c>arg_</c>. Addresses, registers and arguments
+/// of 64 unsigned bits have the logical type of unsigned numbers, so that they compare as such; all other numbers are
+/// signed, so that their differences may be negative.
 /// </remarks>
 public static class ParquetExport
 {
@@ -90,23 +92,26 @@ public static class ParquetExport
         private readonly List<ExportArgument> _arguments;
         private readonly Dictionary<long, int[]> _positions = [];
         private readonly List<(DataField Field, long?[] Values)> _numbers = [];
+        private readonly List<(DataField Field, ulong?[] Values)> _addresses = [];
         private readonly List<(DataField Field, string?[] Values)> _texts = [];
         private readonly List<DataField> _order = [];
         private readonly ArgumentValues _values = new();
 
         internal Columns(List<ExportProbe> probes)
         {
-            _arguments = [.. probes.SelectMany(static p => p.Arguments).DistinctBy(static a => a.Name)];
+            _arguments = [.. probes.SelectMany(static p => p.Arguments).GroupBy(static a => a.Name).Select(Merge)];
             foreach (ExportProbe probe in probes)
             {
                 _positions.Add(probe.Id, [.. _arguments.Select(a => IndexOf(probe.Arguments, a.Name))]);
             }
 
-            string[] numbers = ["seq", "time_ns", "insn", "cpu", "probe", "address", "pid"];
+            string[] numbers = ["seq", "time_ns", "insn", "cpu", "probe", "pid"];
             foreach (string name in numbers)
             {
                 AddNumber(name);
             }
+
+            AddAddress("address");
 
             AddText("kind");
             AddText("symbol");
@@ -114,7 +119,7 @@ public static class ParquetExport
             AddText("caller");
             foreach (string name in _registers)
             {
-                AddNumber(name);
+                AddAddress(name);
             }
 
             foreach (ExportArgument argument in _arguments)
@@ -122,6 +127,10 @@ public static class ParquetExport
                 if (argument.IsText)
                 {
                     AddText("arg_" + argument.Name);
+                }
+                else if (IsUnsigned64(argument))
+                {
+                    AddAddress("arg_" + argument.Name);
                 }
                 else
                 {
@@ -156,6 +165,23 @@ public static class ParquetExport
             }
         }
 
+        /// <summary>Probes of one name may type an argument differently: what one column can hold of all of them.</summary>
+        private static ExportArgument Merge(IGrouping<string, ExportArgument> same)
+        {
+            ExportArgument first = same.First();
+            if (same.Any(static a => a.IsText))
+            {
+                return first with { IsText = true };
+            }
+
+            return same.All(IsUnsigned64) ? first : first with { Type = "s64" };
+        }
+
+        /// <summary>True for numbers that may lie above 2^63 and mean it.</summary>
+        private static bool IsUnsigned64(ExportArgument argument) => !argument.IsText
+            && (argument.Type is "" or "u64" or "x64" || ArgumentText.StyleOf(argument.Type) == ArgumentStyle.Symbol
+                || (argument.Type[0] == 'b' && argument.Type.StartsWith("b64", StringComparison.Ordinal)));
+
         private static int IndexOf(IReadOnlyList<ExportArgument> arguments, string name)
         {
             for (int i = 0; i < arguments.Count; i++)
@@ -173,12 +199,18 @@ public static class ParquetExport
         {
             using ParquetRowGroupWriter group = writer.CreateRowGroup();
             Dictionary<DataField, long?[]> numbers = _numbers.ToDictionary(static n => n.Field, static n => n.Values);
+            Dictionary<DataField, ulong?[]> addresses = _addresses.ToDictionary(static n => n.Field, static n => n.Values);
             Dictionary<DataField, string?[]> texts = _texts.ToDictionary(static n => n.Field, static n => n.Values);
             foreach (DataField field in _order)
             {
                 if (numbers.TryGetValue(field, out long?[]? values))
                 {
                     await group.WriteAsync<long>(field, values.AsMemory(0, count), cancellationToken: cancellation)
+                        .ConfigureAwait(false);
+                }
+                else if (addresses.TryGetValue(field, out ulong?[]? unsigned))
+                {
+                    await group.WriteAsync<ulong>(field, unsigned.AsMemory(0, count), cancellationToken: cancellation)
                         .ConfigureAwait(false);
                 }
                 else
@@ -194,8 +226,7 @@ public static class ParquetExport
             ExportProbe probe = run.Probes[row.Int64(5)];
             long?[] numbers =
             [
-                row.Int64(0), row.Int64(1), row.Int64(2), row.Int64(3), row.Int64(5),
-                row.IsNull(6) ? probe.Address : row.Int64(6), row.IsNull(7) ? null : row.Int64(7),
+                row.Int64(0), row.Int64(1), row.Int64(2), row.Int64(3), row.Int64(5), row.IsNull(7) ? null : row.Int64(7),
             ];
             for (int i = 0; i < numbers.Length; i++)
             {
@@ -206,13 +237,15 @@ public static class ParquetExport
             _texts[1].Values[index] = probe.Symbol;
             _texts[2].Values[index] = row.IsNull(8) ? null : System.Text.Encoding.UTF8.GetString(run.Comm(row.Int64(8)));
             _texts[3].Values[index] = row.TextOrNull(10);
+            _addresses[0].Values[index] = row.IsNull(6) ? unchecked((ulong)probe.Address) : row.UInt64(6);
             for (int i = 0; i < _registers.Length; i++)
             {
-                _numbers[numbers.Length + i].Values[index] = row.IsNull(11 + i) ? null : row.Int64(11 + i);
+                _addresses[1 + i].Values[index] = row.IsNull(11 + i) ? null : row.UInt64(11 + i);
             }
 
             _values.Read(row.Utf8(9));
-            int number = numbers.Length + _registers.Length;
+            int number = numbers.Length;
+            int address = 1 + _registers.Length;
             int text = 4;
             int[] positions = _positions[probe.Id];
             for (int i = 0; i < _arguments.Count; i++)
@@ -224,7 +257,15 @@ public static class ParquetExport
                 }
                 else
                 {
-                    _numbers[number++].Values[index] = position < 0 ? null : _values.Number(position);
+                    long? value = position < 0 ? null : _values.Number(position);
+                    if (IsUnsigned64(_arguments[i]))
+                    {
+                        _addresses[address++].Values[index] = value is { } n ? unchecked((ulong)n) : null;
+                    }
+                    else
+                    {
+                        _numbers[number++].Values[index] = value;
+                    }
                 }
             }
         }
@@ -233,6 +274,13 @@ public static class ParquetExport
         {
             DataField<long?> field = new(name);
             _numbers.Add((field, new long?[RowsPerGroup]));
+            _order.Add(field);
+        }
+
+        private void AddAddress(string name)
+        {
+            DataField<ulong?> field = new(name);
+            _addresses.Add((field, new ulong?[RowsPerGroup]));
             _order.Add(field);
         }
 

@@ -177,6 +177,12 @@ public static class PerfettoExport
             for (int i = 0; i < probe.Arguments.Count && i < _arguments.Count; i++)
             {
                 ExportArgument argument = probe.Arguments[i];
+                if (_arguments.IsNull(i))
+                {
+                    // It could not be read: a query finds NULL where no annotation is.
+                    continue;
+                }
+
                 int annotation = _packets.Begin(EventAnnotation);
                 _packets.Text(AnnotationName, argument.Name);
                 if (_arguments.Number(i) is { } number)
@@ -186,7 +192,7 @@ public static class PerfettoExport
                 }
                 else
                 {
-                    _packets.Text(AnnotationText, _arguments.Text(i) ?? "(fault)");
+                    _packets.Text(AnnotationText, _arguments.Text(i) ?? "");
                 }
 
                 _packets.End(annotation);

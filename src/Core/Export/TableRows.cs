@@ -15,6 +15,9 @@ public sealed class TableRows : IRowSink
     /// <summary>Rows that are looked at before the first is written.</summary>
     public const int Lookahead = 1000;
 
+    /// <summary>Characters that are looked at before the first row is written, however few rows they are.</summary>
+    private const long LookaheadCharacters = 4 << 20;
+
     private readonly Utf8Output _output;
     private readonly bool _markdown;
     private readonly int _maxWidth;
@@ -26,6 +29,7 @@ public sealed class TableRows : IRowSink
     private bool _started;
     private bool _upright;
     private long _rows;
+    private long _characters;
 
     /// <summary>Writes to <paramref name="output"/>.</summary>
     /// <param name="output">Where to.</param>
@@ -90,7 +94,12 @@ public sealed class TableRows : IRowSink
         }
 
         _pending.Add(cells);
-        if (_pending.Count == Lookahead)
+        foreach (string cell in cells)
+        {
+            _characters += cell.Length;
+        }
+
+        if (_pending.Count == Lookahead || _characters > LookaheadCharacters)
         {
             Start();
         }

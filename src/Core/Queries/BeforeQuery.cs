@@ -62,7 +62,7 @@ public sealed record BeforeQuery
         };
     }
 
-    /// <summary>The sequence number of the n-th fault of a run, counted from 1.</summary>
+    /// <summary>The sequence number of the n-th fault of a probed instruction of a run, counted from 1.</summary>
     /// <exception cref="KprobeTraceException">There are fewer faults.</exception>
     public static long SeqOfFault(TraceHistory history, long run, long number)
     {
@@ -73,8 +73,8 @@ public sealed record BeforeQuery
         return seq.Count == 1
             ? seq[0]
             : throw new KprobeTraceException(
-                $"run {run} has {database.ScalarInt64($"SELECT count(*) FROM kt_fault WHERE run = {run}")} faults; " +
-                $"there is no fault {number}");
+                $"run {run} has {database.ScalarInt64($"SELECT count(*) FROM kt_fault WHERE run = {run}")} faults of probed instructions; " +
+                $"there is no fault {number}. The guest's other faults are the hits of probes on its fault handlers");
     }
 
     private static List<long> Last(SqliteDatabase database, long run, long seq, IReadOnlyList<string> patterns)

@@ -1,13 +1,21 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
 
 namespace KprobeTrace.Queries;
 
 /// <summary>Counts rows of a view by an expression.</summary>
+/// <remarks>
+/// Of <c>events</c> and the views of single events hits are counted (see <see cref="HitCounts"/>), unless kinds are chosen
+/// or one of the expressions speaks of <c>kind</c>.
+/// </remarks>
 public sealed record HistogramQuery
 {
+    /// <summary>Buckets that are held at most; more are refused unless <see cref="Limit"/> cuts them off.</summary>
+    private const int MaxBuckets = 1 << 20;
+
     /// <summary>SQL expression to count by.</summary>
     public required string Key { get; init; }
 
@@ -23,12 +31,23 @@ public sealed record HistogramQuery
     /// <summary>SQL condition, or null.</summary>
     public string? Where { get; init; }
 
+    /// <summary>Kinds of events to count; hits without any.</summary>
+    public IReadOnlyList<string> Kinds { get; init; } = [];
+
     /// <summary>The run, 0 for all.</summary>
     public long Run { get; init; }
 
+    /// <summary>How many buckets to return, 0 for all.</summary>
+    public int Limit { get; init; }
+
     /// <summary>Runs the query; buckets of powers of two come in order, others the most frequent first.</summary>
     /// <exception cref="KprobeTraceException">An expression is wrong.</exception>
-    public IReadOnlyList<HistogramBucket> Read(TraceHistory history, CancellationToken cancellation = default)
+    public IReadOnlyList<HistogramBucket> Read(TraceHistory history, CancellationToken cancellation = default) =>
+        Read(history, out _, cancellation);
+
+    /// <summary>The same, and says how many buckets there are.</summary>
+    /// <exception cref="KprobeTraceException">An expression is wrong, or there are too many buckets to hold.</exception>
+    public IReadOnlyList<HistogramBucket> Read(TraceHistory history, out long all, CancellationToken cancellation = default)
     {
         SqliteDatabase database = history.Database;
         SqlFunctions.Register(history);
@@ -37,7 +56,13 @@ public sealed record HistogramQuery
         try
         {
             using SqliteStatement statement = Prepare(database);
-            return Log2 ? ReadPowers(statement) : ReadGroups(statement);
+            List<HistogramBucket> buckets = Log2 ? ReadPowers(statement, out all) : ReadGroups(statement, out all);
+            if (Limit > 0 && buckets.Count > Limit)
+            {
+                buckets.RemoveRange(Limit, buckets.Count - Limit);
+            }
+
+            return buckets;
         }
         catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
         {
@@ -52,7 +77,7 @@ public sealed record HistogramQuery
 
     private SqliteStatement Prepare(SqliteDatabase database)
     {
-        string sql = Sql(View ?? "events");
+        string sql = Sql(View ?? "events", KindCondition(database));
         try
         {
             return Single(database, sql);
@@ -61,7 +86,7 @@ public sealed record HistogramQuery
         {
             try
             {
-                return Single(database, Sql("calls"));
+                return Single(database, Sql("calls", ""));
             }
             catch (SqliteException)
             {
@@ -87,7 +112,45 @@ public sealed record HistogramQuery
         throw new KprobeTraceException("SQL: --key, --value and --where take one expression each, without a semicolon");
     }
 
-    private string Sql(string view)
+    /// <summary>The SQL that leaves hits, or the kinds that were chosen.</summary>
+    private string KindCondition(SqliteDatabase database)
+    {
+        bool isChosen = Kinds.Count > 0;
+        string view = View ?? "events";
+        bool hasKinds = view.Equals("events", StringComparison.OrdinalIgnoreCase) || IsEventView(database, view);
+        if (!hasKinds)
+        {
+            return isChosen
+                ? throw new KprobeTraceException($"--kind chooses events; the view {view} has no kinds of them")
+                : "";
+        }
+
+        if (!isChosen && (SpeaksOfKind(Key) || SpeaksOfKind(Value) || SpeaksOfKind(Where) || !HasHits(database)))
+        {
+            return "";
+        }
+
+        IReadOnlyList<string> kinds = isChosen ? Kinds : HitCounts.Kinds;
+        return $" AND kind IN ({string.Join(", ", kinds.Select(static k => SqlText.Literal(Schema.Kinds[EventSelection.KindNumber(k)])))})";
+    }
+
+    private static bool SpeaksOfKind(string? expression) =>
+        expression is not null && Regex.IsMatch(expression, @"\bkind\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
+
+    private static bool IsEventView(SqliteDatabase database, string view)
+    {
+        using SqliteStatement statement = database.Prepare("SELECT 1 FROM kt_probe WHERE view = ?1 COLLATE NOCASE LIMIT 1");
+        return statement.Bind(1, view).Step();
+    }
+
+    private bool HasHits(SqliteDatabase database)
+    {
+        using SqliteStatement statement = database.Prepare(
+            "SELECT 1 FROM kt_tally WHERE kind IN (0, 3) AND (?1 = 0 OR run = ?1) LIMIT 1");
+        return statement.Bind(1, Run).Step();
+    }
+
+    private string Sql(string view, string kinds)
     {
         StringBuilder sql = new("SELECT (");
         _ = sql.Append(Key).Append("\n) AS k");
@@ -98,10 +161,12 @@ public sealed record HistogramQuery
         else
         {
             _ = sql.Append(", count(*)");
-            _ = sql.Append(Value is null ? ", NULL, NULL, NULL" : $", total(({Value}\n)), min(({Value}\n)), max(({Value}\n))");
+            _ = sql.Append(Value is null
+                ? ", 0, NULL, NULL, NULL"
+                : $", count(({Value}\n)), total(({Value}\n)), min(({Value}\n)), max(({Value}\n))");
         }
 
-        _ = sql.Append(" FROM ").Append(SqlText.Identifier(view)).Append(" WHERE 1");
+        _ = sql.Append(" FROM ").Append(SqlText.Identifier(view)).Append(" WHERE 1").Append(kinds);
         if (Run != 0)
         {
             _ = sql.Append(CultureInfo.InvariantCulture, $" AND run = {Run}");
@@ -115,25 +180,37 @@ public sealed record HistogramQuery
         return (Log2 ? sql : sql.Append(" GROUP BY k ORDER BY 2 DESC, 1")).ToString();
     }
 
-    private static List<HistogramBucket> ReadGroups(SqliteStatement statement)
+    private List<HistogramBucket> ReadGroups(SqliteStatement statement, out long all)
     {
         List<HistogramBucket> buckets = [];
-        while (statement.Step())
+        for (all = 0; statement.Step(); all++)
         {
-            bool hasValue = !statement.IsNull(3);
+            if (Limit > 0 && all >= Limit)
+            {
+                continue;
+            }
+
+            if (all == MaxBuckets)
+            {
+                throw new KprobeTraceException(
+                    $"there are more than {MaxBuckets:N0} different keys; print the most frequent with --limit, or ask with query");
+            }
+
+            bool hasValue = !statement.IsNull(4);
             buckets.Add(new HistogramBucket(
                 statement.TextOrNull(0) ?? "(null)",
                 statement.Int64(1),
-                hasValue ? statement.Double(2) : null,
+                statement.Int64(2),
                 hasValue ? statement.Double(3) : null,
-                hasValue ? statement.Double(4) : null));
+                hasValue ? statement.Double(4) : null,
+                hasValue ? statement.Double(5) : null));
         }
 
         return buckets;
     }
 
     /// <summary>Adds up here what SQLite would have to sort first: there are at most 128 buckets.</summary>
-    private static List<HistogramBucket> ReadPowers(SqliteStatement statement)
+    private static List<HistogramBucket> ReadPowers(SqliteStatement statement, out long all)
     {
         SortedDictionary<long, Totals> buckets = [];
         Totals? last = null;
@@ -188,6 +265,7 @@ public sealed record HistogramQuery
             result.Add(totals.ToBucket(text));
         }
 
+        all = result.Count;
         return result;
     }
 
@@ -196,19 +274,19 @@ public sealed record HistogramQuery
         private double _sum;
         private double _min = double.PositiveInfinity;
         private double _max = double.NegativeInfinity;
-        private bool _any;
+        private long _values;
 
         internal long Count { get; set; }
 
         internal void AddValue(double value)
         {
-            _any = true;
+            _values++;
             _sum += value;
             _min = Math.Min(_min, value);
             _max = Math.Max(_max, value);
         }
 
         internal HistogramBucket ToBucket(string key) =>
-            new(key, Count, _any ? _sum : null, _any ? _min : null, _any ? _max : null);
+            new(key, Count, _values, _values > 0 ? _sum : null, _values > 0 ? _min : null, _values > 0 ? _max : null);
     }
 }

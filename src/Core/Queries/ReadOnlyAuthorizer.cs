@@ -35,14 +35,23 @@ internal static unsafe class ReadOnlyAuthorizer
 
     // SAFETY: called by SQLite with NUL-terminated strings or null pointers; no exception leaves it.
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Authorize(nint data, int action, byte* first, byte* second, byte* database, byte* trigger) =>
-        action switch
+    private static int Authorize(nint data, int action, byte* first, byte* second, byte* database, byte* trigger)
+    {
+        try
         {
-            Read or Select or Recursive => Allow,
-            Function => Is(second, "load_extension") ? Deny : Allow,
-            Pragma => IsHarmless(first, second) ? Allow : Deny,
-            _ => Deny,
-        };
+            return action switch
+            {
+                Read or Select or Recursive => Allow,
+                Function => Is(second, "load_extension") ? Deny : Allow,
+                Pragma => IsHarmless(first, second) ? Allow : Deny,
+                _ => Deny,
+            };
+        }
+        catch (OutOfMemoryException)
+        {
+            return Deny;
+        }
+    }
 
     private static bool IsHarmless(byte* name, byte* value)
     {

@@ -39,12 +39,13 @@ internal static unsafe class SqlFunctions
 
         // The second registration owns the handle: SQLite frees it when the connection closes.
         Create(database, "sym", 2, data, &Sym, null, null, &Free);
-        Aggregate(database, "percentile", 2, 0);
-        Aggregate(database, "median", 1, 50);
-        Aggregate(database, "p50", 1, 50);
-        Aggregate(database, "p90", 1, 90);
-        Aggregate(database, "p95", 1, 95);
-        Aggregate(database, "p99", 1, 99);
+        PercentileBudget budget = new();
+        Aggregate(database, "percentile", 2, 0, budget);
+        Aggregate(database, "median", 1, 50, budget);
+        Aggregate(database, "p50", 1, 50, budget);
+        Aggregate(database, "p90", 1, 90, budget);
+        Aggregate(database, "p95", 1, 95, budget);
+        Aggregate(database, "p99", 1, 99, budget);
         _registered.Add(history, symbols);
     }
 
@@ -52,8 +53,11 @@ internal static unsafe class SqlFunctions
         nint database, string name, int arguments, nint data, delegate* unmanaged[Cdecl]<nint, int, nint*, void> call) =>
         Create(database, name, arguments, data, call, null, null, null);
 
-    private static void Aggregate(nint database, string name, int arguments, int percent) =>
-        Create(database, name, arguments, percent, null, &Collect, &Percentile, null);
+    private static void Aggregate(nint database, string name, int arguments, int percent, PercentileBudget budget)
+    {
+        nint data = GCHandle.ToIntPtr(GCHandle.Alloc(new PercentileSettings(percent, budget)));
+        Create(database, name, arguments, data, null, &Collect, &Percentile, &Free);
+    }
 
     private static void Create(
         nint database,
@@ -74,17 +78,24 @@ internal static unsafe class SqlFunctions
     }
 
     // SAFETY (all callbacks): SQLite passes valid value pointers and keeps them alive during the call; no exception
-    // leaves a callback.
+    // leaves a callback, since the native frames above it could not be unwound.
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Hex64(nint context, int count, nint* values)
     {
-        if (SqliteLibrary.ValueType(values[0]) != SqliteLibrary.TypeInteger)
+        try
         {
-            SqliteLibrary.ResultNull(context);
-            return;
-        }
+            if (SqliteLibrary.ValueType(values[0]) != SqliteLibrary.TypeInteger)
+            {
+                SqliteLibrary.ResultNull(context);
+                return;
+            }
 
-        Result(context, $"0x{SqliteLibrary.ValueInt64(values[0]):x}");
+            Result(context, $"0x{SqliteLibrary.ValueInt64(values[0]):x}");
+        }
+        catch (Exception e)
+        {
+            Fail(context, e);
+        }
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
@@ -103,76 +114,101 @@ internal static unsafe class SqlFunctions
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Sym(nint context, int count, nint* values)
     {
-        if (SqliteLibrary.ValueType(values[0]) != SqliteLibrary.TypeInteger)
-        {
-            SqliteLibrary.ResultNull(context);
-            return;
-        }
-
         try
         {
+            if (SqliteLibrary.ValueType(values[0]) != SqliteLibrary.TypeInteger)
+            {
+                SqliteLibrary.ResultNull(context);
+                return;
+            }
+
             SymbolLookup symbols = (SymbolLookup)GCHandle.FromIntPtr(SqliteLibrary.UserData(context)).Target!;
             long run = count > 1 ? SqliteLibrary.ValueInt64(values[1]) : 0;
             Result(context, symbols.Name(unchecked((ulong)SqliteLibrary.ValueInt64(values[0])), run));
         }
-        catch (KprobeTraceException e)
+        catch (Exception e)
         {
-            Fail(context, e.Message);
+            Fail(context, e);
         }
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Collect(nint context, int count, nint* values)
     {
-        int type = SqliteLibrary.ValueType(values[0]);
-        if (type is not (SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat))
+        try
         {
-            return;
-        }
+            int type = SqliteLibrary.ValueType(values[0]);
+            if (type is not (SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat))
+            {
+                return;
+            }
 
-        nint* slot = (nint*)SqliteLibrary.AggregateContext(context, sizeof(nint));
-        if (slot is null)
+            nint* slot = (nint*)SqliteLibrary.AggregateContext(context, sizeof(nint));
+            if (slot is null)
+            {
+                return;
+            }
+
+            PercentileSettings settings = (PercentileSettings)GCHandle.FromIntPtr(SqliteLibrary.UserData(context)).Target!;
+            if (*slot == 0)
+            {
+                double percent = count > 1 ? SqliteLibrary.ValueDouble(values[1]) : settings.Percent;
+                *slot = GCHandle.ToIntPtr(GCHandle.Alloc(new PercentileState(percent, settings.Budget)));
+            }
+
+            PercentileState state = (PercentileState)GCHandle.FromIntPtr(*slot).Target!;
+            if (type == SqliteLibrary.TypeInteger)
+            {
+                state.Add(SqliteLibrary.ValueInt64(values[0]));
+            }
+            else
+            {
+                state.Add(SqliteLibrary.ValueDouble(values[0]));
+            }
+        }
+        catch (Exception e)
         {
-            return;
+            Fail(context, e);
         }
-
-        if (*slot == 0)
-        {
-            double percent = count > 1
-                ? SqliteLibrary.ValueDouble(values[1])
-                : SqliteLibrary.UserData(context);
-            *slot = GCHandle.ToIntPtr(GCHandle.Alloc(new PercentileState(percent)));
-        }
-
-        PercentileState state = (PercentileState)GCHandle.FromIntPtr(*slot).Target!;
-        state.Add(SqliteLibrary.ValueDouble(values[0]), type == SqliteLibrary.TypeInteger);
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Percentile(nint context)
     {
-        nint* slot = (nint*)SqliteLibrary.AggregateContext(context, 0);
-        if (slot is null || *slot == 0)
+        try
         {
-            SqliteLibrary.ResultNull(context);
-            return;
-        }
+            nint* slot = (nint*)SqliteLibrary.AggregateContext(context, 0);
+            if (slot is null || *slot == 0)
+            {
+                SqliteLibrary.ResultNull(context);
+                return;
+            }
 
-        GCHandle handle = GCHandle.FromIntPtr(*slot);
-        PercentileState state = (PercentileState)handle.Target!;
-        handle.Free();
-        *slot = 0;
-        if (state.Percent is not (>= 0 and <= 100))
-        {
-            Fail(context, "percentile: the second argument goes from 0 to 100");
+            GCHandle handle = GCHandle.FromIntPtr(*slot);
+            using PercentileState state = (PercentileState)handle.Target!;
+            handle.Free();
+            *slot = 0;
+            if (state.Percent is not (>= 0 and <= 100))
+            {
+                Fail(context, "percentile: the second argument goes from 0 to 100");
+            }
+            else if (state.Count == 0)
+            {
+                // Its first value could not be kept, and the query ended there.
+                SqliteLibrary.ResultNull(context);
+            }
+            else if (state.Integers)
+            {
+                SqliteLibrary.ResultInt64(context, state.Integer());
+            }
+            else
+            {
+                SqliteLibrary.ResultDouble(context, state.Real());
+            }
         }
-        else if (state.Integers)
+        catch (Exception e)
         {
-            SqliteLibrary.ResultInt64(context, (long)state.Value());
-        }
-        else
-        {
-            SqliteLibrary.ResultDouble(context, state.Value());
+            Fail(context, e);
         }
     }
 
@@ -194,6 +230,16 @@ internal static unsafe class SqlFunctions
             SqliteLibrary.ResultText(context, bytes, utf8.Length, SqliteLibrary.Transient);
         }
     }
+
+    /// <summary>What went wrong in a callback becomes the query's error.</summary>
+    private static void Fail(nint context, Exception e) => Fail(context, e switch
+    {
+        KprobeTraceException => e.Message,
+        OutOfMemoryException => "out of memory",
+        IOException or UnauthorizedAccessException =>
+            $"a percentile of so many values needs room in {Path.GetTempPath()}: {e.Message}; set TMPDIR to another folder",
+        _ => e.GetType().Name + ": " + e.Message,
+    });
 
     private static void Fail(nint context, string message)
     {

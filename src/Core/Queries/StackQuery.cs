@@ -41,7 +41,7 @@ public static class StackQuery
     {
         bool stacks = database.ScalarInt64($"SELECT EXISTS (SELECT 1 FROM kt_frame WHERE run = {run})") != 0;
         using SqliteStatement statement = EventSelection.Prepare(
-            database, filter, run, "e.stack, e.caller, e.probe, e.comm");
+            database, HitsOf(database, filter, run), run, "e.stack, e.caller, e.probe, e.comm");
         while (statement.Step())
         {
             long stack = statement.Int64(0);
@@ -63,6 +63,13 @@ public static class StackQuery
 
         return stacks;
     }
+
+    /// <summary>Without kinds that were chosen a call counts once.</summary>
+    private static EventFilter HitsOf(SqliteDatabase database, EventFilter filter, long run) =>
+        filter.Kinds.Count == 0
+            && database.ScalarInt64($"SELECT EXISTS (SELECT 1 FROM kt_tally WHERE run = {run} AND kind IN (0, 3))") != 0
+            ? filter with { Kinds = HitCounts.Kinds }
+            : filter;
 
     private static void AddTo(
         StackNode root,

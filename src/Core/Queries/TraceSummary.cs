@@ -21,13 +21,13 @@ public sealed record TraceSummary
     /// <summary>Events by kind, the most first.</summary>
     public required IReadOnlyList<(string Name, long Count)> Kinds { get; init; }
 
-    /// <summary>Events by event name and symbol, the most first.</summary>
+    /// <summary>Hits by event name and symbol, the most first; a <c>post</c> or <c>fault</c> is no further hit.</summary>
     public required IReadOnlyList<(string Name, string Symbol, long Count)> Symbols { get; init; }
 
     /// <summary>How many event names there are besides those in <see cref="Symbols"/>.</summary>
     public required int OtherSymbols { get; init; }
 
-    /// <summary>Events by task name, the most first.</summary>
+    /// <summary>Hits by task name, the most first.</summary>
     public required IReadOnlyList<(string Name, long Count)> Comms { get; init; }
 
     /// <summary>How many task names there are besides those in <see cref="Comms"/>.</summary>
@@ -83,11 +83,15 @@ public sealed record TraceSummary
             }
         }
 
-        List<(string, string, long)> symbols = Rows(database, run, """
-            SELECT name, symbol, sum(events) FROM counts WHERE run = ?1 GROUP BY probe ORDER BY 3 DESC, 1
+        string hits = $"FROM kt_tally t WHERE t.run = ?1 AND {HitCounts.IsHit("t.kind", "t")}";
+        List<(string, string, long)> symbols = Rows(database, run, $"""
+            SELECT p.name, p.symbol, h.n FROM (SELECT t.probe AS probe, sum(t.events) AS n {hits} GROUP BY t.probe) h
+            JOIN kt_probe p ON p.run = ?1 AND p.probe = h.probe ORDER BY 3 DESC, 1
             """, static s => (s.Text(0), s.Text(1), s.Int64(2)));
-        List<(string, long)> comms = Rows(database, run, """
-            SELECT coalesce(comm, '(no task)'), sum(events) FROM counts WHERE run = ?1 GROUP BY 1 ORDER BY 2 DESC, 1
+        List<(string, long)> comms = Rows(database, run, $"""
+            SELECT coalesce(c.name, '(no task)'), sum(h.n)
+            FROM (SELECT t.comm AS comm, sum(t.events) AS n {hits} GROUP BY t.comm) h LEFT JOIN kt_comm c ON c.comm = h.comm
+            GROUP BY 1 ORDER BY 2 DESC, 1
             """, static s => (s.Text(0), s.Int64(1)));
         List<(string, string, string)> silent = Rows(database, run, """
             SELECT name, symbol, state FROM kt_probe WHERE run = ?1 AND hits = 0

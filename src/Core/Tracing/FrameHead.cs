@@ -45,6 +45,17 @@ internal readonly record struct FrameHead(
             ? bytes[VersionOffset]
             : -1;
 
+    /// <summary>
+    /// The version other than ours that a head claims whose checksum is right, or -1: no flipped bit, but another program.
+    /// </summary>
+    internal static int OtherVersion(ReadOnlySpan<byte> bytes) =>
+        bytes.Length >= Covered + 5
+        && bytes[..VersionOffset].SequenceEqual(Marker[..VersionOffset])
+        && bytes[VersionOffset] != TraceFormat.Version
+        && Get32(bytes, Covered) == Crc32.HashToUInt32(bytes[..Covered])
+            ? bytes[VersionOffset]
+            : -1;
+
     internal void Write(Span<byte> target)
     {
         Marker.CopyTo(target);

@@ -39,7 +39,7 @@ public sealed class TraceReader : IDisposable
         ArgumentNullException.ThrowIfNull(stream);
         _frames = new FrameReader(stream, name);
         RequireTrace(name);
-        ReadHeader();
+        ReadHeader(name);
     }
 
     /// <summary>The header. Empty strings when the file's beginning is damaged.</summary>
@@ -225,24 +225,31 @@ public sealed class TraceReader : IDisposable
         }
 
         ReadOnlySpan<byte> start = _frames.PeekStart();
+        RequireVersion(name, FrameHead.OtherVersion(start));
         if (FrameHead.TryRead(start, out _) || _frames.HasAnyFrame(MaxBytesBeforeFirstFrame))
         {
             return;
         }
 
         int version = FrameHead.ClaimedVersion(start);
-        throw new KprobeTraceException(
-            version switch
-            {
-                TraceFormat.Version => $"{name}: the trace was cut off before its first frame was whole",
-                > TraceFormat.Version =>
-                    $"{name}: a trace of format version {version}, this program reads version {TraceFormat.Version}; "
-                    + "use the kprobe-report that came with its recorder",
-                _ => $"{name}: not a KprobeTrace trace",
-            });
+        RequireVersion(name, version);
+        throw new KprobeTraceException(version == TraceFormat.Version
+            ? $"{name}: the trace was cut off before its first frame was whole"
+            : $"{name}: not a KprobeTrace trace");
     }
 
-    private void ReadHeader()
+    /// <summary>Refuses a version that a trace claims, unless it is ours or none (negative).</summary>
+    private static void RequireVersion(string name, long version)
+    {
+        if (version >= 0 && version != TraceFormat.Version)
+        {
+            throw new KprobeTraceException(
+                $"{name}: a trace of format version {version}, this program reads version {TraceFormat.Version}; "
+                + "use the kprobe-report that came with its recorder");
+        }
+    }
+
+    private void ReadHeader(string name)
     {
         if (!_frames.Next())
         {
@@ -259,7 +266,8 @@ public sealed class TraceReader : IDisposable
         try
         {
             MessagePackCursor cursor = new(_frames.Payload);
-            Header = TraceRows.ReadHeader(ref cursor);
+            Header = TraceRows.ReadHeader(ref cursor, out long version);
+            RequireVersion(name, version);
         }
         catch (MalformedTraceException e)
         {

@@ -43,13 +43,18 @@ internal static class TraceRows
         }
     }
 
-    internal static TraceHeader ReadHeader(ref MessagePackCursor cursor)
+    /// <summary>Reads a header; <paramref name="version"/> is what it claims, -1 where it claims nothing.</summary>
+    internal static TraceHeader ReadHeader(ref MessagePackCursor cursor, out long version)
     {
+        version = -1;
         TraceHeader header = new() { ImageName = "", ImageSha256 = "" };
         for (int keys = cursor.ReadMapHeader(); keys > 0; keys--)
         {
             switch (cursor.ReadString())
             {
+                case "version":
+                    version = cursor.ReadInt32(0, int.MaxValue);
+                    break;
                 case "image":
                     header = header with { ImageName = cursor.ReadString() };
                     break;

@@ -12,7 +12,7 @@ internal static class BeforeVerb
     {
         Argument<string> source = SharedOptions.Source();
         Option<string?> database = SharedOptions.Database();
-        Option<long?> fault = new("--fault") { Description = "The N-th fault, counted from 1.", HelpName = "N" };
+        Option<long?> fault = new("--fault") { Description = "The N-th fault of a probed instruction, counted from 1 (the view faults lists them).", HelpName = "N" };
         Option<long?> seq = new("--seq") { Description = "The event with this sequence number.", HelpName = "N" };
         Option<int> count = new("--limit", "-n")
         {
@@ -21,7 +21,7 @@ internal static class BeforeVerb
         Option<string[]> probes = SharedOptions.Many("--probe", "NAME", "Only the last hits of these probes (repeatable; all).");
         Option<long> run = SharedOptions.Run();
         Command command = new("before", SharedOptions.Describe(
-            "What led to a fault or event: last events of the same task, calls open at it, last hit of each probe.",
+            "What led to a fault of a probed instruction, or to any event: last events of the same task, calls open at it, last hit of each probe.",
             "before boot.mpk --fault 1",
             "before boot.mpk --seq 12345 --probe 'kmem_*'"))
         {

@@ -49,8 +49,11 @@ internal static class CheckVerb
         output.Write(report.Whole ? $", whole; the guest ended by {report.Footer!.Ended}\n" : "\n");
         foreach (TraceDamage damage in report.Damage)
         {
-            output.Write(string.Create(
-                CultureInfo.InvariantCulture, $"  byte {damage.Offset:N0}, {damage.Length:N0} bytes: {damage.Reason}\n"));
+            // What has no length is missing, not damaged, and says itself where.
+            output.Write(damage.Length == 0
+                ? $"  {damage.Reason}\n"
+                : string.Create(
+                    CultureInfo.InvariantCulture, $"  byte {damage.Offset:N0}, {damage.Length:N0} bytes: {damage.Reason}\n"));
         }
 
         if (report.DamageNotListed > 0)
@@ -67,10 +70,16 @@ internal static class CheckVerb
     private static string Lost(TraceCheckReport report)
     {
         List<string> parts = [];
-        long damaged = report.Damage.Count + report.DamageNotListed;
+        long damaged = report.Damage.Count(static d => d.Length > 0) + report.DamageNotListed;
+        long gaps = report.Damage.Count(d => d.Length == 0 && d.Offset < report.Bytes);
         if (damaged > 0)
         {
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"{damaged:N0} damaged part{(damaged == 1 ? "" : "s")}"));
+        }
+
+        if (gaps > 0)
+        {
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"frames missing in {gaps:N0} place{(gaps == 1 ? "" : "s")}"));
         }
 
         if (report.EventsLost > 0)

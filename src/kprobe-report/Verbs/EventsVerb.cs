@@ -13,6 +13,7 @@ internal static class EventsVerb
         Option<string?> database = SharedOptions.Database();
         EventFilterOptions filter = new();
         Option<bool> nanoseconds = new("--ns") { Description = "Print nine digits of a second instead of six." };
+        Option<long> memory = SharedOptions.Memory();
         Command command = new("events", SharedOptions.Describe(
             "Prints one line an event, as ftrace does.",
             "events boot.mpk --probe open --comm sh --limit 20",
@@ -21,13 +22,14 @@ internal static class EventsVerb
             source,
             database,
             nanoseconds,
+            memory,
         };
         filter.AddTo(command);
         command.SetAction((result, cancellation) =>
         {
             EventFilter wanted = filter.Read(result);
-            using TraceHistory history = SharedOptions.Open(
-                console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
+            using TraceHistory history = SharedOptions.OpenForQuery(
+                console, result.GetRequiredValue(source), result.GetValue(database), result.GetValue(memory), cancellation);
             using Utf8Output output = console.Results();
             _ = new EventLines(history) { Nanoseconds = result.GetValue(nanoseconds) }.Write(wanted, output, cancellation);
             return Task.FromResult((int)ExitCode.Success);

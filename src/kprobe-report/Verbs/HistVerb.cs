@@ -21,20 +21,25 @@ internal static class HistVerb
         {
             Description = "Print at most N lines (50; 0: no limit).", HelpName = "N", DefaultValueFactory = static _ => 50,
         };
+        Option<string[]> kinds = SharedOptions.Many(
+            "--kind", "KIND", "pre, post, fault or ret (repeatable; hits, which are pre and ret, unless an expression says kind).");
+        kinds.AcceptOnlyFromAmong("pre", "post", "fault", "ret");
         Option<long> run = SharedOptions.Run();
+        Option<long> memory = SharedOptions.Memory();
         Option<string> format = SharedOptions.Format("table", "csv", "json", "jsonl", "md");
         Command command = new("hist", SharedOptions.Describe(
-            "Counts rows by an expression.",
+            "Counts hits, or the rows of another view, by an expression.",
             "hist boot.mpk --key symbol",
             "hist boot.mpk --key duration_ns --log2",
-            "hist boot.mpk --of open --key name --value dfd"))
+            "hist boot.mpk --of open --key name --value dfd",
+            "hist boot.mpk --key kind"))
         {
-            source, database, key, value, log2, view, where, limit, run, format,
+            source, database, key, value, log2, view, where, kinds, limit, run, format, memory,
         };
         command.SetAction((result, cancellation) =>
         {
-            using TraceHistory history = SharedOptions.Open(
-                console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
+            using TraceHistory history = SharedOptions.OpenForQuery(
+                console, result.GetRequiredValue(source), result.GetValue(database), result.GetValue(memory), cancellation);
             IReadOnlyList<HistogramBucket> buckets = new HistogramQuery
             {
                 Key = result.GetRequiredValue(key),
@@ -42,20 +47,21 @@ internal static class HistVerb
                 Log2 = result.GetValue(log2),
                 View = result.GetValue(view),
                 Where = result.GetValue(where),
+                Kinds = result.GetValue(kinds) ?? [],
                 Run = result.GetValue(run),
-            }.Read(history, cancellation);
+                Limit = Math.Max(0, result.GetValue(limit)),
+            }.Read(history, out long all, cancellation);
             using Utf8Output output = console.Results();
-            Print(buckets, result.GetValue(limit), result.GetRequiredValue(format), output, console);
+            Print(buckets, all, result.GetRequiredValue(format), hasValue: result.GetValue(value) is not null, output, console);
             return Task.FromResult((int)ExitCode.Success);
         });
         return command;
     }
 
     private static void Print(
-        IReadOnlyList<HistogramBucket> buckets, int limit, string format, Utf8Output output, ReportConsole console)
+        IReadOnlyList<HistogramBucket> buckets, long all, string format, bool hasValue, Utf8Output output, ReportConsole console)
     {
         bool people = format is "table" or "md";
-        bool hasValue = buckets.Any(static b => b.Sum is not null);
         long most = buckets.Count == 0 ? 1 : Math.Max(1, buckets.Max(static b => b.Count));
         ValueRows rows = new(format, output, console);
         List<string> columns = ["key", "count"];
@@ -70,17 +76,15 @@ internal static class HistVerb
         }
 
         rows.Begin(columns);
-        int shown = limit > 0 ? Math.Min(limit, buckets.Count) : buckets.Count;
-        for (int i = 0; i < shown; i++)
+        foreach (HistogramBucket bucket in buckets)
         {
-            HistogramBucket bucket = buckets[i];
-            List<object> cells = [bucket.Key, bucket.Count];
+            List<object?> cells = [bucket.Key, bucket.Count];
             if (hasValue)
             {
-                double?[] numbers = [bucket.Sum, bucket.Min, bucket.Sum / bucket.Count, bucket.Max];
+                double?[] numbers = [bucket.Sum, bucket.Min, bucket.Mean, bucket.Max];
                 cells.AddRange(numbers.Select(n => people
-                    ? n?.ToString("0.###", CultureInfo.InvariantCulture) ?? ""
-                    : (object)(n ?? 0)));
+                    ? n?.ToString("0.###", CultureInfo.InvariantCulture)
+                    : (object?)n));
             }
 
             if (people)
@@ -93,9 +97,9 @@ internal static class HistVerb
 
         rows.AlignLeft(people ? [0, columns.Count - 1] : [0]);
         rows.Finish();
-        if (shown < buckets.Count)
+        if (buckets.Count < all)
         {
-            console.Say($"{buckets.Count - shown} more lines; --limit 0 prints all");
+            console.Say($"{all - buckets.Count} more lines; --limit 0 prints all");
         }
     }
 }

@@ -14,6 +14,7 @@ internal static class QueryVerb
         Argument<string> sql = new("SQL") { Description = "One statement, or - to read it from stdin." };
         Option<string?> database = SharedOptions.Database();
         Option<string> format = SharedOptions.Format("table", "csv", "json", "jsonl", "md");
+        Option<long> memory = SharedOptions.Memory();
         Command command = new("query", SharedOptions.Describe(
             "Runs read-only SQL on the views (runs, probes, events, regs, faults, calls, symbols, console, text_pokes, " +
             "one per event; docs/schema.md). Adds hex64, sym, bucket, percentile, median, p50, p90, p95, p99.",
@@ -24,6 +25,7 @@ internal static class QueryVerb
             sql,
             database,
             format,
+            memory,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -33,8 +35,8 @@ internal static class QueryVerb
                 text = console.Input.ReadToEnd();
             }
 
-            using TraceHistory history = SharedOptions.Open(
-                console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
+            using TraceHistory history = SharedOptions.OpenForQuery(
+                console, result.GetRequiredValue(source), result.GetValue(database), result.GetValue(memory), cancellation);
             using Utf8Output output = console.Results();
             SqlQuery.Run(history, text, Sink(result.GetRequiredValue(format), output, console), cancellation);
             return Task.FromResult((int)ExitCode.Success);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using KprobeTrace.Queries;
 using KprobeTrace.Store;
 
 namespace KprobeTrace.Report.Verbs;
@@ -89,6 +90,45 @@ internal static class SharedOptions
             return null;
         },
     };
+
+    /// <summary>What SQLite may take of memory for a user's SQL.</summary>
+    internal static Option<long> Memory() => new("--memory")
+    {
+        Description = "What the query may take of memory, such as 64M or 2G; one value at most a quarter of it (256M).",
+        HelpName = "SIZE",
+        DefaultValueFactory = static _ => QueryMemory.Default,
+        CustomParser = static result =>
+        {
+            string text = result.Tokens[0].Value;
+            int shift = text.Length == 0 ? 0 : char.ToUpperInvariant(text[^1]) switch { 'K' => 10, 'M' => 20, 'G' => 30, _ => 0 };
+            if (!long.TryParse(text[..(shift > 0 ? ^1 : ^0)], NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+                || number > long.MaxValue >> shift)
+            {
+                result.AddError($"'{text}' is no size; write it as 64M or 2G");
+                return 0;
+            }
+
+            if (number << shift < QueryMemory.Least)
+            {
+                result.AddError($"--memory {text}: a query takes {QueryMemory.Least >> 20}M at least");
+            }
+
+            return number << shift;
+        },
+    };
+
+    /// <summary>Opens a source for a user's SQL, which gets no more than <paramref name="memory"/> bytes.</summary>
+    internal static TraceHistory OpenForQuery(
+        ReportConsole console, string source, string? database, long memory, CancellationToken cancellation)
+    {
+        TraceHistory history = Open(console, source, database, cancellation);
+        if (console.OwnsProcess)
+        {
+            QueryMemory.Limit(history, memory);
+        }
+
+        return history;
+    }
 
     /// <summary>Opens a source, with progress for an import that takes long.</summary>
     internal static TraceHistory Open(

@@ -16,23 +16,24 @@ internal static class StacksVerb
         Option<bool> folded = new("--folded") { Description = "One line a stack, as flame graph tools read it." };
         Option<double> least = new("--min")
         {
-            Description = "Leave out branches below so many per cent of all events (0.5).",
+            Description = "Leave out branches below so many per cent of all hits (0.5).",
             HelpName = "PERCENT",
             DefaultValueFactory = static _ => 0.5,
         };
+        Option<long> memory = SharedOptions.Memory();
         EventFilterOptions filter = new();
         Command command = new("stacks", SharedOptions.Describe(
-            "Call stacks of events, added up. Without recorded stacks the callers of the probed functions.",
+            "Call stacks of hits, added up. Without recorded stacks the callers of the probed functions.",
             "stacks boot.mpk --probe open",
             "stacks boot.mpk --folded > boot.folded"))
         {
-            source, database, folded, least,
+            source, database, folded, least, memory,
         };
         filter.AddTo(command);
         command.SetAction((result, cancellation) =>
         {
-            using TraceHistory history = SharedOptions.Open(
-                console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
+            using TraceHistory history = SharedOptions.OpenForQuery(
+                console, result.GetRequiredValue(source), result.GetValue(database), result.GetValue(memory), cancellation);
             StackNode root = StackQuery.Read(history, filter.Read(result), cancellation);
             using Utf8Output output = console.Results();
             if (result.GetValue(folded))

@@ -68,11 +68,11 @@ internal static class SummaryVerb
         {
             Heading("Most frequent" + More(summary.OtherSymbols));
             Table(
-                ["event", "symbol", "events"],
+                ["event", "symbol", "hits"],
                 [0, 1],
                 summary.Symbols.Select(static s => new object[] { s.Name, s.Symbol, s.Count }));
             Heading("Tasks" + More(summary.OtherComms));
-            Table(["comm", "events"], [0], summary.Comms.Select(static c => new object[] { c.Name, c.Count }));
+            Table(["comm", "hits"], [0], summary.Comms.Select(static c => new object[] { c.Name, c.Count }));
         }
 
         if (summary.Latencies.Count > 0)
@@ -90,7 +90,7 @@ internal static class SummaryVerb
 
         if (summary.Faults.Count > 0)
         {
-            Heading("Faults");
+            Heading("Faults of probed instructions");
             Table(
                 ["vector", "name", "faults", "handled"],
                 [1],

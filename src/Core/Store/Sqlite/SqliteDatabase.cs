@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace KprobeTrace.Store.Sqlite;
@@ -104,6 +105,9 @@ internal sealed unsafe class SqliteDatabase : IDisposable
         return statement.Step() && !statement.IsNull(0) ? statement.Text(0) : null;
     }
 
+    /// <summary>Limits the bytes of one text or blob of this connection.</summary>
+    internal void LimitValues(int bytes) => _ = SqliteLibrary.Limit(_handle, SqliteLibrary.LimitLength, bytes);
+
     /// <summary>Ends whatever statement is running, from any thread.</summary>
     internal void Interrupt()
     {
@@ -125,9 +129,22 @@ internal sealed unsafe class SqliteDatabase : IDisposable
             SqliteLibrary.Full => $"{Path}: the disk is full",
             SqliteLibrary.Auth => $"{message}: queries may only read this database",
             SqliteLibrary.Interrupt => "interrupted",
+            SqliteLibrary.NoMemory => OutOfMemory(),
+            SqliteLibrary.TooBig => string.Create(
+                CultureInfo.InvariantCulture,
+                $"a value of more than {SqliteLibrary.Limit(_handle, SqliteLibrary.LimitLength, -1):N0} bytes; ask for less at once, or give the query more with --memory"),
             _ => message,
         };
         return new SqliteException(message, code, offset);
+    }
+
+    private static string OutOfMemory()
+    {
+        long limit = SqliteLibrary.HardHeapLimit(-1);
+        return limit > 0
+            ? string.Create(
+                CultureInfo.InvariantCulture, $"it needs more than {limit >> 20:N0} MiB of memory; ask for less at once, or give it more with --memory")
+            : "out of memory";
     }
 
     /// <inheritdoc/>

@@ -13,13 +13,18 @@ namespace KprobeTrace.Store.Sqlite;
 internal static unsafe class SqliteLibrary
 {
     internal const int Ok = 0;
+    internal const int NoMemory = 7;
     internal const int Interrupt = 9;
     internal const int Corrupt = 11;
     internal const int Full = 13;
+    internal const int TooBig = 18;
     internal const int Auth = 23;
     internal const int NotADatabase = 26;
     internal const int Row = 100;
     internal const int Done = 101;
+
+    /// <summary>The limit of a text or blob's bytes, for <see cref="Limit"/>.</summary>
+    internal const int LimitLength = 0;
 
     internal const int OpenReadOnly = 0x1;
     internal const int OpenReadWrite = 0x2;
@@ -88,6 +93,8 @@ internal static unsafe class SqliteLibrary
         (delegate* unmanaged[Cdecl]<nint, void>)Export("sqlite3_interrupt");
     internal static readonly delegate* unmanaged[Cdecl]<nint, int, int, int> Limit =
         (delegate* unmanaged[Cdecl]<nint, int, int, int>)Export("sqlite3_limit");
+    internal static readonly delegate* unmanaged[Cdecl]<long, long> HardHeapLimit =
+        (delegate* unmanaged[Cdecl]<long, long>)Export("sqlite3_hard_heap_limit64");
     internal static readonly delegate* unmanaged[Cdecl]<
         nint, delegate* unmanaged[Cdecl]<nint, int, byte*, byte*, byte*, byte*, int>, nint, int> SetAuthorizer =
         (delegate* unmanaged[Cdecl]<

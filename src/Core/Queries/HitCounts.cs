@@ -1,0 +1,18 @@
+namespace KprobeTrace.Queries;
+
+/// <summary>What counts as a hit of a probe: each is one <c>pre</c> or <c>ret</c> event.</summary>
+/// <remarks>
+/// The <c>post</c> or <c>fault</c> event that follows a <c>pre</c> belongs to the same hit. A probe of which neither
+/// <c>pre</c> nor <c>ret</c> was recorded is counted by what was.
+/// </remarks>
+internal static class HitCounts
+{
+    /// <summary>The kinds that are hits, as <c>kind</c> names them.</summary>
+    internal static readonly string[] Kinds = ["pre", "ret"];
+
+    /// <summary>SQL: true where an event of number <paramref name="kind"/> of <paramref name="table"/> counts as a hit.</summary>
+    /// <param name="kind">SQL of the kind's number.</param>
+    /// <param name="table">A name for a row with <c>run</c> and <c>probe</c>.</param>
+    internal static string IsHit(string kind, string table) =>
+        $"({kind} IN (0, 3) OR ({table}.run, {table}.probe) NOT IN (SELECT run, probe FROM kt_tally WHERE kind IN (0, 3)))";
+}

@@ -1,0 +1,25 @@
+using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
+
+namespace KprobeTrace.Queries;
+
+/// <summary>What a user's SQL may take of memory.</summary>
+public static class QueryMemory
+{
+    /// <summary>What a query may take unless it is given more or less, in bytes.</summary>
+    public const long Default = 256L << 20;
+
+    /// <summary>The least that a query can be given, in bytes.</summary>
+    public const long Least = 8L << 20;
+
+    /// <summary>
+    /// Limits SQLite's memory in this process to <paramref name="bytes"/>, and one value of <paramref name="history"/>'s
+    /// queries to a quarter of that. What needs more fails with a message that says so.
+    /// </summary>
+    public static unsafe void Limit(TraceHistory history, long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes, Least);
+        _ = SqliteLibrary.HardHeapLimit(bytes);
+        history.Database.LimitValues((int)Math.Min(bytes / 4, int.MaxValue));
+    }
+}
