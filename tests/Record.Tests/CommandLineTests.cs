@@ -36,6 +36,13 @@ public sealed class CommandLineTests
     [InlineData("empty", "empty")]
     [InlineData("cut.elf", "cut.elf")]
     [InlineData(".", ".")]
+    [InlineData("an x86-64 ELF file; --probe-file takes text", "--probe-file", "cut.elf")]
+    [InlineData("/dev/zero: is a device", "/dev/zero")]
+    [InlineData("/dev/zero: is a device", "--symbols", "/dev/zero")]
+    [InlineData("pipe: is a named pipe (FIFO)", "pipe")]
+    [InlineData("pipe: is a named pipe (FIFO)", "--initrd", "pipe")]
+    [InlineData("pipe: is a named pipe (FIFO)", "--probe-file", "pipe")]
+    [InlineData("link: is a symbolic link to a file that is not there", "link")]
     [InlineData("memory", "-m", "1M")]
     [InlineData("memory", "-m", "64G")]
     [InlineData("nosuch", "--initrd", "nosuch")]
@@ -53,6 +60,12 @@ public sealed class CommandLineTests
         using Folder folder = new();
         File.WriteAllText(folder["text"], "no kernel\n");
         File.WriteAllText(folder["empty"], "");
+        _ = File.CreateSymbolicLink(folder["link"], "nowhere");
+        using (System.Diagnostics.Process pipe = System.Diagnostics.Process.Start("mkfifo", folder["pipe"]))
+        {
+            pipe.WaitForExit();
+        }
+
         File.WriteAllBytes(folder["cut.elf"], File.ReadAllBytes(Repository.PathOf("guests/demo/demo.elf"))[..5000]);
         string[] quiet = arguments.Length > 0 ? arguments : [named];
         using ToolRun run = ToolRun.Record(folder.Name, ["-q", .. quiet.Where(a => a != "-q")]);
@@ -62,6 +75,15 @@ public sealed class CommandLineTests
         Assert.StartsWith("kprobe-record: ", line, StringComparison.Ordinal);
         Assert.Contains(named, line, StringComparison.Ordinal);
         Assert.False(File.Exists(folder["trace.mpk"]));
+    }
+
+    [Fact]
+    public void An_image_may_come_through_a_pipe_of_the_shell()
+    {
+        using Folder folder = new();
+        using ToolRun run = ToolRun.Shell(folder.Name, "dotnet \"$0\" <(cat \"$1\") --dry-run", Repository.PathOf("guests/demo/demo.elf"));
+
+        Assert.Contains("(Elf), sha256", run.Good().Output, StringComparison.Ordinal);
     }
 
     [Theory]

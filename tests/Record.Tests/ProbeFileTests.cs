@@ -112,8 +112,8 @@ public sealed class ProbeFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("/dev/zero", "/dev/zero: it has more than 64 MiB; a probe file has one definition a line")]
-    [InlineData("nosuch", "--probe-file nosuch: there is no such file")]
+    [InlineData("/dev/zero", "/dev/zero: is a device; give the file of probe definitions as a file")]
+    [InlineData("nosuch", "nosuch: no such file; give the path of the file of probe definitions")]
     public void What_is_no_list_of_definitions_is_refused_in_one_line(string file, string message)
     {
         using ToolRun run = ToolRun.Record(_folder.Name, "--probe-file", file);

@@ -86,6 +86,19 @@ internal sealed class ToolRun : IDisposable
         return new ToolRun(start);
     }
 
+    /// <summary>Runs a command of bash; <c>$0</c> is kprobe-record's assembly.</summary>
+    public static ToolRun Shell(string folder, string command, params string[] arguments)
+    {
+        ProcessStartInfo start = new("/bin/bash") { WorkingDirectory = folder };
+        string[] words = ["-c", command, PathOf("kprobe-record"), .. arguments];
+        foreach (string word in words)
+        {
+            start.ArgumentList.Add(word);
+        }
+
+        return new ToolRun(start);
+    }
+
     /// <summary>Sends a signal.</summary>
     public void Signal(PosixSignal signal)
     {

@@ -31,6 +31,37 @@ public sealed class BadInputTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("\u007fELF\u0002\u0001\u0001\0\0\0\0\0\0\0\0\0\u0002\0\u003e\0", "an x86-64 ELF file; kprobe-record runs it and writes the trace")]
+    [InlineData("\u001f\u008b\b\0", "a gzip-compressed file; unpack it")]
+    [InlineData("PK\u0003\u0004", "a zip archive; unpack it")]
+    [InlineData("070701", "a cpio archive, as an initramfs is; kprobe-report reads traces")]
+    [InlineData("some text\n", "a text file; kprobe-report reads traces")]
+    [InlineData("\u0001\u0002\u0003\u0004", "not a KprobeTrace trace; kprobe-report reads traces")]
+    public void A_file_of_another_kind_is_named(string bytes, string said)
+    {
+        File.WriteAllBytes(_folder["file"], System.Text.Encoding.Latin1.GetBytes(bytes));
+        foreach (string[] verb in (string[][])[[], ["check"], ["events"]])
+        {
+            Assert.Contains(said, Tool.Bad(1, [.. verb, _folder["file"]]), StringComparison.Ordinal);
+        }
+
+        Assert.False(File.Exists(_folder["file"] + ".db"));
+    }
+
+    [Fact]
+    public void Devices_folders_and_pipes_are_named_and_not_waited_for()
+    {
+        _ = ProgramFactAttribute.Run("mkfifo", _folder["pipe"]);
+
+        foreach (string[] verb in (string[][])[[], ["check"], ["events"]])
+        {
+            Assert.Contains("is a named pipe", Tool.Bad(1, [.. verb, _folder["pipe"]]), StringComparison.Ordinal);
+            Assert.Contains("is a device", Tool.Bad(1, [.. verb, "/dev/zero"]), StringComparison.Ordinal);
+            Assert.Contains("is a directory", Tool.Bad(1, [.. verb, "/tmp"]), StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void A_trace_of_a_later_version_and_a_database_of_another_tool_are_named_as_such()
     {

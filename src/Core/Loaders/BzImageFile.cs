@@ -10,6 +10,7 @@ public sealed class BzImageFile
     private const int HeaderMagic = 0x202;
     private const int HeaderEnd = 0x268;
     private const int SectorSize = 512;
+    private const ulong Paragraph = 16;
     private const ushort OldestProtocol = 0x020C;
     private const byte LoadedHigh = 0x01;
     private const ushort Entry64 = 0x0001;
@@ -29,8 +30,8 @@ public sealed class BzImageFile
         Protocol = BinaryPrimitives.ReadUInt16LittleEndian(span[0x206..]);
         if (Protocol < OldestProtocol)
         {
-            throw Broken($"its boot protocol {Protocol >> 8}.{Protocol & 0xFF:00} is older than 2.12 (Linux 3.8);"
-                + " give its unpacked vmlinux instead");
+            throw Broken($"its boot protocol {Protocol >> 8}.{Protocol & 0xFF:00} is older than 2.12: it is a Linux before 3.8, or a"
+                + " program that only looks like one; give a later kernel, or the vmlinux inside");
         }
 
         if ((span[0x211] & LoadedHigh) == 0)
@@ -45,13 +46,16 @@ public sealed class BzImageFile
             throw Broken($"its setup part of {setupSize} bytes reaches beyond the file's {span.Length}; it is truncated");
         }
 
-        ulong size = (ulong)BinaryPrimitives.ReadUInt32LittleEndian(span[0x1F4..]) * 16;
+        ulong size = (ulong)BinaryPrimitives.ReadUInt32LittleEndian(span[0x1F4..]) * Paragraph;
         ulong present = (ulong)(span.Length - setupSize);
-        if (size == 0 || size > present)
+        if (size == 0 || size >= present + Paragraph)
         {
             throw Broken($"its protected-mode part should have {size} bytes but {present} are there; it is truncated"
                 + " or damaged");
         }
+
+        // The size is stated in paragraphs, and the file need not fill the last one.
+        size = Math.Min(size, present);
 
         Bytes = bytes;
         ProtectedModePart = bytes.Slice(setupSize, (int)size);

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using KprobeTrace.Files;
 
 namespace KprobeTrace.Loaders;
 
@@ -10,7 +12,6 @@ namespace KprobeTrace.Loaders;
 /// </remarks>
 public static class ImageLoader
 {
-    private const long MaxFileSize = 1L << 30;
     private const ulong DefaultFlatAddress = 0x10_0000;
     private const ulong RealModeEnd = 0x10_0000;
 
@@ -19,7 +20,7 @@ public static class ImageLoader
     public static LoadedImage Load(string path, ImageLoadOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Load(Path.GetFileName(path), ReadFile(path, "image"), options);
+        return Load(Path.GetFileName(path), InputFile.ReadAll(path, "image"), options);
     }
 
     /// <summary>Loads an image from bytes.</summary>
@@ -32,12 +33,13 @@ public static class ImageLoader
         ArgumentNullException.ThrowIfNull(options);
         if (bytes.IsEmpty)
         {
-            throw new KprobeTraceException($"{name}: the file is empty");
+            throw new KprobeTraceException($"{name}: the image is empty; get the file again");
         }
 
+        string initrdName = options.InitrdPath is null ? "initrd" : Path.GetFileName(options.InitrdPath);
         if (options.InitrdPath is not null)
         {
-            options = options with { Initrd = ReadFile(options.InitrdPath, "initrd"), InitrdPath = null };
+            options = options with { Initrd = InputFile.ReadAll(options.InitrdPath, "initrd"), InitrdPath = null };
         }
 
         bool flat = options.ForceFlat || options.LoadAddress is not null || options.EntryAddress is not null
@@ -47,50 +49,38 @@ public static class ImageLoader
             return LoadFlat(name, bytes, options);
         }
 
-        if (BzImageFile.HasMagic(bytes.Span))
+        if (FileRecogniser.NotAKernel(bytes.Span) is FileKind kind)
         {
-            return LoadBzImage(name, bytes, options);
+            throw kind.Refuse(name, FileRole.Image);
         }
 
-        if (ElfFile.HasMagic(bytes.Span))
+        bool linux = BzImageFile.HasMagic(bytes.Span);
+        if (!linux && !ElfFile.HasMagic(bytes.Span))
         {
-            return LoadElf(name, bytes, options);
+            throw new KprobeTraceException(
+                $"{name}: it is neither a bzImage nor an ELF file (it begins with {Beginning(bytes.Span)}); for raw code say"
+                + " where it goes with --load and --mode");
         }
 
-        throw new KprobeTraceException(
-            $"{name}: it is neither a bzImage nor an ELF file; for raw code say where it goes with --load and --mode");
+        LoadedImage image = linux ? LoadBzImage(name, bytes, options) : LoadElf(name, bytes, options);
+        if (image.IsLinux)
+        {
+            CheckInitrd(initrdName, options.Initrd.Span);
+        }
+
+        return image;
     }
 
-    private static byte[] ReadFile(string path, string what)
+    private static string Beginning(ReadOnlySpan<byte> bytes) =>
+        string.Join(' ', bytes[..Math.Min(bytes.Length, 4)].ToArray().Select(static b => b.ToString("x2", CultureInfo.InvariantCulture)));
+
+    // What Linux makes of other bytes is its own affair; these it cannot mean.
+    private static void CheckInitrd(string name, ReadOnlySpan<byte> initrd)
     {
-        try
+        if (FileRecogniser.Recognise(initrd) is FileKind kind
+            && kind.Family is not (FileFamily.Initramfs or FileFamily.Compressed or FileFamily.FileSystem))
         {
-            using FileStream file = File.OpenRead(path);
-            if (file.Length > MaxFileSize)
-            {
-                throw new KprobeTraceException(
-                    $"{path}: the {what} has {file.Length} bytes, more than the {MaxFileSize} that are accepted");
-            }
-
-            using MemoryStream bytes = new((int)file.Length);
-            byte[] buffer = new byte[1 << 20];
-            int got;
-            while ((got = file.Read(buffer)) > 0)
-            {
-                bytes.Write(buffer, 0, got);
-                if (bytes.Length > MaxFileSize)
-                {
-                    throw new KprobeTraceException(
-                        $"{path}: the {what} has more than the {MaxFileSize} bytes that are accepted");
-                }
-            }
-
-            return bytes.Length == bytes.Capacity ? bytes.GetBuffer() : bytes.ToArray();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException
-            or NotSupportedException)
-        {
-            throw new KprobeTraceException($"cannot read the {what} {path}: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw kind.Refuse(name, FileRole.Initrd);
         }
     }
 
@@ -102,12 +92,11 @@ public static class ImageLoader
         if (PayloadDecompressor.FormatOf(container.Payload.Span) is not null)
         {
             byte[] unpacked = PayloadDecompressor.Unpack(name, container.Payload);
-            elf = ElfFile.HasMagic(unpacked) ? ElfFile.Parse($"{name} (unpacked)", unpacked) : null;
+            elf = ElfFile.HasMagic(unpacked) ? ParseKernel($"{name} (unpacked)", unpacked) : null;
         }
 
         if (elf is not null)
         {
-            CheckExecutable(name, elf);
             InitialCpuState cpu = LinuxBoot.EnterElf(name, plan, elf, container, options);
             return Finish(name, bytes, options, plan, cpu, ImageKind.BzImage, elf, container.Release);
         }
@@ -118,8 +107,7 @@ public static class ImageLoader
 
     private static LoadedImage LoadElf(string name, ReadOnlyMemory<byte> bytes, ImageLoadOptions options)
     {
-        ElfFile elf = ElfFile.Parse(name, bytes);
-        CheckExecutable(name, elf);
+        ElfFile elf = ParseKernel(name, bytes);
         BootPlan plan = new(name, options.MemorySize);
         string? release = LinuxReleaseOf(elf);
         if (release is not null)
@@ -192,19 +180,17 @@ public static class ImageLoader
         return Build(name, bytes, options, plan, cpu, ImageKind.Flat, [range], null, "", entry);
     }
 
-    private static void CheckExecutable(string name, ElfFile elf)
+    private static ElfFile ParseKernel(string name, ReadOnlyMemory<byte> bytes)
     {
-        const ushort Executable = 2;
-        if (elf.Segments.Count == 0)
+        if (FileRecogniser.NotAKernel(bytes.Span) is FileKind kind)
         {
-            throw new KprobeTraceException($"{name}: the ELF file has nothing to load; give a linked kernel");
+            throw kind.Refuse(name, FileRole.Image);
         }
 
-        if (elf.Type != Executable)
-        {
-            throw new KprobeTraceException(
-                $"{name}: the ELF file is of type {elf.Type}, not an executable (2); link it at a fixed address");
-        }
+        ElfFile elf = ElfFile.Parse(name, bytes);
+        return elf.Segments.Count > 0
+            ? elf
+            : throw new KprobeTraceException($"{name}: the ELF file has nothing to load; give a linked kernel");
     }
 
     // The banner is the one thing every Linux image holds, whatever was stripped from it.
@@ -250,7 +236,7 @@ public static class ImageLoader
         ImageKind kind, List<LinkRange> ranges, ElfFile? elf, string release, ulong entry)
     {
         bool linux = kind is ImageKind.BzImage or ImageKind.BzImageRaw or ImageKind.LinuxElf;
-        (ulong physical, ulong link) = EntryOf(entry, ranges, linux);
+        (ulong physical, ulong link) = EntryOf(name, entry, ranges, linux);
         return new LoadedImage(ranges)
         {
             Kind = kind,
@@ -269,7 +255,7 @@ public static class ImageLoader
     }
 
     // Linux states its entry as a physical address; other images state it as linked.
-    private static (ulong Physical, ulong Link) EntryOf(ulong entry, List<LinkRange> ranges, bool linux)
+    private static (ulong Physical, ulong Link) EntryOf(string name, ulong entry, List<LinkRange> ranges, bool linux)
     {
         foreach (LinkRange range in ranges)
         {
@@ -284,6 +270,9 @@ public static class ImageLoader
             }
         }
 
-        return (entry, entry);
+        return ranges.Count == 0
+            ? (entry, entry)
+            : throw new KprobeTraceException(
+                $"{name}: its entry 0x{entry:x} lies in none of its segments; link it with an entry point (ENTRY in the linker script)");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using KprobeTrace.Files;
 
 namespace KprobeTrace.Recording;
 
@@ -31,28 +32,13 @@ internal static class ProbeFile
 
     private static string ReadText(string file)
     {
-        try
+        byte[] bytes = InputFile.ReadAll(file, "file of probe definitions", mayBeEmpty: true, MaxBytes);
+        if (FileRecogniser.Recognise(bytes) is { Family: not FileFamily.Text } kind)
         {
-            using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using MemoryStream bytes = new();
-            byte[] part = new byte[1 << 16];
-            for (int read; (read = stream.Read(part)) > 0;)
-            {
-                bytes.Write(part, 0, read);
-                if (bytes.Length > MaxBytes)
-                {
-                    throw new KprobeTraceException($"{file}: it has more than {MaxBytes >> 20} MiB; a probe file has one definition a line");
-                }
-            }
+            throw kind.Refuse(file, FileRole.Probes);
+        }
 
-            bytes.Position = 0;
-            using StreamReader reader = new(bytes, Encoding.UTF8);
-            return reader.ReadToEnd();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            string reason = e is FileNotFoundException or DirectoryNotFoundException ? "there is no such file" : e.Message;
-            throw new KprobeTraceException($"--probe-file {file}: {reason}", e);
-        }
+        using StreamReader reader = new(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+        return reader.ReadToEnd();
     }
 }

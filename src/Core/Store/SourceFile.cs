@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using KprobeTrace.Files;
 using KprobeTrace.Store.Sqlite;
 
 namespace KprobeTrace.Store;
@@ -40,14 +41,8 @@ internal sealed class SourceFile
     /// <exception cref="KprobeTraceException">There is no such file.</exception>
     internal static SourceFile Of(string path)
     {
+        InputFile.Require(path, "trace or database");
         FileInfo file = new(path);
-        if (!file.Exists)
-        {
-            throw new KprobeTraceException(Directory.Exists(path)
-                ? $"{path}: is a directory; give a trace or a database"
-                : $"{path}: no such file");
-        }
-
         return new SourceFile(path, file);
     }
 
@@ -82,15 +77,5 @@ internal sealed class SourceFile
         return 0;
     }
 
-    private static FileStream OpenRead(string path)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new KprobeTraceException($"{path}: cannot be read: {e.Message}", e);
-        }
-    }
+    private static FileStream OpenRead(string path) => InputFile.Open(path, "trace or database");
 }

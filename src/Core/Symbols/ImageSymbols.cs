@@ -1,4 +1,5 @@
 using System.Text;
+using KprobeTrace.Files;
 using KprobeTrace.Loaders;
 
 namespace KprobeTrace.Symbols;
@@ -6,8 +7,6 @@ namespace KprobeTrace.Symbols;
 /// <summary>Collects an image's symbols from every place that has some.</summary>
 public static class ImageSymbols
 {
-    private const long MaxFileSize = 1L << 30;
-
     /// <summary>Reads kallsyms from a Linux image, the ELF symbol table, and a file the user names.</summary>
     /// <param name="image">The image.</param>
     /// <param name="symbolFile">A System.map or an ELF file with symbols; null when the user names none.</param>
@@ -61,30 +60,23 @@ public static class ImageSymbols
 
     private static IReadOnlyList<Symbol> ReadFile(string path)
     {
-        try
+        byte[] bytes = InputFile.ReadAll(path, "symbol file");
+        string name = Path.GetFileName(path);
+        FileKind? kind = FileRecogniser.Recognise(bytes);
+        if (ElfFile.HasMagic(bytes) && kind is { Family: FileFamily.Kernel or FileFamily.Executable })
         {
-            string name = Path.GetFileName(path);
-            if (new FileInfo(path).Length > MaxFileSize)
-            {
-                throw new KprobeTraceException($"{path}: the symbol file is larger than the {MaxFileSize} bytes accepted");
-            }
-
-            byte[] bytes = File.ReadAllBytes(path);
-            if (!ElfFile.HasMagic(bytes))
-            {
-                using StreamReader reader = new(new MemoryStream(bytes, writable: false), Encoding.UTF8);
-                return SystemMapReader.Read(name, reader);
-            }
-
             IReadOnlyList<Symbol> symbols = ElfSymbolReader.Read(ElfFile.Parse(name, bytes));
             return symbols.Count > 0
                 ? symbols
                 : throw new KprobeTraceException($"{path}: the ELF file has no symbol table; give one that was not stripped");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException
-            or NotSupportedException)
+
+        if (kind is { Family: not (FileFamily.SymbolList or FileFamily.Text) })
         {
-            throw new KprobeTraceException($"cannot read the symbol file {path}: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw kind.Refuse(name, FileRole.Symbols);
         }
+
+        using StreamReader reader = new(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+        return SystemMapReader.Read(name, reader);
     }
 }

@@ -78,6 +78,13 @@ internal sealed class FrameReader : IDisposable
     /// <summary>The first bytes of the file, as many as a head has or fewer.</summary>
     internal ReadOnlySpan<byte> PeekStart() => _head.AsSpan(0, ReadAt(0, _head));
 
+    /// <summary>The first <paramref name="length"/> bytes of the file, or all of a shorter one.</summary>
+    internal byte[] ReadStart(int length)
+    {
+        byte[] start = new byte[length];
+        return start[..ReadAt(0, start)];
+    }
+
     /// <summary>True when a whole head stands anywhere in the first <paramref name="limit"/> bytes.</summary>
     internal bool HasAnyFrame(long limit) => FindHead(0, Math.Min(Length, limit)) >= 0;
 

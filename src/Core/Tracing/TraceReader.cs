@@ -1,3 +1,5 @@
+using KprobeTrace.Files;
+
 namespace KprobeTrace.Tracing;
 
 /// <summary>Reads a trace file chunk by chunk, in bounded memory, believing nothing.</summary>
@@ -89,30 +91,16 @@ public sealed class TraceReader : IDisposable
     public static TraceReader Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        FileStream? stream = null;
+        FileStream stream = InputFile.Open(path, "trace");
         try
         {
-            stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-            if (!stream.CanSeek)
-            {
-                throw new KprobeTraceException($"{path}: a trace is read from a file, not from a pipe or terminal");
-            }
-
-            return new TraceReader(stream, path);
+            return stream.CanSeek
+                ? new TraceReader(stream, path)
+                : throw new KprobeTraceException($"{path}: a trace is read from a file, not from a pipe or terminal");
         }
-        catch (Exception e)
+        catch
         {
-            stream?.Dispose();
-            if (e is FileNotFoundException or DirectoryNotFoundException)
-            {
-                throw new KprobeTraceException($"{path}: there is no such file", e);
-            }
-
-            if (e is IOException or UnauthorizedAccessException or NotSupportedException)
-            {
-                throw new KprobeTraceException($"{path}: cannot open the trace: {e.Message}", e);
-            }
-
+            stream.Dispose();
             throw;
         }
     }
@@ -221,7 +209,7 @@ public sealed class TraceReader : IDisposable
     {
         if (_frames.Length == 0)
         {
-            throw new KprobeTraceException($"{name}: the file is empty, not a trace");
+            throw new KprobeTraceException($"{name}: the file is empty, not a trace; record it again");
         }
 
         ReadOnlySpan<byte> start = _frames.PeekStart();
@@ -233,9 +221,14 @@ public sealed class TraceReader : IDisposable
 
         int version = FrameHead.ClaimedVersion(start);
         RequireVersion(name, version);
+        if (version < 0 && FileRecogniser.Recognise(_frames.ReadStart(FileRecogniser.HeadSize)) is FileKind kind)
+        {
+            throw kind.Refuse(name, FileRole.Trace);
+        }
+
         throw new KprobeTraceException(version == TraceFormat.Version
             ? $"{name}: the trace was cut off before its first frame was whole"
-            : $"{name}: not a KprobeTrace trace");
+            : $"{name}: not a KprobeTrace trace; kprobe-report reads traces of kprobe-record and its own databases");
     }
 
     /// <summary>Refuses a version that a trace claims, unless it is ours or none (negative).</summary>

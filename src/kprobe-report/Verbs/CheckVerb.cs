@@ -21,12 +21,6 @@ internal static class CheckVerb
         command.SetAction((result, _) =>
         {
             string path = result.GetRequiredValue(trace);
-            if (!File.Exists(path))
-            {
-                throw new KprobeTraceException(
-                    Directory.Exists(path) ? $"{path}: is a directory; give a trace" : $"{path}: no such file");
-            }
-
             TraceCheckReport report = TraceReader.Check(path);
             using Utf8Output output = console.Results();
             Print(report, path, output);

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using KprobeTrace.Loaders;
+using KprobeTrace.Tests.Files;
 using Xunit;
 
 namespace KprobeTrace.Tests.Loaders;
@@ -68,6 +69,31 @@ public sealed class ImageLoaderTests
         Assert.Equal(0x100_0200ul, loaded.Cpu.Rip);
         Assert.Equal(0x10_0000ul, loaded.Segments[0].MemoryLength);
         Assert.Null(loaded.Elf);
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, true)]
+    [InlineData(15, true)]
+    [InlineData(16, false)]
+    public void The_last_paragraph_of_a_bzImage_need_not_be_full(int missing, bool sound)
+    {
+        byte[] image = BzImageBuilder.Build(new byte[64]);
+        image.AsSpan(0x248, 8).Clear();
+        Exception? error = Record.Exception(() => ImageLoader.Load("memtest.bin", image.AsMemory(0, image.Length - missing), _options));
+
+        Assert.Equal(sound, error is null);
+    }
+
+    // A bzImage without payload, whose last paragraph is not full.
+    [HostPathFact("/boot/memtest86+x64.bin", "memtest86+")]
+    public void A_bzImage_that_is_no_Linux_is_entered_as_the_boot_protocol_says()
+    {
+        LoadedImage long64 = ImageLoader.Load("/boot/memtest86+x64.bin", _options);
+        LoadedImage protected32 = ImageLoader.Load("/boot/memtest86+ia32.bin", _options);
+
+        Assert.Equal((ImageKind.BzImageRaw, EntryMode.Long64, 0x10_0200ul), (long64.Kind, long64.Cpu.Mode, long64.Cpu.Rip));
+        Assert.Equal((ImageKind.BzImageRaw, EntryMode.Protected32, 0x10_0000ul), (protected32.Kind, protected32.Cpu.Mode, protected32.Cpu.Rip));
     }
 
     [Fact]
@@ -183,7 +209,8 @@ public sealed class ImageLoaderTests
         return new TheoryData<string, byte[], string>
         {
             { "empty", [], "empty" },
-            { "text", "hello, world"u8.ToArray(), "neither a bzImage nor an ELF" },
+            { "text", "hello, world"u8.ToArray(), "a text file; give a Linux kernel" },
+            { "bytes", [0, 1, 2, 3], "neither a bzImage nor an ELF" },
             { "boot sector only", bz[..0x240], "within the setup header" },
             { "no protected-mode part", bz[..1024], "truncated" },
             { "half a bzImage", bz[..(bz.Length / 2)], "truncated" },
@@ -194,9 +221,9 @@ public sealed class ImageLoaderTests
             { "corrupt payload", Change(bz, 1024 + BzImageBuilder.PayloadOffset + 40, 0xAA), "damaged" },
             { "absurd unpacked size", Change(bz, LengthOf(bz) + 3, 0xFF), "damaged" },
             { "truncated ELF header", elf[..40], "within the ELF header" },
-            { "32-bit ELF", Change(elf, 4, 1), "not a 64-bit" },
-            { "ELF for ARM", Change(elf, 18, 183), "not x86-64" },
-            { "relocatable ELF", Change(elf, 16, 1), "not an executable" },
+            { "32-bit ELF", Change(elf, 4, 1), "32-bit pointers; give a 64-bit ELF file" },
+            { "ELF for ARM", Change(elf, 18, 183), "for 64-bit ARM (arm64); only x86-64 is run" },
+            { "relocatable ELF", Change(elf, 16, 1), "an object file; link it" },
             { "program headers outside", Change(elf, 36, 1), "program headers" },
             { "segment outside the file", Change(elf, 64 + 8 + 5, 1), "truncated or damaged" },
             { "segment larger in file than in memory", Change(elf, 64 + 41, 8), "impossible sizes" },

@@ -202,7 +202,7 @@ public sealed class TraceDamageTests
     public void A_missing_file_is_one_clear_line()
     {
         KprobeTraceException e = Assert.Throws<KprobeTraceException>(() => TraceReader.Open("/nonexistent/x.mpk"));
-        Assert.Equal("/nonexistent/x.mpk: there is no such file", e.Message);
+        Assert.Equal("/nonexistent/x.mpk: no such file; give the path of the trace", e.Message);
     }
 
     /// <summary>Requires that reading the damaged bytes gives every frame but those listed, and nothing that was not written.</summary>

@@ -1,0 +1,238 @@
+using System.Buffers.Binary;
+using System.Text;
+using KprobeTrace.Files;
+using KprobeTrace.Loaders;
+using KprobeTrace.Symbols;
+using KprobeTrace.Tests.Loaders;
+using Xunit;
+
+namespace KprobeTrace.Tests.Files;
+
+/// <summary>What a file is called that was given for a kernel image.</summary>
+public sealed class FileRecogniserTests
+{
+    public static TheoryData<string, string> MadeByTheHost()
+    {
+        TheoryData<string, string> data = [];
+        foreach ((_, string commands, string said) in HostFiles.Rows)
+        {
+            data.Add(commands, said);
+        }
+
+        return data;
+    }
+
+    [HostFileTheory]
+    [MemberData(nameof(MadeByTheHost))]
+    public void A_file_of_the_hosts_own_tools_is_named(string commands, string said) => AssertCalled(said, HostFiles.Make(commands));
+
+    [Theory]
+    [InlineData(183, "an ELF executable for 64-bit ARM (arm64); only x86-64 is run")]
+    [InlineData(243, "an ELF executable for RISC-V")]
+    [InlineData(40, "an ELF executable for 32-bit ARM")]
+    [InlineData(21, "an ELF executable for 64-bit PowerPC")]
+    [InlineData(22, "an ELF executable for IBM S/390")]
+    [InlineData(258, "an ELF executable for LoongArch")]
+    [InlineData(8, "an ELF executable for MIPS")]
+    [InlineData(247, "an ELF executable for BPF")]
+    [InlineData(9999, "an ELF executable for machine type 9999")]
+    public void An_ELF_file_of_another_processor_is_named_by_it(ushort machine, string said)
+    {
+        byte[] little = new ElfBuilder { Machine = machine }.Segment(0x10_0000, 0x10_0000, new byte[16]).Build();
+        byte[] big = [.. little];
+        big[5] = 2;
+        (big[16], big[17], big[18], big[19]) = (big[17], big[16], big[19], big[18]);
+
+        AssertCalled(said, little);
+        AssertCalled(said, big);
+    }
+
+    [Theory]
+    [InlineData(0, "\u009b\u00c4\bKPTRACE\u0001", "a trace of kprobe-record; kprobe-report reads it")]
+    [InlineData(0, "SQLite format 3\0", "a SQLite database")]
+    [InlineData(56, "ARMd", "a Linux kernel for 64-bit ARM (arm64); only x86-64 is run")]
+    [InlineData(56, "RSC\u0005", "a Linux kernel for RISC-V; only x86-64 is run")]
+    [InlineData(48, "RISCV\0\0\0", "a Linux kernel for RISC-V")]
+    [InlineData(36, "\u0018(o\u0001", "a Linux kernel for 32-bit ARM (zImage)")]
+    [InlineData(0, "'\u0005\u0019V", "a U-Boot image")]
+    [InlineData(0, "\u00d0\r\u00fe\u00ed", "a device tree or a FIT image")]
+    [InlineData(0, "\u00ed\u00ab\u00ee\u00db", "an RPM package")]
+    [InlineData(0, "7z\u00bc\u00af'\u001c", "a 7z archive")]
+    [InlineData(0, "\u0089LZO\0\r\n\u001a\n", "an lzo-compressed file")]
+    [InlineData(0, "ANDROID!", "an Android boot image")]
+    [InlineData(0, "MZ\u0090", "a DOS program")]
+    [InlineData(0, "\u0007\u0001d\0\0\u0010\0\0", "an executable in the a.out format")]
+    [InlineData(0, "\u000b\u0001\u0086\0\0\u0010\0\0", "an executable in the a.out format")]
+    [InlineData(40, "_FVH", "UEFI firmware")]
+    [InlineData(0, "LUKS\u00ba\u00be", "an encrypted disk (LUKS)")]
+    [InlineData(0x1_0040, "_BHRfS_M", "an image of a file system (Btrfs)")]
+    public void A_magic_number_names_the_file(int offset, string magic, string said)
+    {
+        byte[] file = new byte[FileRecogniser.HeadSize];
+        Encoding.Latin1.GetBytes(magic).CopyTo(file, offset);
+
+        AssertCalled(said, file);
+    }
+
+    [Theory]
+    [InlineData(0xAA64, "zimg", 10, "an EFI zboot image of a Linux kernel for 64-bit ARM (arm64)")]
+    [InlineData(0x5064, "zimg", 10, "an EFI zboot image of a Linux kernel for 64-bit RISC-V")]
+    [InlineData(0xAA64, "", 10, "an EFI program for 64-bit ARM (arm64)")]
+    [InlineData(0x14C, "", 11, "an EFI program for 32-bit x86")]
+    [InlineData(0x8664, "", 1, "a Windows kernel or driver (PE) for x86-64")]
+    public void A_PE_file_is_named_by_processor_and_subsystem(ushort machine, string mark, ushort subsystem, string said)
+    {
+        byte[] file = new byte[1024];
+        "MZ"u8.CopyTo(file);
+        Encoding.ASCII.GetBytes(mark).CopyTo(file, 4);
+        file[0x3C] = 0x80;
+        "PE\0\0"u8.CopyTo(file.AsSpan(0x80));
+        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(0x84), machine);
+        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(0x94), 0xF0);
+        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(0x80 + 24 + 68), subsystem);
+
+        AssertCalled(said, file);
+    }
+
+    [Fact]
+    public void A_kernel_for_RISC_V_that_is_also_an_EFI_program_is_called_a_kernel()
+    {
+        byte[] file = new byte[1024];
+        "MZ"u8.CopyTo(file);
+        file[0x3C] = 0x80;
+        "RSC\u0005"u8.CopyTo(file.AsSpan(56));
+        "PE\0\0"u8.CopyTo(file.AsSpan(0x80));
+
+        AssertCalled("a Linux kernel for RISC-V", file);
+    }
+
+    [Fact]
+    public void Modules_core_dumps_and_Go_programs_are_named()
+    {
+        byte[] module = new ElfBuilder { Type = 1 }.Section(".gnu.linkonce.this_module", 1, new byte[16]).Build();
+        byte[] core = new ElfBuilder { Type = 4 }.Segment(0x10_0000, 0, new byte[16]).Build();
+        byte[] go = new ElfBuilder { Entry = 0x10_0000 }.Segment(0x10_0000, 0x10_0000, "\u0004\0\0\0\u0004\0\0\0\u0004\0\0\0Go\0\0abcd"u8.ToArray()).Build();
+        go[64] = 4;
+
+        AssertCalled("a kernel module; give the kernel, with the module in its initramfs", module);
+        AssertCalled("a core dump", core);
+        AssertCalled("a program of user space", go);
+    }
+
+    [Fact]
+    public void A_32_bit_kernel_inside_a_bzImage_is_named()
+    {
+        byte[] kernel = new ElfBuilder { Machine = 3 }.Segment(0x10_0000, 0x10_0000, new byte[16]).Build();
+        kernel[4] = 1;
+
+        AssertCalled("an ELF executable for 32-bit x86; only x86-64 is run", BzImageBuilder.Build(BzImageBuilder.Gzip(kernel)));
+    }
+
+    [Fact]
+    public void An_entry_outside_the_image_is_refused() => AssertCalled(
+        "its entry 0x200000 lies in none of its segments",
+        new ElfBuilder { Entry = 0x20_0000 }.Segment(0x10_0000, 0x10_0000, new byte[16]).Build());
+
+    [Fact]
+    public void A_kernel_with_system_calls_of_its_own_is_no_program_of_user_space()
+    {
+        // wrmsr; syscall; hlt
+        byte[] code = [0x0F, 0x30, 0x0F, 0x05, 0xF4];
+        byte[] image = new ElfBuilder { Entry = 0x40_0000 + 64 + 56 }.Segment(0x40_0000, 0x40_0000, new byte[200]).Build();
+        code.CopyTo(image, 64 + 56);
+        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(64 + 8), 0);
+
+        Assert.Equal(ImageKind.Elf, ImageLoader.Load("kernel", image, new ImageLoadOptions()).Kind);
+    }
+
+    [Theory]
+    [InlineData("\u007fELF\u0002\u0001\u0001", "an x86-64 ELF file; --initrd takes a cpio archive")]
+    [InlineData("PK\u0003\u0004", "a zip archive; --initrd takes a cpio archive")]
+    [InlineData("plain text", "a text file; --initrd takes a cpio archive")]
+    [InlineData("\u0004\"M\u0018", "an lz4-compressed file (in the newer frame format); --initrd takes")]
+    [InlineData("070701", null)]
+    [InlineData("\u001f\u008b\b", null)]
+    [InlineData("\u00fd7zXZ\0", null)]
+    [InlineData("hsqs", null)]
+    [InlineData("\0\0\0\0", null)]
+    public void Linux_is_given_no_initrd_that_it_cannot_unpack(string magic, string? said)
+    {
+        byte[] initrd = new byte[4096];
+        Encoding.Latin1.GetBytes(magic).CopyTo(initrd, 0);
+        if (magic == "\u007fELF\u0002\u0001\u0001")
+        {
+            (initrd[16], initrd[18]) = (2, 62);
+        }
+
+        if (magic == "plain text")
+        {
+            Array.Fill(initrd, (byte)'\n', magic.Length, initrd.Length - magic.Length);
+        }
+
+        Exception? error = Record.Exception(() => ImageLoader.Load(
+            "vmlinuz", BzImageBuilder.Build(new byte[64]), new ImageLoadOptions { Initrd = initrd }));
+
+        Assert.Equal(said is null, error is null);
+        Assert.Contains(said ?? "", error?.Message ?? "", StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\u001f\u008b\b", "a gzip-compressed file; unpack it")]
+    [InlineData("KPTRACE", "a trace of kprobe-record; --symbols takes a System.map or an x86-64 ELF file")]
+    [InlineData("\u007fELF\u0002\u0001\u0001\0\0\0\0\0\0\0\0\0\u0002\0\u00b7\0", "an ELF executable for 64-bit ARM (arm64); --symbols takes")]
+    [InlineData("\u007fELF\u0002\u0001\u0001\0\0\0\0\0\0\0\0\0\u0001\0\u003e\0", "an object file; --symbols takes")]
+    [InlineData("some text\n", "expected 'ADDRESS TYPE NAME'")]
+    [InlineData("", "the symbol file is empty")]
+    public void A_symbol_file_of_the_wrong_kind_is_named(string bytes, string said)
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(path, Encoding.Latin1.GetBytes(bytes == "KPTRACE" ? "\u009b\u00c4\b" + bytes : bytes));
+            LoadedImage image = ImageLoader.Load("flat", new byte[64], new ImageLoadOptions { ForceFlat = true });
+
+            KprobeTraceException error = Assert.Throws<KprobeTraceException>(() => ImageSymbols.Load(image, path));
+
+            Assert.Contains(said, error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public void What_is_asked_for_as_flat_code_is_flat_whatever_it_looks_like()
+    {
+        byte[] gzip = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0];
+
+        Assert.Equal(ImageKind.Flat, ImageLoader.Load("x", gzip, new ImageLoadOptions { LoadAddress = 0x10_0000 }).Kind);
+    }
+
+    [Fact]
+    public void Recognising_mutated_headers_never_fails()
+    {
+        Random random = new(7);
+        byte[] seed = new byte[2048];
+        "MZ"u8.CopyTo(seed);
+        byte[] elf = new ElfBuilder { Entry = 0x10_0000 }.Segment(0x10_0000, 0x10_0000, new byte[64]).Section(".text", 1, new byte[64]).Build();
+        for (int i = 0; i < 40_000; i++)
+        {
+            byte[] file = (i & 1) == 0 ? [.. elf] : [.. seed];
+            for (int changes = random.Next(1, 12); changes > 0; changes--)
+            {
+                file[random.Next(Math.Min(file.Length, 256))] = (byte)random.Next(256);
+            }
+
+            _ = FileRecogniser.Recognise(file.AsSpan(0, random.Next(file.Length + 1)));
+        }
+    }
+
+    private static void AssertCalled(string said, byte[] file)
+    {
+        KprobeTraceException error = Assert.Throws<KprobeTraceException>(() => ImageLoader.Load("image", file, new ImageLoadOptions()));
+        Assert.StartsWith("image", error.Message, StringComparison.Ordinal);
+        Assert.Contains(said, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+}
