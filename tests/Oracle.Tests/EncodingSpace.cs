@@ -4,7 +4,7 @@ using Iced.Intel;
 namespace KprobeTrace.Tests.Oracle;
 
 /// <summary>
-/// Every opcode of the one-byte, 0F, 0F 38 and 0F 3A maps with every mandatory prefix, with and without REX.W, and with every
+/// Every opcode of the one-byte, 0F, 0F 38 and 0F 3A maps with every mandatory prefix and LOCK, with and without REX.W, and with every
 /// operand that may tell one instruction from another: declared or not, defined or not.
 /// </summary>
 internal static class EncodingSpace
@@ -18,6 +18,9 @@ internal static class EncodingSpace
     private const ulong Data = OracleLayout.DataBase + 0x800;
     private const ulong Stack = OracleLayout.StackBase + 0x800;
     private const byte RexW = 0x48;
+
+    /// <summary>No prefix, 66, F3, F2 and LOCK, each without and with REX.W.</summary>
+    private const int Forms = 10;
 
     /// <summary>REX, segment, size, LOCK and REP prefixes; the opcode would be the byte behind them. VEX and EVEX, which need AVX.</summary>
     private static readonly byte[] _prefixes =
@@ -35,7 +38,7 @@ internal static class EncodingSpace
             {
                 bool isNoOpcode = (map.Length == 0 && (opcode == 0x0F || _prefixes.Contains((byte)opcode)))
                     || (map.Length == 1 && opcode is 0x38 or 0x3A);
-                for (int form = 0; form < 8 && !isNoOpcode; form++)
+                for (int form = 0; form < Forms && !isNoOpcode; form++)
                 {
                     foreach (byte modrm in Operands(map.Length))
                     {
@@ -64,11 +67,11 @@ internal static class EncodingSpace
 
     private static byte[] Head(int form, byte[] map, byte opcode)
     {
-        byte prefix = (form & 3) switch { 1 => 0x66, 2 => 0xF3, 3 => 0xF2, _ => 0 };
+        byte prefix = (form >> 1) switch { 1 => 0x66, 2 => 0xF3, 3 => 0xF2, 4 => 0xF0, _ => 0 };
         return
         [
             .. prefix == 0 ? [] : (byte[])[prefix],
-            .. (form & 4) == 0 ? [] : (byte[])[RexW],
+            .. (form & 1) == 0 ? [] : (byte[])[RexW],
             .. map,
             opcode,
         ];

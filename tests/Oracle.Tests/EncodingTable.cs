@@ -34,5 +34,5 @@ internal static class EncodingTable
     }
 
     /// <summary>0F 18 to 0F 1F do nothing where a feature is lacking, so no feature excuses them.</summary>
-    private static bool IsReservedNop(string bytes) => Regex.IsMatch(bytes, "^(66|f2|f3)?(48)?0f1[89a-f]");
+    private static bool IsReservedNop(string bytes) => Regex.IsMatch(bytes, "^(66|f2|f3|f0)?(48)?0f1[89a-f]");
 }

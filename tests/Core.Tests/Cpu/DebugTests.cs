@@ -422,6 +422,90 @@ public sealed unsafe class DebugTests : IDisposable
     }
 
     [Fact]
+    public void A_pause_of_the_host_behind_mov_ss_brings_no_trap_forward()
+    {
+        const ulong Device = 0x7000_0000;
+        _guest.Map(Device, ScriptedBus.MmioBase, TestGuest.PresentWrite);
+        _guest.Write(Watched, TestGuest.KernelDs);
+        _guest.Rbx = Watched;
+        _guest.Rcx = 4;
+        _guest.Rsi = Device;
+        Break(0, Watched, OnAccess, 2);
+        _guest.Assemble(TestGuest.Code, a =>
+        {
+            a.db(0x8E, 0x13); // mov ss, [rbx]
+            a.rep.lodsb();
+            a.nop();
+        });
+        _guest.Bus.OnMmioRead = () =>
+        {
+            _guest.Processor.StopRequested = true;
+            _guest.State->ExitRequest = 1;
+        };
+
+        _guest.Processor.Run(2);
+
+        Assert.Equal((3UL, 0xFFFF0FF0UL, 1L), (_guest.Rcx, _guest.State->Dr[6], _guest.Processor.Retired));
+        _guest.Bus.OnMmioRead = null;
+        _guest.Processor.StopRequested = false;
+        Caught caught = _guest.Run();
+
+        Assert.Equal((1, TestGuest.Code + 4, 0UL), (caught.Vector, caught.Ip, _guest.Rcx));
+    }
+
+    [Fact]
+    public void A_debugger_steps_through_a_users_repeated_instruction_one_element_at_a_time()
+    {
+        _guest.Assemble(TestGuest.Handlers + 16, a =>
+        {
+            a.inc(rbx);
+            a.iretq();
+        });
+        _guest.Rdi = TestGuest.UserData;
+        _guest.Rcx = 4;
+        _guest.Assemble(TestGuest.UserCode, a =>
+        {
+            a.rep.stosb();
+            a.@int(TestGuest.UserEnd);
+        });
+        _guest.EnterUser();
+        _guest.Flags = Rflags.TF | 2;
+
+        Caught caught = _guest.Run();
+
+        Assert.Equal((TestGuest.UserEnd, 4UL, TestGuest.UserData + 4), (caught.Vector, _guest.Rbx, _guest.Rdi));
+    }
+
+    [Fact]
+    public void A_guests_own_probe_that_steps_a_copy_is_hit_for_each_element()
+    {
+        // As Linux does: int3 over the instruction, its copy stepped by TF, and the address of the trap taken back to the original.
+        const ulong Slot = TestGuest.Code + 0x800;
+        _guest.Assemble(Slot, a => a.rep.stosb());
+        _guest.Assemble(TestGuest.Handlers + (3 * 16), a => a.jmp(TestGuest.Handlers + 0x1000));
+        _guest.Assemble(TestGuest.Handlers + 0x1000, a =>
+        {
+            a.inc(rbx);
+            a.mov(__qword_ptr[rsp], (int)Slot);
+            a.or(__dword_ptr[rsp + 16], 0x100);
+            a.iretq();
+        });
+        _guest.Assemble(TestGuest.Handlers + 16, a => a.jmp(TestGuest.Handlers + 0x1100));
+        _guest.Assemble(TestGuest.Handlers + 0x1100, a =>
+        {
+            a.sub(__qword_ptr[rsp], (int)(Slot - TestGuest.Code));
+            a.and(__dword_ptr[rsp + 16], ~0x100);
+            a.iretq();
+        });
+        _guest.Rdi = TestGuest.Data;
+        _guest.Rcx = 5;
+
+        Caught caught = _guest.RunKernel(a => a.db(0xCC, 0xAA)); // int3 over rep stosb
+
+        Assert.Equal((-1, 5UL, TestGuest.Data + 5), (caught.Vector, _guest.Rbx, _guest.Rdi));
+    }
+
+    [Fact]
     public void Pushes_and_pops_of_control_transfers_are_watched()
     {
         const ulong Frame = TestGuest.KernelStack - 40;

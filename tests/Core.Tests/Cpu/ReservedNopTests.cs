@@ -1,3 +1,4 @@
+using KprobeTrace.Cpu.Decode;
 using Xunit;
 
 namespace KprobeTrace.Tests.Cpu;
@@ -41,6 +42,25 @@ public sealed unsafe class ReservedNopTests
             byte[] bytes = Bytes(0, 0, 0x0D, (byte)modrm);
 
             Assert.Equal(modrm < 0xC0 ? "" : $"{Convert.ToHexString(bytes)}: vector 6", Effect(guest, bytes));
+        }
+    }
+
+    [Fact]
+    public void Probes_find_them_as_long_as_they_are()
+    {
+        InstructionLengthDecoder lengths = new();
+        for (byte opcode = 0x18; opcode <= 0x1F; opcode++)
+        {
+            foreach (byte prefix in _prefixes)
+            {
+                for (int modrm = 0; modrm < 256; modrm++)
+                {
+                    byte[] bytes = Bytes(prefix, RexW, opcode, (byte)modrm);
+                    int length = lengths.LengthOf(TestGuest.Code, [.. bytes, 0x90, 0x90]);
+
+                    Assert.Equal($"{Convert.ToHexString(bytes)}: {bytes.Length}", $"{Convert.ToHexString(bytes)}: {length}");
+                }
+            }
         }
     }
 

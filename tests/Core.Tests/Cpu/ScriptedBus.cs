@@ -38,8 +38,12 @@ internal sealed class ScriptedBus : ICpuBus
     /// <summary>Raises a vector at a virtual time; a negative one stands for NMI.</summary>
     public void At(long time, int vector) => _events[time] = vector;
 
+    /// <summary>Called before each read of MMIO, when set.</summary>
+    public Action? OnMmioRead { get; set; }
+
     public ulong ReadMmio(ulong physical, int size)
     {
+        OnMmioRead?.Invoke();
         MmioReads.Add((physical, size));
         if (physical - MmioBase >= 4096)
         {
