@@ -71,6 +71,17 @@ public sealed class StoppedRunTests
         Assert.Equal("stuck", trace.Footer!.Ended);
     }
 
+    [Fact]
+    public void Paging_outside_long_mode_is_one_line()
+    {
+        // mov eax, cr0; or eax, 1 << 31; mov cr0, eax; nop
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, [0x0F, 0x20, 0xC0, 0x0D, 0, 0, 0, 0x80, 0x0F, 0x22, 0xC0, 0x90], "--mode", "32", "-q");
+
+        Assert.Equal(1, run.Exit);
+        Assert.Contains("outside long mode (CR0.PG without EFER.LME, before 0x10000b)", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(PosixSignal.SIGINT)]
     [InlineData(PosixSignal.SIGTERM)]

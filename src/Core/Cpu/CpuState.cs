@@ -194,6 +194,14 @@ public unsafe struct CpuState
     /// <summary>XMM0 to XMM15, two halves each.</summary>
     public fixed ulong XmmRegisters[32];
 
+#if DEBUG
+    /// <summary>Accesses to memory since the count was last set to zero: what the bounce buffer executes makes one.</summary>
+    internal int Accesses;
+
+    /// <summary>Set while an operation is executed on the bounce buffer.</summary>
+    internal int OnBounce;
+#endif
+
     /// <summary>Handle of the managed <see cref="Processor"/> this state belongs to.</summary>
     public nint Owner;
 

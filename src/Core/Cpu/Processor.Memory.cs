@@ -21,6 +21,7 @@ public sealed unsafe partial class Processor
     /// <returns>The operation to go on with, or null as handlers return it.</returns>
     internal Op* Retry(Op* op, ulong address, int size, bool reads, bool writes)
     {
+        BounceChecks.IsFree(State);
         PageAccess access = writes ? _dataAccess | PageAccess.Write : _dataAccess;
         if (!IsAligned(address, size))
         {
@@ -57,6 +58,10 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>Executes one operation with the bounce buffer in place of its memory operand, and commits what it wrote there.</summary>
+    /// <remarks>
+    /// The buffer stands in for one operand, so the operation must go to memory once. A test counts the accesses in the code of every
+    /// handler; debug builds count those that are made.
+    /// </remarks>
     private Op* ExecuteOnBounce(Op* op, ulong address, int size, bool writes)
     {
         // More than any block's length below zero, so that no block can begin.
@@ -77,7 +82,9 @@ public sealed unsafe partial class Processor
             following->Handler = &Flow.Pause;
         }
 
+        BounceChecks.Begin(s);
         Op* next = TailCalls.HandlerOf(op)(s, op);
+        BounceChecks.End(s, op);
         if (!isLast)
         {
             following->Handler = handler;
@@ -96,6 +103,7 @@ public sealed unsafe partial class Processor
     /// <summary>A host pointer for reading, after filling the TLB or the bounce buffer; null with a fault pending.</summary>
     internal byte* LoadPointer(Op* op, ulong address, int size)
     {
+        BounceChecks.IsFree(State);
         if (!IsAligned(address, size))
         {
             StopOnFault(op);
@@ -128,6 +136,7 @@ public sealed unsafe partial class Processor
     /// <summary>A host pointer for reading and writing; null with a fault pending.</summary>
     internal byte* ModifyPointer(Op* op, ulong address, int size)
     {
+        BounceChecks.IsFree(State);
         PageAccess access = _dataAccess | PageAccess.Write;
         if (!IsAligned(address, size))
         {
@@ -165,6 +174,7 @@ public sealed unsafe partial class Processor
     /// <summary>Stores bytes by the slow path; false with a fault pending and nothing written.</summary>
     internal bool StoreBytes(Op* op, ulong address, byte* from, int size)
     {
+        BounceChecks.IsFree(State);
         PageAccess access = _dataAccess | PageAccess.Write;
         if (!IsAligned(address, size))
         {
@@ -202,6 +212,7 @@ public sealed unsafe partial class Processor
     /// <summary>Whether an operand could be stored now; a fault is pending when not, and nothing is written either way.</summary>
     internal bool ProbeStore(Op* op, ulong address, int size)
     {
+        BounceChecks.IsFree(State);
         PageAccess access = _dataAccess | PageAccess.Write;
         if (!IsAligned(address, size))
         {

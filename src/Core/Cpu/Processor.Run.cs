@@ -77,12 +77,29 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>Runs until <paramref name="limit"/> instructions have retired in all, a stop is requested, or the processor stops for good.</summary>
+    /// <exception cref="InvalidOperationException">It runs already: this was called from a handler, or from another thread.</exception>
+    /// <exception cref="KprobeTraceException">The guest asked for what is not built.</exception>
     public void Run(long limit = long.MaxValue)
+    {
+        using RunGuard guard = Enter();
+        try
+        {
+            RunLoop(limit);
+        }
+        catch
+        {
+            StandBeforeCurrent();
+            throw;
+        }
+    }
+
+    private void RunLoop(long limit)
     {
         CpuState* s = State;
         while (!StopRequested && !ShutDown && Retired < limit && MakesProgress())
         {
             s->ExitRequest = 0;
+            RefuseLegacyPaging();
             if (Now >= _bus.NextEvent)
             {
                 _bus.RunEvents();
@@ -131,7 +148,7 @@ public sealed unsafe partial class Processor
 
             if (NeedsSingleSteps())
             {
-                SingleStep();
+                Step();
                 continue;
             }
 
@@ -152,7 +169,24 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>Executes exactly one instruction at RIP, breakpoints included, and delivers what it raises.</summary>
+    /// <exception cref="InvalidOperationException">The guest runs already: this was called from a handler, or from another thread.</exception>
+    /// <exception cref="KprobeTraceException">The guest asked for what is not built.</exception>
     public void SingleStep()
+    {
+        using RunGuard guard = Enter();
+        RefuseLegacyPaging();
+        try
+        {
+            Step();
+        }
+        catch
+        {
+            StandBeforeCurrent();
+            throw;
+        }
+    }
+
+    private void Step()
     {
         CpuState* s = State;
         bool trap = (s->SystemFlags & Rflags.TF) != 0;
@@ -197,7 +231,7 @@ public sealed unsafe partial class Processor
         long before = Retired;
         int deliveries = _deliveries;
         s->InterruptShadow = 0;
-        SingleStep();
+        Step();
         if (Retired == before && _deliveries == deliveries)
         {
             s->InterruptShadow = shadow;
@@ -458,6 +492,7 @@ public sealed unsafe partial class Processor
         {
             byte[] bytes = new byte[op->Length];
             ulong ip = Op.IpOf(op);
+            _currentOp = op;
             for (int i = 0; i < bytes.Length; i++)
             {
                 if (TryPeek(ip + (ulong)i, State->Cr3, out ulong physical))
@@ -467,6 +502,7 @@ public sealed unsafe partial class Processor
             }
 
             UndefinedInstruction(ip, bytes);
+            _currentOp = null;
         }
     }
 }

@@ -48,8 +48,10 @@ public sealed unsafe partial class Processor : IDisposable
     public static Processor Of(CpuState* s) => Unsafe.As<Processor>(GCHandle.FromIntPtr(s->Owner).Target!);
 
     /// <summary>Puts everything into the state after a hardware reset (Intel SDM vol. 3A table 9-1).</summary>
+    /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Reset()
     {
+        ThrowIfRunning();
         CpuState* s = State;
         *s = default;
         s->Owner = GCHandle.ToIntPtr(_handle);
@@ -105,6 +107,11 @@ public sealed unsafe partial class Processor : IDisposable
         }
 
         _mode = mode;
+        _legacyPaging = (s->Cr0 & Cpu.Cr0.PG) != 0 && !s->InLongMode;
+        if (_legacyPaging)
+        {
+            s->ExitRequest = 1;
+        }
     }
 
     /// <summary>Forgets all cached translations, as a change of CR0.PG, CR4 or EFER demands.</summary>
@@ -126,8 +133,10 @@ public sealed unsafe partial class Processor : IDisposable
     }
 
     /// <summary>Frees the unmanaged state.</summary>
+    /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Dispose()
     {
+        ThrowIfRunning();
         _tlb.Dispose();
         _jumpCache.Dispose();
         _blocks.Dispose();

@@ -39,8 +39,11 @@ public sealed class GuestMachine : IDisposable
     public Uart16550 Serial => _bus.Serial;
 
     /// <summary>Runs until the guest ends, a stop is requested, or <paramref name="limit"/> instructions have retired in all.</summary>
+    /// <exception cref="InvalidOperationException">It runs already: this was called from a handler, or from another thread.</exception>
+    /// <exception cref="KprobeTraceException">The guest asked for what is not built.</exception>
     public PowerState Run(long limit = long.MaxValue)
     {
+        Processor.ThrowIfRunning();
         if (Power != PowerState.Running)
         {
             return Power;
@@ -75,6 +78,7 @@ public sealed class GuestMachine : IDisposable
     public void Stop() => Processor.StopRequested = true;
 
     /// <summary>Returns the guest's memory to the host.</summary>
+    /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Dispose()
     {
         Processor.Dispose();

@@ -45,6 +45,9 @@ public sealed unsafe class PhysicalMemory : IDisposable
     /// <summary>One byte per page: non-zero while stores to the page must be seen: decoded code was taken from it, or it is watched.</summary>
     public byte* CodePages { get; private set; }
 
+    /// <summary>Whether a processor runs in it at this moment.</summary>
+    internal bool IsInUse { get; set; }
+
     /// <summary>Whether <paramref name="length"/> bytes at <paramref name="address"/> are RAM.</summary>
     public bool Contains(ulong address, ulong length) => address <= Size && length <= Size - address;
 
@@ -76,8 +79,14 @@ public sealed unsafe class PhysicalMemory : IDisposable
     }
 
     /// <summary>Returns the mapping to the host.</summary>
+    /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Dispose()
     {
+        if (IsInUse)
+        {
+            throw new InvalidOperationException("guest memory cannot be returned while the guest runs: return from the handler first");
+        }
+
         Free();
         GC.SuppressFinalize(this);
     }

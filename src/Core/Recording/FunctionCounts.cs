@@ -12,6 +12,7 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
     private readonly Dictionary<ulong, int> _byLinear = [];
     private readonly List<Symbol> _functions = [];
     private readonly ImageText _text;
+    private readonly Processor _processor;
     private readonly long* _counters;
 
     /// <summary>Counts the given functions from the guest's first instruction on.</summary>
@@ -30,7 +31,8 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
         }
 
         _counters = (long*)NativeMemory.AllocZeroed((nuint)Math.Max(1, _functions.Count), sizeof(long));
-        session.Machine.Processor.ExecutionCounts = this;
+        _processor = session.Machine.Processor;
+        _processor.ExecutionCounts = this;
     }
 
     /// <summary>Frees the counters of an object that was never disposed.</summary>
@@ -47,8 +49,10 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
             : null;
 
     /// <summary>Frees the counters; the machine must not run any more.</summary>
+    /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Dispose()
     {
+        _processor.ThrowIfRunning();
         NativeMemory.Free(_counters);
         GC.SuppressFinalize(this);
     }

@@ -77,9 +77,11 @@ public sealed partial class Recorder : IDisposable
     /// <summary>Runs the guest to its end or to a limit and completes the trace.</summary>
     /// <param name="progress">Called now and then between instructions, for a display.</param>
     /// <exception cref="KprobeTraceException">The trace could not be written.</exception>
+    /// <exception cref="InvalidOperationException">It runs already: this was called from a handler, or from another thread.</exception>
     public RunEnd Run(Action? progress = null)
     {
         GuestMachine machine = Session.Machine;
+        machine.Processor.ThrowIfRunning();
         using TraceWriter writer = TraceWriter.Create(_options.Output, Header(), new TraceWriterOptions { ResolveSymbol = Resolve });
         _writer = writer;
         _console.Writer = writer;

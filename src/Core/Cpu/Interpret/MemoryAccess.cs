@@ -20,6 +20,7 @@ public static unsafe class MemoryAccess
     public static bool TryLoad<T>(CpuState* s, ulong address, out byte* host)
         where T : unmanaged
     {
+        BounceChecks.Count(s);
         TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
         host = (byte*)(address + e->Addend);
         return address - e->ReadTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T));
@@ -30,6 +31,7 @@ public static unsafe class MemoryAccess
     public static bool TryStore<T>(CpuState* s, ulong address, out byte* host)
         where T : unmanaged
     {
+        BounceChecks.Count(s);
         TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
         host = (byte*)(address + e->Addend);
         return address - e->WriteTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T));

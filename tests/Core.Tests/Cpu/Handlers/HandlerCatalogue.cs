@@ -36,7 +36,9 @@ internal static unsafe class HandlerCatalogue
 
         _goesOn[method] = false;
         return _goesOn[method] = IsOperation(method) && IlInstruction.Of(method).Any(i =>
-            i.Method is null ? method.DeclaringType == typeof(Flow) : i.Code.FlowControl == FlowControl.Call && IsFollowed(i.Method) && GoesOn(i.Method));
+            i.Method is null
+                ? i.Code == OpCodes.Calli && method.DeclaringType == typeof(Flow)
+                : i.Code.FlowControl == FlowControl.Call && IsFollowed(i.Method) && GoesOn(i.Method));
     }
 
     /// <summary>All methods of the interpreter that a method's code reaches, itself included.</summary>
@@ -91,7 +93,7 @@ internal static unsafe class HandlerCatalogue
         return handlers;
     }
 
-    private static bool IsFollowed(MethodBase method) =>
+    public static bool IsFollowed(MethodBase method) =>
         method.DeclaringType is Type type && _followed.Contains(type.Namespace) && !method.ContainsGenericParameters;
 
     private static bool IsOperation(MethodBase method) => method is MethodInfo { IsStatic: true } m && m.ReturnType == typeof(Op*);

@@ -3,40 +3,67 @@ using System.Reflection.Emit;
 
 namespace KprobeTrace.Tests.Cpu.Handlers;
 
-/// <summary>An instruction of a method's intermediate language that names another method, or calls by pointer.</summary>
+/// <summary>An instruction of a method's intermediate language.</summary>
+/// <param name="Offset">Where it stands.</param>
 /// <param name="Code">Its opcode.</param>
-/// <param name="Method">The method it names, with the type arguments it has here; null for a call by pointer.</param>
-internal readonly record struct IlInstruction(OpCode Code, MethodBase? Method)
+/// <param name="Method">The method it names, with the type arguments it has here; null for any other.</param>
+/// <param name="Next">Offsets of what may come after it.</param>
+internal readonly record struct IlInstruction(int Offset, OpCode Code, MethodBase? Method, int[] Next)
 {
     private static readonly Dictionary<int, OpCode> _codes = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
         .Select(field => (OpCode)field.GetValue(null)!)
         .ToDictionary(code => code.Value & 0xFFFF);
 
-    /// <summary>All such instructions of a method, in order; empty when it has no body.</summary>
+    /// <summary>All instructions of a method, in order; empty when it has no body.</summary>
     public static IEnumerable<IlInstruction> Of(MethodBase method)
     {
         byte[] il = method.GetMethodBody()?.GetILAsByteArray() ?? [];
         Type? constraint = null;
         for (int at = 0; at < il.Length;)
         {
+            int offset = at;
             int value = il[at++];
             OpCode code = _codes[value == 0xFE ? 0xFE00 | il[at++] : value];
-            if (code.OperandType is OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType && code == OpCodes.Constrained)
+            int end = at + (code.OperandType == OperandType.InlineSwitch ? 4 + (4 * BitConverter.ToInt32(il, at)) : Size(code.OperandType));
+            MethodBase? named = null;
+            if (code == OpCodes.Constrained)
             {
                 constraint = method.Module.ResolveType(BitConverter.ToInt32(il, at), TypeArguments(method), MethodArguments(method));
             }
             else if (code.OperandType == OperandType.InlineMethod)
             {
-                MethodBase named = method.Module.ResolveMethod(BitConverter.ToInt32(il, at), TypeArguments(method), MethodArguments(method))!;
-                yield return new IlInstruction(code, constraint is null ? named : Implementation(constraint, named));
+                named = method.Module.ResolveMethod(BitConverter.ToInt32(il, at), TypeArguments(method), MethodArguments(method))!;
+                named = constraint is null ? named : Implementation(constraint, named);
                 constraint = null;
             }
-            else if (code == OpCodes.Calli)
-            {
-                yield return new IlInstruction(code, null);
-            }
 
-            at += code.OperandType == OperandType.InlineSwitch ? 4 + (4 * BitConverter.ToInt32(il, at)) : Size(code.OperandType);
+            yield return new IlInstruction(offset, code, named, [.. Successors(il, code, at, end)]);
+            at = end;
+        }
+    }
+
+    private static IEnumerable<int> Successors(byte[] il, OpCode code, int operand, int end)
+    {
+        if (code.FlowControl is not (FlowControl.Branch or FlowControl.Return or FlowControl.Throw))
+        {
+            yield return end;
+        }
+
+        switch (code.OperandType)
+        {
+            case OperandType.ShortInlineBrTarget:
+                yield return end + (sbyte)il[operand];
+                break;
+            case OperandType.InlineBrTarget:
+                yield return end + BitConverter.ToInt32(il, operand);
+                break;
+            case OperandType.InlineSwitch:
+                for (int at = operand + 4; at < end; at += 4)
+                {
+                    yield return end + BitConverter.ToInt32(il, at);
+                }
+
+                break;
         }
     }
 
