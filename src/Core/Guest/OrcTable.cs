@@ -44,6 +44,19 @@ internal sealed class OrcTable
 
     public int Count => _offsets.Length;
 
+    /// <summary>How many rules compute the frame from the register of a number.</summary>
+    public int RulesFrom(int register)
+    {
+        int count = 0;
+        ReadOnlySpan<byte> entries = _entries.Span;
+        for (int i = 0; i < _offsets.Length; i++)
+        {
+            count += (entries[(i * EntrySize) + 4] & 0xF) == register ? 1 : 0;
+        }
+
+        return count;
+    }
+
     /// <summary>Finds the rule for an instruction.</summary>
     public bool TryFind(ulong ip, out short spOffset, out short bpOffset, out ushort bits)
     {

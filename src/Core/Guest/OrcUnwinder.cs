@@ -8,7 +8,8 @@ namespace KprobeTrace.Guest;
 /// ORC rules (arch/x86/include/asm/orc_types.h) say for each instruction where the caller's stack pointer is. An entry
 /// is two 16-bit offsets and a 16-bit word: stack register (4 bits), frame register (4 bits), type, end or signal
 /// flags. The word's layout has changed with 6.4, so BTF's description of <c>struct orc_entry</c> decides, and the
-/// layout of 5.8 to 6.3 holds without one. Not safe for use by several threads.
+/// layout of 5.8 to 6.3 holds without one. The registers have other numbers since 7.0, which nothing says but the rules
+/// themselves: most of them are about the stack pointer. Not safe for use by several threads.
 /// </remarks>
 public sealed unsafe class OrcUnwinder
 {
@@ -22,7 +23,20 @@ public sealed unsafe class OrcUnwinder
     private const int RegisterR13 = 7;
     private const int RegisterBpIndirect = 8;
     private const int RegisterSpIndirect = 9;
+    private const int RegisterOther = 15;
+
+    /// <summary>The number that the stack pointer has since 7.0; before, RDI had it, which hardly any rule is about.</summary>
+    private const int LaterSp = 3;
     private const ulong SavedBp = 32;
+
+    /// <summary>The registers of the numbers up to 6.x, and those of the numbers since 7.0.</summary>
+    private static readonly byte[] _numbers = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    private static readonly byte[] _laterNumbers =
+    [
+        RegisterUndefined, RegisterOther, RegisterDx, RegisterSp, RegisterBp, RegisterDi, RegisterR10, RegisterR13,
+        RegisterPreviousSp, RegisterSpIndirect, RegisterBpIndirect, RegisterOther, RegisterOther, RegisterOther, RegisterOther, RegisterOther,
+    ];
+
     private const ulong SavedIp = 128;
     private const ulong SavedCs = 136;
     private const ulong SavedSp = 152;
@@ -39,6 +53,7 @@ public sealed unsafe class OrcUnwinder
     private readonly int _typeMask = 3;
     private readonly int _endMask = 1 << 10;
     private readonly bool _numbersUndefined;
+    private readonly byte[] _registers;
 
     private ulong _page = ulong.MaxValue;
     private byte* _pagePointer;
@@ -65,6 +80,7 @@ public sealed unsafe class OrcUnwinder
         ReadOnlyMemory<byte> entries = Bytes(image, Range(symbols, "__start_orc_unwind", "__stop_orc_unwind"));
         OrcTable table = new(ips.Span, symbols.AddressOf("__start_orc_unwind_ip") ?? 0, entries);
         _kernel = table.IsSorted ? table : new OrcTable(default, 0, default);
+        _registers = _kernel.RulesFrom(LaterSp) > _kernel.RulesFrom(RegisterSp) ? _laterNumbers : _numbers;
         if (types?.FindStruct("orc_entry") is BtfType entry && types.FindMember(entry, "type") is BtfMember type)
         {
             _typeShift = (int)type.BitOffset - 32;
@@ -146,12 +162,12 @@ public sealed unsafe class OrcUnwinder
 
             int type = (bits >> _typeShift) & _typeMask;
             int kind = _numbersUndefined ? type - 2 : type;
-            if ((bits & _endMask) != 0 || kind < 0 || kind > 2 || !TryFrame(bits & 0xF, spOffset, at, out ulong frame))
+            if ((bits & _endMask) != 0 || kind < 0 || kind > 2 || !TryFrame(_registers[bits & 0xF], spOffset, at, out ulong frame))
             {
                 break;
             }
 
-            if (!TryStep(kind, (bits >> 4) & 0xF, bpOffset, frame, at, out UnwindRegisters next, out bool user) || user)
+            if (!TryStep(kind, _registers[(bits >> 4) & 0xF], bpOffset, frame, at, out UnwindRegisters next, out bool user) || user)
             {
                 break;
             }

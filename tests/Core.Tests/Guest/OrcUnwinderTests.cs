@@ -126,6 +126,31 @@ public sealed class OrcUnwinderTests
         Assert.Equal([Text + 0x210, Text + 0x310], _found[..count]);
     }
 
+    [Fact]
+    public void Takes_the_register_numbers_of_7_0_from_what_most_rules_are_about()
+    {
+        const int sp = 3;
+        const int bp = 4;
+        const int previousSp = 8 << 4;
+        const int spIndirect = 9;
+        const int bpIndirect = 10;
+        OrcUnwinder unwinder = Create(
+            (0x100, 16, -16, sp | previousSp), (0x200, 16, -16, bp | previousSp), (0x300, -8, 0, bpIndirect | (bp << 4)),
+            (0x400, 16, 0, spIndirect), (0x500, 8, 0, sp), (0x600, 8, 0, sp | End));
+        ulong frame = Stack + 0x100;
+        ulong realigned = Stack + 0x200;
+        ulong irq = Stack + 0x300;
+        _stack.Write(Stack, frame).Write(Stack + 8, Text + 0x210)
+            .Write(frame, realigned).Write(frame + 8, Text + 0x310)
+            .Write(realigned - 8, Stack + 0x280).Write(Stack + 0x278, Text + 0x410)
+            .Write(Stack + 0x280, irq).Write(irq + 8, Text + 0x510)
+            .Write(irq + 16, Text + 0x610);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0xDEAD), _found);
+
+        Assert.Equal([Text + 0x210, Text + 0x310, Text + 0x410, Text + 0x510, Text + 0x610], _found[..count]);
+    }
+
     [Theory]
     [InlineData(0x1234ul)]
     [InlineData(Stack + 4)]
