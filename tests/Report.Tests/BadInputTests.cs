@@ -197,6 +197,27 @@ public sealed class BadInputTests : IDisposable
         Assert.Equal([target], Directory.GetFileSystemEntries(_folder["disk"]));
     }
 
+    [TinyDiskTheory]
+    [InlineData("8k")]
+    [InlineData("16k")]
+    [InlineData("64k")]
+    public void A_disk_that_is_full_at_once_is_the_same_plain_sentence_in_every_format(string size)
+    {
+        using TinyDisk disk = new(_folder["disk"], size);
+        string trace = _folder["t.mpk"];
+        SyntheticTrace.Write(trace, 4000);
+        string target = Path.Combine(_folder["disk"], "x");
+        foreach (string format in (string[])["csv", "jsonl", "perfetto", "ctf", "parquet", "clickhouse"])
+        {
+            Assert.Equal($"kprobe-report: {target}: the disk is full; nothing was written", Tool.Bad(1, "export", trace, "--to", format, "-o", target));
+        }
+
+        Assert.Equal($"kprobe-report: {target}: the disk is full; nothing was written", Tool.Bad(1, "html", trace, "-o", target));
+        Assert.StartsWith($"kprobe-report: {target}: the disk is full; nothing was changed.", Tool.Bad(1, trace, "--db", target), StringComparison.Ordinal);
+        Assert.StartsWith($"kprobe-report: {target}: the disk is full; nothing was changed.", Tool.Bad(1, "add", target, trace), StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder["disk"]));
+    }
+
     [Fact]
     public void A_flipped_byte_loses_at_most_the_chunk_it_is_in()
     {

@@ -60,8 +60,8 @@ public static class ClickHouseExport
     public static void Write(TraceHistory history, string path, ExportOptions options) =>
         ExportTarget.Folder(path, folder =>
         {
-            File.WriteAllText(Path.Combine(folder, "schema.sql"), Schema(history), new UTF8Encoding(false));
-            File.WriteAllText(Path.Combine(folder, "tables"), string.Concat(_tables.Select(static t => t.View + "\n")));
+            ExportTarget.Text(Path.Combine(folder, "schema.sql"), Schema(history));
+            ExportTarget.Text(Path.Combine(folder, "tables"), string.Concat(_tables.Select(static t => t.View + "\n")));
             int done = 0;
             foreach ((string view, _, _) in _tables)
             {

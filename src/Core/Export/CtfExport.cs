@@ -46,7 +46,7 @@ public static class CtfExport
             WriteEvents(history.Database, run, classes, stream, options);
         }
 
-        File.WriteAllText(Path.Combine(folder, "metadata"), Metadata(run, classes), new UTF8Encoding(false));
+        ExportTarget.Text(Path.Combine(folder, "metadata"), Metadata(run, classes));
     }
 
     private static string Metadata(ExportRun run, Dictionary<CtfEventClass, uint> classes)

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace KprobeTrace.Export;
 
 /// <summary>Writes to a temporary neighbour and takes the final name only when everything is written.</summary>
@@ -60,6 +62,14 @@ internal static class ExportTarget
         }
     }
 
+    /// <summary>Writes a text into a file of a folder that is being written.</summary>
+    /// <remarks>The runtime's own way asks for the space first and has words of its own for a full disk.</remarks>
+    internal static void Text(string path, string text)
+    {
+        using FileStream stream = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
+        stream.Write(Encoding.UTF8.GetBytes(text));
+    }
+
     private static void Remove(Action delete)
     {
         try
@@ -75,7 +85,7 @@ internal static class ExportTarget
     private static Exception Explain(Exception e, string path) => e switch
     {
         KprobeTraceException or OperationCanceledException => e,
-        IOException when (e.HResult & 0xFFFF) is 28 or 112 => new KprobeTraceException(
+        IOException when FileErrors.IsDiskFull(e) => new KprobeTraceException(
             $"{path}: the disk is full; nothing was written", e),
         IOException or UnauthorizedAccessException => new KprobeTraceException(
             $"{path}: cannot be written: {e.Message}", e),

@@ -74,7 +74,7 @@ internal sealed class ConsoleLines(Stream? sink)
         }
         catch (IOException e)
         {
-            throw new KprobeTraceException($"the guest's console cannot be written: {e.Message}; the trace ends there", e);
+            throw new KprobeTraceException($"the guest's console cannot be written: {FileErrors.Reason(e)}; the trace ends there", e);
         }
     }
 }

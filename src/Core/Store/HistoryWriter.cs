@@ -315,13 +315,11 @@ internal static class HistoryWriter
 
     private static Exception Explain(Exception e, string target) => e switch
     {
-        KprobeTraceException or OperationCanceledException => e,
-        IOException when IsDiskFull(e) => new KprobeTraceException(
+        _ when FileErrors.IsDiskFull(e) || e is SqliteException { Code: SqliteLibrary.Full } => new KprobeTraceException(
             $"{target}: the disk is full; nothing was changed. Free some space or choose another place with --db", e),
+        KprobeTraceException or OperationCanceledException => e,
         IOException or UnauthorizedAccessException => new KprobeTraceException(
             $"{target}: cannot be written: {e.Message}. Choose another place with --db", e),
         _ => e,
     };
-
-    private static bool IsDiskFull(Exception e) => (e.HResult & 0xFFFF) is 28 or 112;
 }

@@ -82,7 +82,7 @@ internal sealed class FrameWriter : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw Failed(e.Message, e);
+            throw Failed(FileErrors.Reason(e), e);
         }
 
         BytesWritten += frame.Length;

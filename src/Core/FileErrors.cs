@@ -1,0 +1,11 @@
+namespace KprobeTrace;
+
+/// <summary>What a failed access to a file is called.</summary>
+internal static class FileErrors
+{
+    /// <summary>Whether no space is left on the file's disk.</summary>
+    internal static bool IsDiskFull(Exception e) => e is IOException && (e.HResult & 0xFFFF) is 28 or 112; // ENOSPC, and what Windows calls it
+
+    /// <summary>The reason without a path.</summary>
+    internal static string Reason(Exception e) => IsDiskFull(e) ? "the disk is full" : e.Message;
+}
