@@ -25,7 +25,7 @@ run() { # engine
   case $1 in
     ours)
       measure ours timeout 600 dotnet "$record_dll" "$kernel" --initrd "$initramfs" --append "$command_line" -m 512M \
-        -p 'p:start start_kernel' -q -o "$scratch/boot.mpk" ;;
+        -p 'p:start start_kernel' -q --console - -o "$scratch/boot.mpk" ;;
     pc | microvm) measure "$1" timeout 60 "${qemu[@]}" -M "$1" ;;
     *) measure "$1" timeout 120 "${qemu[@]}" -M "${1%-icount}" -icount shift=0 ;;
   esac

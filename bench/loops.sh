@@ -18,7 +18,7 @@ engines=(ours tcg icount)
 run() { # engine, loop
   local image=$root/bench/loops/$2.elf
   case $1 in
-    ours) measure ours timeout 600 dotnet "$record_dll" "$image" -m 64M -p 'p:start start_kernel' -q -o "$scratch/loop.mpk" ;;
+    ours) measure ours timeout 600 dotnet "$record_dll" "$image" -m 64M -p 'p:start start_kernel' -q --console - -o "$scratch/loop.mpk" ;;
     tcg) measure tcg timeout 300 "${qemu[@]}" -kernel "$image" ;;
     icount) measure icount timeout 300 "${qemu[@]}" -icount shift=0 -kernel "$image" ;;
   esac

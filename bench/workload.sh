@@ -31,7 +31,7 @@ for function in "${functions[@]}"; do
 done
 
 command_line='console=ttyS0 panic=-1 nokaslr'
-record=(dotnet "$record_dll" "$kernel" --initrd "$initramfs" --append "$command_line" -m 512M -q -o "$scratch/trace.mpk")
+record=(dotnet "$record_dll" "$kernel" --initrd "$initramfs" --append "$command_line" -m 512M -q --console - -o "$scratch/trace.mpk")
 qemu=(qemu-system-x86_64 -accel tcg -cpu qemu64 -M pc -m 512 -nodefaults -display none -serial stdio -no-reboot
   -kernel "$kernel" -initrd "$initramfs" -append)
 

@@ -1,21 +1,23 @@
+using KprobeTrace.Tools;
+
 namespace KprobeTrace.Record;
 
 /// <summary>Where the guest's serial output goes.</summary>
-/// <param name="Target">What the user named: a file, <c>none</c>, or null for stdout.</param>
-/// <param name="Json">Whether stdout is taken by the summary.</param>
-internal sealed record ConsoleChoice(string? Target, bool Json)
+/// <param name="Target">What the user named: a file, <c>-</c> for stdout, <c>none</c>, or null for stdout unless that is wanted for something else.</param>
+/// <param name="OffByDefault">Whether it goes nowhere unless it was named: stdout is taken by the summary, or silence was asked for.</param>
+internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
 {
     /// <summary>Opens the sink, which has no buffer of its own; null for nowhere.</summary>
     public Stream? Open()
     {
-        if (Target is null)
-        {
-            return Json ? null : Console.OpenStandardOutput();
-        }
-
-        if (Target == "none")
+        if (Target is "none" || (Target is null && OffByDefault))
         {
             return null;
+        }
+
+        if (Target is null or "-" or "/dev/stdout")
+        {
+            return StandardOutput.Open();
         }
 
         try

@@ -2,14 +2,20 @@ using System.IO.Enumeration;
 using KprobeTrace.Machine;
 using KprobeTrace.Recording;
 using KprobeTrace.Symbols;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
 /// <summary>Runs the guest without probes and prints how often each matching function began, as the engine counted it.</summary>
 internal static class CountVerb
 {
+    /// <summary>Instructions between two looks for a reason to stop that came while the machine stood still.</summary>
+    private const long Slice = 1L << 26;
+
     public static int Run(RecordingOptions options, string glob, ConsoleChoice console, TimeSpan? timeout)
     {
+        using StreamWriter output = StandardOutput.Writer();
+
         // Counts go to stdout, so the guest's console does only where a file was named.
         using Stream? target = console.Target is null ? null : console.Open();
         using Stream? sink = target is null ? null : new BufferedStream(target);
@@ -21,15 +27,41 @@ internal static class CountVerb
         }
 
         using FunctionCounts counts = new(session, functions);
-        using Timer? timer = timeout is TimeSpan limit ? new Timer(_ => session.Machine.Stop(), null, limit, Timeout.InfiniteTimeSpan) : null;
-        PowerState state = session.Machine.Run(options.MaxInstructions > 0 ? options.MaxInstructions : long.MaxValue);
-        using StreamWriter output = new(Console.OpenStandardOutput(), bufferSize: 1 << 16);
+        GuestEnd end = Run(session, options.MaxInstructions > 0 ? options.MaxInstructions : long.MaxValue, timeout);
         foreach ((Symbol function, long count) in counts.Counts().Where(f => f.Count > 0))
         {
             output.WriteLine($"{count,12}  {function.Address:x16}  {function.Name}");
         }
 
-        Console.Error.WriteLine($"kprobe-record: {state} after {session.Machine.Retired} instructions");
-        return (int)(state is PowerState.TripleFault or PowerState.Stuck ? ExitCode.GuestCrashed : ExitCode.Success);
+        output.Flush();
+        RecordTool.Say($"{end} after {session.Machine.Retired} instructions");
+        return (int)end.Status;
+    }
+
+    private static GuestEnd Run(GuestSession session, long limit, TimeSpan? timeout)
+    {
+        GuestMachine machine = session.Machine;
+        Reason reason = new();
+        using StopSignals signals = new(
+            why =>
+            {
+                reason.Value = why;
+                machine.Stop();
+            },
+            timeout);
+        PowerState state;
+        do
+        {
+            state = machine.Run(Math.Min(limit, machine.Retired + Slice));
+        }
+        while (state == PowerState.Stopped && reason.Value == StopCause.None && machine.Retired < limit);
+
+        StopCause why = reason.Value == StopCause.None ? StopCause.MaxInstructions : reason.Value;
+        return new GuestEnd(RunEnding.Name(state, why), state == PowerState.TripleFault, machine.ExitValue, state == PowerState.Stuck ? session.Place() : "");
+    }
+
+    private sealed class Reason
+    {
+        public volatile StopCause Value;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using KprobeTrace.Recording;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -36,7 +37,7 @@ internal static class DebugfsVerb
 
     private static void Write(string text)
     {
-        using Stream output = Console.OpenStandardOutput();
+        using Stream output = StandardOutput.Open();
         output.Write(Encoding.UTF8.GetBytes(text));
     }
 }

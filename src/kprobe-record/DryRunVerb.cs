@@ -1,6 +1,7 @@
 using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -11,7 +12,7 @@ internal static class DryRunVerb
     {
         using Recorder recorder = Recorder.Open(options, console: null);
         SkippedProbes.Say(recorder, all: true);
-        using StreamWriter output = new(Console.OpenStandardOutput());
+        using StreamWriter output = StandardOutput.Writer();
         GuestSession session = recorder.Session;
         InstructionLengthDecoder decoder = new();
         output.WriteLine($"image    {session.Image.BaseName} ({session.Image.Kind}), sha256 {session.Image.Sha256}");

@@ -3,7 +3,7 @@ namespace KprobeTrace.Record;
 /// <summary>Exit statuses of kprobe-record.</summary>
 internal enum ExitCode
 {
-    /// <summary>The guest ended by itself, or a limit or Ctrl-C ended it; the trace is complete.</summary>
+    /// <summary>The guest ended well, or was interrupted as one who watches it may; the trace is complete.</summary>
     Success = 0,
 
     /// <summary>An error of ours or of the input.</summary>
@@ -12,6 +12,9 @@ internal enum ExitCode
     /// <summary>The command line is wrong.</summary>
     Usage = 2,
 
-    /// <summary>The guest crashed or is stuck; the trace is complete.</summary>
-    GuestCrashed = 3,
+    /// <summary>The guest crashed, is stuck, or exited with another value than 0; the trace is complete.</summary>
+    GuestFailed = 3,
+
+    /// <summary>A limit ended the run; the trace is complete.</summary>
+    LimitReached = 4,
 }

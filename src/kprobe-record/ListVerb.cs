@@ -2,6 +2,7 @@ using System.IO.Enumeration;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
 using KprobeTrace.Symbols;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -11,7 +12,7 @@ internal static class ListVerb
     public static int Run(RecordingOptions options, string glob)
     {
         using GuestSession session = GuestSession.Open(options, _ => { });
-        using StreamWriter output = new(Console.OpenStandardOutput(), bufferSize: 1 << 16);
+        using StreamWriter output = StandardOutput.Writer();
         int matches = 0;
         foreach (Symbol symbol in session.Symbols.All())
         {
@@ -20,7 +21,11 @@ internal static class ListVerb
                 continue;
             }
 
-            matches++;
+            if (matches++ == 0)
+            {
+                output.WriteLine($"{"address",-16}  symbol  size  module");
+            }
+
             KprobeResult result = session.Kprobes.CanProbe(symbol.Address);
             string module = symbol.Module.Length == 0 ? "-" : symbol.Module;
             output.Write($"{symbol.Address:x16}  {symbol.Name}  {symbol.Size}  {module}");

@@ -41,7 +41,7 @@ internal sealed class RecordCommand
     private readonly Option<long> _maxInstructions = Limit("--max-instructions", "Stop after N retired instructions.");
     private readonly Option<long> _maxEvents = Limit("--max-events", "Stop after N recorded events.");
     private readonly Option<double> _timeout = new("--timeout") { Description = "Stop after so many seconds of the host's time.", HelpName = "SECONDS" };
-    private readonly Option<string> _console = Text("--console", "FILE|none", "Where the guest's serial output goes (stdout).");
+    private readonly Option<string> _console = Text("--console", "FILE|none", "Where the guest's serial output goes (stdout, also written -).");
     private readonly Option<bool> _allowBlacklisted = Flag("--allow-blacklisted", "Probe what Linux refuses.");
     private readonly Option<string?> _list = new("--list")
     {
@@ -55,7 +55,7 @@ internal sealed class RecordCommand
     private readonly Option<string> _countOnly = Text("--count-only", "GLOB", "Count how often matching functions begin, by the engine itself and without probes; print the counts, write no trace.");
     private readonly Option<bool> _dryRun = Flag("--dry-run", "Check image and probes, print where each lands, and exit.");
     private readonly Option<bool> _json = Flag("--json", "Print the closing summary as one JSON object on stdout; the guest's console then goes nowhere unless named.");
-    private readonly Option<bool> _quiet = Flag("--quiet", "Print errors only.", "-q");
+    private readonly Option<bool> _quiet = Flag("--quiet", "Print errors only; the guest's console then goes nowhere unless named.", "-q");
     private readonly Option<bool> _verbose = Flag("--verbose", "Say more: undefined instructions, definitions in force, the probes at the end as debugfs lists them.", "-v");
 
     public RecordCommand()
@@ -80,6 +80,7 @@ internal sealed class RecordCommand
         Choice(_kinds, "the kinds of events are pre, post, fault, ret", list => TryParseKinds(list, out _));
         Choice(_timeout, "it wants a number of seconds above 0", text => TryParseSeconds(text, out _));
         Root.SetAction(Execute);
+        RecordHelp.Install(Root);
     }
 
     public RootCommand Root { get; }
@@ -171,7 +172,7 @@ internal sealed class RecordCommand
     private static ulong? ParseSize(ArgumentResult result)
     {
         string text = result.Tokens[0].Value;
-        int shift = char.ToUpperInvariant(text.Length > 0 ? text[^1] : ' ') switch { 'K' => 10, 'M' => 20, 'G' => 30, _ => 0 };
+        int shift = char.ToUpperInvariant(text.Length > 0 ? text[^1] : ' ') switch { 'K' => 10, 'M' => 20, 'G' => 30, 'T' => 40, _ => 0 };
         string number = shift == 0 ? text : text[..^1];
         if (ulong.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value > 0 && value <= (1UL << 40) >> shift)
         {
@@ -185,7 +186,7 @@ internal sealed class RecordCommand
     private int Execute(ParseResult result)
     {
         RecordingOptions options = Options(result);
-        ConsoleChoice console = new(result.GetValue(_console), result.GetValue(_json));
+        ConsoleChoice console = new(result.GetValue(_console), OffByDefault: result.GetValue(_json) || result.GetValue(_quiet));
         if (result.GetResult(_list) is not null)
         {
             return ListVerb.Run(options, result.GetValue(_list) ?? "*");

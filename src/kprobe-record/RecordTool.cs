@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using KprobeTrace.Probes;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -10,13 +10,14 @@ internal static class RecordTool
     /// <summary>Runs one command line and returns the exit status.</summary>
     internal static int Run(string[] args)
     {
+        StandardError.Install();
         RecordCommand command = new();
         ParseResult result = command.Root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (result.Errors.Count > 0)
         {
-            foreach (ParseError error in result.Errors)
+            foreach (string error in UsageErrors.Of(result))
             {
-                Say(error.Message);
+                Say(error);
             }
 
             Say("see 'kprobe-record --help'");
@@ -25,7 +26,14 @@ internal static class RecordTool
 
         try
         {
-            return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            using StreamWriter help = new(new StandardOutput()) { AutoFlush = true };
+            return result.Invoke(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+                Output = help,
+                Error = Console.Error,
+            });
         }
         catch (ProbeSyntaxException e)
         {
@@ -41,6 +49,10 @@ internal static class RecordTool
         {
             Say(e.Message);
             return (int)ExitCode.Failure;
+        }
+        catch (IOException e) when (StandardOutput.IsReaderGone(e))
+        {
+            return (int)ExitCode.Success;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

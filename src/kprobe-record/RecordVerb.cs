@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
-using KprobeTrace.Machine;
 using KprobeTrace.Recording;
+using KprobeTrace.Tools;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Record;
@@ -34,8 +33,19 @@ internal static class RecordVerb
 
     public static int Run(RecordingOptions options, ConsoleChoice console, Settings settings)
     {
+        using StreamWriter? summary = settings.Json ? StandardOutput.Writer() : null;
         using Stream? sink = console.Open();
         using Recorder recorder = Recorder.Open(options, sink);
+        bool readerLeft = false;
+        if (sink is StandardOutput output)
+        {
+            output.ReaderLeft = () =>
+            {
+                readerLeft = true;
+                recorder.Stop(StopCause.Interrupted);
+            };
+        }
+
         if (!settings.Quiet)
         {
             SkippedProbes.Say(recorder, settings.Verbose);
@@ -61,23 +71,29 @@ internal static class RecordVerb
                 RecordTool.Say($"undefined instruction at 0x{ip:x}: {Convert.ToHexString(bytes)}");
         }
 
-        using IDisposable stops = StopSignals(recorder, settings.Timeout);
+        using StopSignals signals = new(recorder.Stop, settings.Timeout);
         Stopwatch clock = Stopwatch.StartNew();
         TimeSpan processorBefore = Environment.CpuUsage.TotalTime;
         RecordProgress progress = new(recorder, clock, enabled: !settings.Quiet && !Console.IsErrorRedirected);
         RunEnd end = recorder.Run(progress.Update);
         progress.Clear();
-        SayWhatBecameOfProbes(recorder, end, settings);
-        if (settings.Json)
+        if (readerLeft)
         {
-            Console.Out.WriteLine(ToJson(options, recorder, end, clock.Elapsed, Environment.CpuUsage.TotalTime - processorBefore));
+            return (int)ExitCode.Success;
+        }
+
+        GuestEnd guest = new(end.Footer.Ended, end.Crashed, end.Footer.ExitCode, end.StuckAt);
+        SayWhatBecameOfProbes(recorder, end, settings);
+        if (summary is not null)
+        {
+            summary.WriteLine(ToJson(options, recorder, end, clock.Elapsed, Environment.CpuUsage.TotalTime - processorBefore));
         }
         else if (!settings.Quiet)
         {
-            Console.Error.WriteLine("kprobe-record: " + ToText(options, end, clock.Elapsed));
+            Console.Error.WriteLine("kprobe-record: " + ToText(options, end, guest, clock.Elapsed));
         }
 
-        return (int)(end.Crashed || end.Power == PowerState.Stuck ? ExitCode.GuestCrashed : ExitCode.Success);
+        return (int)guest.Status;
     }
 
     private static void SayWhatBecameOfProbes(Recorder recorder, RunEnd end, Settings settings)
@@ -93,29 +109,7 @@ internal static class RecordVerb
         }
     }
 
-    /// <summary>Makes Ctrl-C, SIGTERM and the time limit end the run in good order.</summary>
-    internal static IDisposable StopSignals(Recorder recorder, TimeSpan? timeout)
-    {
-        void Interrupt(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            recorder.Stop(StopCause.Interrupted);
-        }
-
-        List<IDisposable> parts =
-        [
-            PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt),
-            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt),
-        ];
-        if (timeout is TimeSpan limit)
-        {
-            parts.Add(new Timer(_ => recorder.Stop(StopCause.Timeout), null, limit, Timeout.InfiniteTimeSpan));
-        }
-
-        return new Parts(parts);
-    }
-
-    private static string ToText(RecordingOptions options, RunEnd end, TimeSpan elapsed)
+    private static string ToText(RecordingOptions options, RunEnd end, GuestEnd guest, TimeSpan elapsed)
     {
         TraceFooter footer = end.Footer;
         string kinds = string.Join(", ", _kindNames.Select((name, i) => (name, Count: end.EventsByKind[i]))
@@ -126,20 +120,8 @@ internal static class RecordVerb
             : $"; {end.NeverFired.Count} probes never fired";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{options.Output}: {end.Bytes:N0} bytes, {(kinds.Length == 0 ? "no events" : kinds)}{never}; {Describe(end)} after {footer.Instructions:N0} instructions, {footer.TimeNs / 1e9:F3} s of its time, {elapsed.TotalSeconds:F1} s of ours");
+            $"{options.Output}: {end.Bytes:N0} bytes, {(kinds.Length == 0 ? "no events" : kinds)}{never}; {guest} after {footer.Instructions:N0} instructions, {footer.TimeNs / 1e9:F3} s of its time, {elapsed.TotalSeconds:F1} s of ours");
     }
-
-    private static string Describe(RunEnd end) => end.Footer.Ended switch
-    {
-        "poweroff" => "the guest powered off",
-        "halt" => "the guest halted for good",
-        "reset" => end.Crashed ? "the guest panicked and reset" : "the guest reset",
-        "triple-fault" => "the guest crashed with a triple fault",
-        "stuck" => $"the guest is stuck at {end.StuckAt}, busy without retiring an instruction,",
-        "exit" => $"the guest exited with {end.Footer.ExitCode}",
-        "interrupted" => "interrupted",
-        string limit => $"stopped by --{limit}",
-    };
 
     private static string ToJson(RecordingOptions options, Recorder recorder, RunEnd end, TimeSpan elapsed, TimeSpan processor)
     {
@@ -207,10 +189,5 @@ internal static class RecordVerb
         }
 
         json.WriteEndArray();
-    }
-
-    private sealed class Parts(List<IDisposable> parts) : IDisposable
-    {
-        public void Dispose() => parts.ForEach(p => p.Dispose());
     }
 }

@@ -1,4 +1,5 @@
 using KprobeTrace.Queries;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report;
 
@@ -40,8 +41,9 @@ internal sealed class ReportConsole
 
     internal static ReportConsole OfProcess()
     {
+        StandardError.Install();
         bool terminal = !Console.IsOutputRedirected;
-        return new ReportConsole(Console.OpenStandardOutput(), Console.Error, static () => Console.In)
+        return new ReportConsole(new StandardOutput(), Console.Error, static () => Console.In)
         {
             OwnsProcess = true,
             OutputIsTerminal = terminal,

@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using KprobeTrace.Report.Verbs;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report;
 
@@ -25,11 +25,17 @@ internal static class ReportTool
 
         VerbHelp.Install(root, console.Width);
         ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (MisspeltVerb(result) is { } misspelt)
+        {
+            console.Say(misspelt);
+            return (int)ExitCode.Usage;
+        }
+
         if (result.Errors.Count > 0)
         {
-            foreach (ParseError error in result.Errors)
+            foreach (string error in UsageErrors.Of(result))
             {
-                console.Say(error.Message);
+                console.Say(error);
             }
 
             console.Say($"see 'dotnet kprobe-report {VerbOf(result)}--help'");
@@ -66,12 +72,12 @@ internal static class ReportTool
             console.Say("interrupted");
             return (int)ExitCode.Failure;
         }
-        catch (IOException e) when ((e.HResult & 0xFFFF) == 32)
+        catch (IOException e) when (StandardOutput.IsReaderGone(e))
         {
-            // EPIPE: whoever read the results (a pager, head) has seen enough.
+            // Whoever read the results (a pager, head) has seen enough.
             return (int)ExitCode.Success;
         }
-        catch (IOException e) when ((e.HResult & 0xFFFF) is 28 or 112)
+        catch (IOException e) when (Errno.Of(e) is Errno.NoSpace or Errno.DiskFullOnWindows)
         {
             // Files of our own say so themselves; what is left is standard output.
             console.Say("the disk is full: the results are cut off");
@@ -86,6 +92,16 @@ internal static class ReportTool
         {
             Console.CancelKeyPress -= onInterrupt;
         }
+    }
+
+    /// <summary>A misspelt verb is taken for the name of a trace, of which there is none; null where that is not so.</summary>
+    private static string? MisspeltVerb(ParseResult result)
+    {
+        Command root = result.RootCommandResult.Command;
+        string name = result.CommandResult.Command == root
+            && result.GetResult(root.Arguments[0]) is { Tokens: [{ Value: string first }, ..] } ? first : "";
+        string question = name.Length == 0 || Path.Exists(name) ? "" : NearestName.Ask(name, root.Subcommands.Select(static c => c.Name));
+        return question.Length == 0 ? null : $"there is no verb and no trace '{name}'{question}";
     }
 
     private static string VerbOf(ParseResult result) =>

@@ -12,6 +12,13 @@ internal sealed class VerbHelp : SynchronousCommandLineAction
     private const int WidthElsewhere = 100;
     private const int MaxNameWidth = 28;
 
+    private static readonly List<(string Name, string Text)> _exitStatus =
+    [
+        ("0", "Done; also where the reader of the results has gone away."),
+        ("1", "An error, told in one line; for diff a difference, for check damage."),
+        ("2", "The command line is wrong."),
+    ];
+
     private readonly int _width;
 
     private VerbHelp(int terminalWidth) => _width = terminalWidth > 0 ? terminalWidth : WidthElsewhere;
@@ -64,6 +71,7 @@ internal sealed class VerbHelp : SynchronousCommandLineAction
 
         if (command is RootCommand)
         {
+            Section(output, "Exit status", _exitStatus);
             output.Write($"\n{Tool} VERB --help tells of a verb; docs/report.md and docs/schema.md of all of them.\n");
         }
 

@@ -45,6 +45,7 @@ public sealed class CommandLineTests
     [InlineData("link: is a symbolic link to a file that is not there", "link")]
     [InlineData("memory", "-m", "1M")]
     [InlineData("memory", "-m", "64G")]
+    [InlineData("memory", "-m", "1T")]
     [InlineData("nosuch", "--initrd", "nosuch")]
     [InlineData("nosuch", "--symbols", "nosuch")]
     [InlineData("nosuch", "--probe-file", "nosuch")]
@@ -127,6 +128,43 @@ public sealed class CommandLineTests
 
         Assert.Contains("--probe", help.Good().Output, StringComparison.Ordinal);
         Assert.Matches(@"^\d+\.\d+\.\d+", version.Good().Output);
+    }
+
+    [Theory]
+    [InlineData("--prob", "--probe")]
+    [InlineData("--consol", "--console")]
+    [InlineData("--max-event", "--max-events")]
+    [InlineData("--list-proves", "--list-probes")]
+    public void Misspelt_option_is_told_the_one_that_was_meant(string typed, string meant)
+    {
+        using Folder folder = new();
+        using ToolRun alone = ToolRun.Record(folder.Name, typed);
+        using ToolRun behindImage = ToolRun.Record(folder.Name, "kernel.elf", typed);
+
+        Assert.Equal((2, 2), (alone.Exit, behindImage.Exit));
+        Assert.EndsWith($"; did you mean {meant}?", alone.ErrorLines[0], StringComparison.Ordinal);
+        Assert.EndsWith($"; did you mean {meant}?", behindImage.ErrorLines[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Option_that_is_like_none_is_only_refused()
+    {
+        using Folder folder = new();
+        using ToolRun run = ToolRun.Record(folder.Name, "--zzz");
+
+        Assert.Equal(2, run.Exit);
+        Assert.DoesNotContain("mean", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Help_tells_every_exit_status()
+    {
+        using Folder folder = new();
+        using ToolRun record = ToolRun.Record(folder.Name, "--help");
+        using ToolRun report = ToolRun.Report(folder.Name, "--help");
+
+        Assert.Matches(@"Exit status:\n  0  .*\n  1  .*\n  2  .*\n  3  .*\n  4  .*\n", record.Good().Output);
+        Assert.Matches(@"Exit status:\n  0  .*\n  1  .*\n  2  .*\n", report.Good().Output);
     }
 
     [Fact]

@@ -44,7 +44,7 @@ public sealed class DebugfsFilesTests
         HashSet<string> refused = [.. lines.Select(line => line[(line.IndexOf('\t', StringComparison.Ordinal) + 1)..])];
         string[] functions = list.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Contains("exc_page_fault", refused);
-        Assert.All(functions, line =>
+        Assert.All(functions[1..], line =>
         {
             string name = line.Split("  ")[1];
             string expected = refused.Contains(name) ? $"  refused: {name}+0x0 is on the kernel's kprobe blacklist as {name}" : "  -";

@@ -101,7 +101,7 @@ public sealed class DemoRecordingTests(DemoRecordingTests.Demo demo) : IClassFix
     public void Other_probes_leave_console_and_instructions_as_they_were()
     {
         using Folder folder = new();
-        using ToolRun run = ToolRun.Record(folder.Name, "-q", "-p", "r:forked _do_fork $retval", "-p", "p:page do_page_fault %di stack");
+        using ToolRun run = ToolRun.Record(folder.Name, "-q", "--console", "-", "-p", "r:forked _do_fork $retval", "-p", "p:page do_page_fault %di stack");
 
         Assert.Equal(demo.Run.Output, run.Good().Output);
         WholeTrace trace = WholeTrace.Read(folder["trace.mpk"]);
@@ -129,6 +129,16 @@ public sealed class DemoRecordingTests(DemoRecordingTests.Demo demo) : IClassFix
             Assert.Equal(counted.GetValueOrDefault(address), p.Hits);
         });
         Assert.Empty(Directory.GetFileSystemEntries(folder.Name));
+    }
+
+    [Fact]
+    public void Quiet_run_prints_nothing_and_its_trace_holds_the_console_all_the_same()
+    {
+        using Folder folder = new();
+        using ToolRun run = ToolRun.Record(folder.Name, "-q");
+
+        Assert.Equal(("", ""), (run.Good().Output, run.Error));
+        Assert.Equal(demo.Trace.Console, WholeTrace.Read(folder["trace.mpk"]).Console);
     }
 
     [Fact]
@@ -168,8 +178,7 @@ public sealed class DemoRecordingTests(DemoRecordingTests.Demo demo) : IClassFix
         using Folder folder = new();
         using ToolRun events = ToolRun.Record(folder.Name, "-q", "--max-events", "1001", "-o", "events.mpk");
         using ToolRun instructions = ToolRun.Record(folder.Name, "-q", "--max-instructions", "4000001", "-o", "instructions.mpk");
-        events.Good();
-        instructions.Good();
+        Assert.Equal((4, 4), (events.Exit, instructions.Exit));
 
         WholeTrace byEvents = WholeTrace.Read(folder["events.mpk"]);
         Assert.Equal(("max-events", 1001), (byEvents.Footer!.Ended, byEvents.Events.Count));
@@ -205,7 +214,8 @@ public sealed class DemoRecordingTests(DemoRecordingTests.Demo demo) : IClassFix
         using ToolRun run = ToolRun.Record(folder.Name, "--list", "sched*");
 
         string[] lines = run.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.All(lines, line => Assert.Matches(@"^[0-9a-f]{16}  sched\S*  \d+  -", line));
+        Assert.Equal("address           symbol  size  module", lines[0]);
+        Assert.All(lines[1..], line => Assert.Matches(@"^[0-9a-f]{16}  sched\S*  \d+  -", line));
         Assert.Contains(lines, line => line.Contains("  schedule  ", StringComparison.Ordinal));
         Assert.Empty(Directory.GetFileSystemEntries(folder.Name));
     }

@@ -34,13 +34,53 @@ public sealed class StoppedRunTests
         Assert.Equal(("halt", 2ul), (trace.Footer!.Ended, trace.Footer.Instructions));
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 3)]
+    [InlineData(255, 3)]
+    public void Guest_that_exits_with_another_value_than_0_has_failed(byte value, int status)
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, [0xB0, value, 0xE6, 0xF4], "--console", "none"); // mov al, value; out 0xF4, al
+
+        Assert.Equal(status, run.Exit);
+        Assert.Contains($"the guest exited with {value} ", run.ErrorLines[^1], StringComparison.Ordinal);
+        Assert.Equal(("exit", (int)value), (WholeTrace.Read(folder["trace.mpk"]).Footer!.Ended, WholeTrace.Read(folder["trace.mpk"]).Footer!.ExitCode));
+    }
+
+    [Theory]
+    [InlineData("--timeout", "0.3")]
+    [InlineData("--max-instructions", "1000")]
+    [InlineData("--max-events", "1000")]
+    public void Limit_ends_with_a_status_of_its_own_and_the_closing_line_says_which(string limit, string value)
+    {
+        using Folder folder = new();
+        using ToolRun run = Flat(folder, _endless, limit, value);
+
+        Assert.Equal(4, run.Exit);
+        Assert.Contains($"stopped by {limit} ", run.ErrorLines[^1], StringComparison.Ordinal);
+        Assert.Equal(limit[2..], TraceReader.Check(folder["trace.mpk"]).Footer!.Ended);
+    }
+
+    [Theory]
+    [InlineData("--timeout", "0.01")]
+    [InlineData("--max-instructions", "1000")]
+    public void Counting_without_probes_ends_with_the_same_status(string limit, string value)
+    {
+        using Folder folder = new();
+        using ToolRun run = ToolRun.Record(folder.Name, "--count-only", "*", limit, value);
+
+        Assert.Equal(4, run.Exit);
+        Assert.StartsWith($"kprobe-record: stopped by {limit} after ", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Time_limit_ends_an_endless_guest_in_good_order()
     {
         using Folder folder = new();
         using ToolRun run = Flat(folder, _endless, "--timeout", "0.5");
 
-        Assert.Equal(0, run.Exit);
+        Assert.Equal(4, run.Exit);
         Assert.Equal("timeout", TraceReader.Check(folder["trace.mpk"]).Footer!.Ended);
         Assert.Contains("stopped by --timeout", run.ErrorLines[^1], StringComparison.Ordinal);
     }
@@ -85,6 +125,8 @@ public sealed class StoppedRunTests
     [Theory]
     [InlineData(PosixSignal.SIGINT)]
     [InlineData(PosixSignal.SIGTERM)]
+    [InlineData(PosixSignal.SIGHUP)]
+    [InlineData(PosixSignal.SIGQUIT)]
     public void Signal_ends_the_recording_in_good_order(PosixSignal signal)
     {
         using Folder folder = new();
@@ -98,6 +140,19 @@ public sealed class StoppedRunTests
         Assert.True(report.Events > 0);
         Assert.Equal("interrupted", report.Footer!.Ended);
         AssertPrefix(folder);
+    }
+
+    [Fact]
+    public void Hangup_that_is_ignored_from_the_start_stays_ignored()
+    {
+        using Folder folder = new();
+        File.WriteAllBytes(folder["code"], _endless);
+        using ToolRun run = ToolRun.RecordLimited(folder.Name, "trap '' HUP", "code", "--load", "0x100000", "-q", "--timeout", "3");
+        WaitForEvents(folder, run);
+        run.Signal(PosixSignal.SIGHUP);
+
+        Assert.Equal(4, run.Exit);
+        Assert.Equal("timeout", TraceReader.Check(folder["trace.mpk"]).Footer!.Ended);
     }
 
     [Fact]

@@ -72,10 +72,14 @@ internal sealed class ToolRun : IDisposable
     }
 
     /// <summary>Runs kprobe-record behind a shell command that sets limits.</summary>
-    public static ToolRun RecordLimited(string folder, string limits, params string[] arguments)
+    public static ToolRun RecordLimited(string folder, string limits, params string[] arguments) =>
+        Shell(folder, limits + "; exec \"$@\"", "kprobe-record", arguments);
+
+    /// <summary>Runs a shell script, in which "$@" is the tool with its arguments.</summary>
+    public static ToolRun Shell(string folder, string script, string tool, params string[] arguments)
     {
         ProcessStartInfo start = new("/bin/sh") { WorkingDirectory = folder };
-        string[] command = ["-c", limits + "; exec dotnet \"$@\"", "sh", PathOf("kprobe-record"), .. arguments];
+        string[] command = ["-c", script, "sh", "dotnet", PathOf(tool), .. arguments];
         foreach (string word in command)
         {
             start.ArgumentList.Add(word);
@@ -102,7 +106,7 @@ internal sealed class ToolRun : IDisposable
     /// <summary>Sends a signal.</summary>
     public void Signal(PosixSignal signal)
     {
-        string name = signal switch { PosixSignal.SIGINT => "-INT", PosixSignal.SIGTERM => "-TERM", _ => throw new ArgumentOutOfRangeException(nameof(signal)) };
+        string name = "-" + signal.ToString()[3..];
         using Process kill = Process.Start("kill", [name, _process.Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }

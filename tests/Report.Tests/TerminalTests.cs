@@ -12,6 +12,27 @@ public sealed class TerminalTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
+    [InlineData("evnts", "events")]
+    [InlineData("qurey", "query")]
+    [InlineData("stack", "stacks")]
+    [InlineData("exprot", "export")]
+    [InlineData("lateny", "latency")]
+    public void Misspelt_verb_is_told_the_one_that_was_meant(string typed, string meant)
+    {
+        foreach (string[] rest in (string[][])[[], [_folder.Small()], [_folder.Small(), "SELECT 1"]])
+        {
+            Assert.EndsWith($"; did you mean {meant}?", Tool.Bad(2, [typed, .. rest]), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Trace_that_has_the_name_of_no_verb_is_only_missing()
+    {
+        Assert.EndsWith("nosuch.mpk: no such file", Tool.Bad(1, "nosuch.mpk"), StringComparison.Ordinal);
+        Assert.EndsWith("; did you mean --limit?", Tool.Bad(2, "events", _folder.Small(), "--limt=4").Split('\n')[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(60, "SELECT name, symbol, args FROM events")]
     [InlineData(50, "SELECT * FROM events")]
     [InlineData(40, "SELECT * FROM regs")]

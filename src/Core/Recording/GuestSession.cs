@@ -95,6 +95,14 @@ public sealed unsafe class GuestSession : IDisposable
     /// <summary>Reads kernel memory as the guest has it, for instance from a handler; all bytes or none, and no trace left in the guest.</summary>
     public bool TryReadMemory(ulong address, Span<byte> into) => Environment.TryReadKernel(address, into);
 
+    /// <summary>Where the guest stands: its instruction pointer, with the symbol that holds it.</summary>
+    public string Place()
+    {
+        ulong rip = Machine.Processor.State->Rip;
+        string name = Symbols.TryFind(rip, out Symbol symbol, out ulong offset) ? $" ({symbol.Name}+0x{offset:x})" : "";
+        return $"0x{rip:x}{name}";
+    }
+
     /// <summary>Returns the guest's memory to the host.</summary>
     public void Dispose() => Machine.Dispose();
 }

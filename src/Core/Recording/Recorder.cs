@@ -118,7 +118,7 @@ public sealed partial class Recorder : IDisposable
         {
             Power = state,
             Crashed = state == PowerState.TripleFault || (state == PowerState.Reset && _console.SawPanic),
-            StuckAt = state == PowerState.Stuck ? Place() : "",
+            StuckAt = state == PowerState.Stuck ? Session.Place() : "",
             Footer = footer,
             Bytes = writer.BytesWritten,
             EventsByKind = _eventsByKind,
@@ -252,32 +252,9 @@ public sealed partial class Recorder : IDisposable
             ? new TraceSymbol(symbol.Address, symbol.Size, symbol.Name, symbol.Module, symbol.Type)
             : null;
 
-    /// <summary>Where the guest stands: its instruction pointer, with the symbol that holds it.</summary>
-    private unsafe string Place()
-    {
-        ulong rip = Session.Machine.Processor.State->Rip;
-        string name = Session.Symbols.TryFind(rip, out Symbol symbol, out ulong offset) ? $" ({symbol.Name}+0x{offset:x})" : "";
-        return $"0x{rip:x}{name}";
-    }
-
     private TraceFooter Footer(PowerState state) => new()
     {
-        Ended = state switch
-        {
-            PowerState.PoweredOff => "poweroff",
-            PowerState.Halted => "halt",
-            PowerState.Reset => "reset",
-            PowerState.TripleFault => "triple-fault",
-            PowerState.Stuck => "stuck",
-            PowerState.Exited => "exit",
-            _ => _cause switch
-            {
-                StopCause.MaxInstructions => "max-instructions",
-                StopCause.MaxEvents => "max-events",
-                StopCause.Timeout => "timeout",
-                _ => "interrupted",
-            },
-        },
+        Ended = RunEnding.Name(state, _cause),
         TimeNs = (ulong)Session.Machine.Now,
         Instructions = (ulong)Session.Machine.Retired,
         ExitCode = (int)Session.Machine.ExitValue,

@@ -24,6 +24,7 @@ internal static class CheckVerb
             TraceCheckReport report = TraceReader.Check(path);
             using Utf8Output output = console.Results();
             Print(report, path, output);
+            output.Flush();
             if (report.Whole)
             {
                 return Task.FromResult((int)ExitCode.Success);

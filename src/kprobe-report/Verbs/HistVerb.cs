@@ -99,6 +99,7 @@ internal static class HistVerb
         rows.Finish();
         if (buckets.Count < all)
         {
+            output.Flush();
             console.Say($"{all - buckets.Count} more lines; --limit 0 prints all");
         }
     }

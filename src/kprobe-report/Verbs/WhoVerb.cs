@@ -76,6 +76,7 @@ internal static class WhoVerb
                 cancellation);
             if (found > shown)
             {
+                output.Flush();
                 console.Say($"stopped after {shown} events; --limit 0 finds all");
             }
             else if (found == 0)

@@ -1,0 +1,60 @@
+using System.Runtime.InteropServices;
+
+namespace KprobeTrace.Tools;
+
+/// <summary>Standard output, unbuffered; every failure is an <see cref="IOException"/> with one plain sentence.</summary>
+internal sealed class StandardOutput : WriteOnlyStream
+{
+    private const int Number = 1;
+
+    private readonly Stream? _windows = OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : null;
+    private bool _left;
+
+    /// <summary>Called once when the reader has gone away, after which nothing is written; without it that is an exception.</summary>
+    public Action? ReaderLeft { get; set; }
+
+    private bool IsOpen => field = field || _windows is not null || Descriptor.IsOpen(Number);
+
+    /// <summary>Opens it where it can be written, so that no work is done for nothing.</summary>
+    public static StandardOutput Open()
+    {
+        StandardOutput output = new();
+        return output.IsOpen ? output : throw Failure(Errno.BadDescriptor);
+    }
+
+    /// <summary>A buffered writer of text; fails as <see cref="Open"/> does.</summary>
+    public static StreamWriter Writer() => new(Open(), bufferSize: 1 << 16);
+
+    /// <summary>Whether the exception says that the reader has gone away.</summary>
+    public static bool IsReaderGone(IOException e) => Errno.Of(e) == Errno.BrokenPipe;
+
+    /// <inheritdoc/>
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        if (_windows is not null)
+        {
+            _windows.Write(buffer);
+            return;
+        }
+
+        int error = !IsOpen ? Errno.BadDescriptor : _left ? 0 : Descriptor.Write(Number, buffer);
+        if (error == Errno.BrokenPipe && ReaderLeft is not null)
+        {
+            _left = true;
+            ReaderLeft();
+        }
+        else if (error != 0)
+        {
+            throw Failure(error);
+        }
+    }
+
+    private static IOException Failure(int error) => new(
+        error switch
+        {
+            Errno.BadDescriptor => "standard output is closed; send it to a file, or to /dev/null",
+            Errno.NoSpace => "standard output: the disk is full",
+            _ => $"standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}",
+        },
+        error);
+}
