@@ -1,5 +1,6 @@
 using System.Text.Json;
 using KprobeTrace.Queries;
+using KprobeTrace.Store;
 using KprobeTrace.Tracing;
 using Xunit;
 
@@ -107,6 +108,144 @@ public sealed class DiffTests : IDisposable
     }
 
     [Fact]
+    public void Both_files_are_named_and_so_is_what_they_were_started_with()
+    {
+        string a = Opens("a.mpk", "a b c");
+        string b = Opens("b.mpk", "a b c", "console=ttyS0 nokaslr");
+
+        (int exit, string output, _) = Tool.Run("diff", a, b);
+
+        Assert.Equal(0, exit);
+        Assert.Contains($"- A: {a}: vmlinuz-test, Linux version 6.1.0-test, run 1, 3 events\n", output, StringComparison.Ordinal);
+        Assert.Contains($"+ B: {b}: vmlinuz-test, ", output, StringComparison.Ordinal);
+        Assert.Contains("  command line differs\n  - console=ttyS0 panic=-1\n  + console=ttyS0 nokaslr\n", output, StringComparison.Ordinal);
+        JsonElement json = Json(a, b);
+        Assert.Equal((a, b), (json.GetProperty("a").GetProperty("source").GetString(), json.GetProperty("b").GetProperty("source").GetString()));
+        Assert.Equal("command line", Assert.Single(json.GetProperty("inputs").EnumerateArray()).GetProperty("name").GetString());
+    }
+
+    [Fact]
+    public void The_argument_that_differs_is_named_with_both_values()
+    {
+        string a = Opens("a.mpk", "a b c");
+        string b = Opens("b.mpk", "a x c");
+
+        Assert.Contains(
+            "First divergence of 1: the same event with other arguments: name is \"b\" in A, \"x\" in B\n", Tool.Run("diff", a, b).Output, StringComparison.Ordinal);
+        JsonElement argument = Assert.Single(Json(a, b).GetProperty("firstDivergence").GetProperty("arguments").EnumerateArray());
+        Assert.Equal(("name", "\"b\""), (argument.GetProperty("name").GetString(), argument.GetProperty("a").GetString()));
+    }
+
+    [Theory]
+    [InlineData("a b c d", "a x b c d", 1, "x")]
+    [InlineData("a b c d", "x a b c d", 1, "x")]
+    [InlineData("x a b c d", "a b c d y", 2, "x y")]
+    [InlineData("a b c d e f", "a c d e f", 1, "b")]
+    [InlineData("a b a b a b c", "a b a b c", 1, "a b")]
+    [InlineData("a b c d", "a y c x d", 2, "b x y")]
+    [InlineData("a b c", "d e f", 3, "a b c d e f")]
+    public void Events_of_one_image_are_paired_by_their_arguments(string a, string b, int divergences, string different)
+    {
+        string first = Opens("a.mpk", a);
+        string second = Opens("b.mpk", b);
+        JsonElement diff = Json(first, second);
+
+        Assert.Equal(divergences, diff.GetProperty("divergences").GetInt32());
+        string[] names =
+        [
+            .. diff.GetProperty("listed").EnumerateArray().SelectMany(d => Names(first, d, "A").Concat(Names(second, d, "B"))).Order(StringComparer.Ordinal),
+        ];
+        Assert.Equal(different, string.Join(' ', names));
+    }
+
+    [Fact]
+    public void Arguments_and_registers_that_are_ignored_may_differ()
+    {
+        string a = Long("a.mpk", static _ => { });
+        string b = Long("b.mpk", static e =>
+        {
+            e[901] = e[901] with { Arguments = e[901].Arguments is null ? null : [0x91, 0x63], Ax = 0x63 };
+            e[903] = e[903] with { Arguments = e[903].Arguments is null ? null : [0x91, 0x63], Ax = 0x63 };
+        });
+
+        Assert.Equal(1, Tool.Run("diff", a, b).Exit);
+        Assert.Equal(1, Tool.Run("diff", a, b, "--ignore", "ret").Exit);
+        Assert.Equal(1, Tool.Run("diff", a, b, "--ignore", "ax").Exit);
+        Assert.Contains("no difference", Tool.Good("diff", a, b, "--ignore", "open_ret.ret", "--ignore", "ax"), StringComparison.Ordinal);
+        Assert.Contains("no argument of either run and no register is called so", Tool.Bad(1, "diff", a, b, "--ignore", "rett"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Counts_alone_do_not_see_order_or_arguments()
+    {
+        string a = Opens("a.mpk", "a b c");
+
+        Assert.Equal(0, Tool.Run("diff", a, Opens("b.mpk", "c x b"), "--counts").Exit);
+        (int exit, string output, _) = Tool.Run("diff", a, Opens("c.mpk", "a b"), "--counts");
+        Assert.Equal(1, exit);
+        Assert.Matches("changed  p do_sys_openat2 +3  2\n", output);
+        Assert.DoesNotContain("aligned", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(64, 64)]
+    [InlineData(100, 900)]
+    public void Windows_give_what_the_whole_gives(int window, int largest)
+    {
+        Random random = new(window);
+        string a = Long("a.mpk", static _ => { });
+        for (int round = 0; round < 12; round++)
+        {
+            List<int> at = [.. Enumerable.Range(0, 6).Select(_ => random.Next(3000))];
+            string b = Long($"b{round}.mpk", e =>
+            {
+                foreach (int i in at.OrderDescending())
+                {
+                    if (i % 2 == 0)
+                    {
+                        e.RemoveAt(i);
+                    }
+                    else
+                    {
+                        e.Insert(i, new(TraceEventKind.Pre, 0, e[i].Time, 77, "sh", Di: 99));
+                    }
+                }
+            });
+            using TraceHistory first = TraceHistory.Open(a);
+            using TraceHistory second = TraceHistory.Open(b);
+
+            TraceDiff whole = TraceDiff.Compare(first, 0, second, 0, new DiffOptions { Limit = 100 });
+            TraceDiff parts = TraceDiff.Compare(first, 0, second, 0, new DiffOptions { Limit = 100, Window = window, LargestWindow = largest });
+
+            Assert.Equal(whole.CommonEvents, parts.CommonEvents);
+            Assert.Equal(whole.Aligned, parts.Aligned);
+            Assert.InRange(parts.DivergenceCount, 1, at.Count);
+        }
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(2500)]
+    public void Runs_that_part_for_longer_than_a_window_are_read_to_their_ends(int more)
+    {
+        string a = Long("a.mpk", static _ => { });
+        string b = Long("b.mpk", e => e.InsertRange(1000, Enumerable.Range(0, more).Select(i => new TraceFolder.Entry(TraceEventKind.Pre, 4, e[1000].Time, 9, "sh", Di: (ulong)i))));
+        using TraceHistory first = TraceHistory.Open(a);
+        using TraceHistory second = TraceHistory.Open(b);
+
+        TraceDiff whole = TraceDiff.Compare(first, 0, second, 0);
+        TraceDiff diff = TraceDiff.Compare(first, 0, second, 0, new DiffOptions { Window = 128, LargestWindow = 1024 });
+
+        Assert.Equal((diff.Events.A, diff.Events.A + more), diff.CommonEvents);
+        Assert.Equal(1001, diff.Divergences[0].SeqB);
+        if (more < 1024)
+        {
+            // Where a window ends on one side only, a few events near the stretch may find no partner.
+            Assert.InRange(diff.Aligned, whole.Aligned * 99 / 100, whole.Aligned);
+        }
+    }
+
+    [Fact]
     public void Alignments_are_longest_common_subsequences()
     {
         Random random = new(5);
@@ -166,6 +305,21 @@ public sealed class DiffTests : IDisposable
         }
 
         return best[a.Length, b.Length];
+    }
+
+    /// <summary>A trace of one task that opens files of these names.</summary>
+    private string Opens(string name, string files, string commandLine = "console=ttyS0 panic=-1") => _folder.Write(
+        name,
+        [.. files.Split(' ').Select(static (f, i) => new TraceFolder.Entry(TraceEventKind.Pre, 2, 100, 1, "sh", Arguments: TraceFolder.Open42(f)))],
+        commandLine: commandLine);
+
+    /// <summary>The names of a divergence's files on one side.</summary>
+    private static IEnumerable<string> Names(string trace, JsonElement divergence, string side)
+    {
+        int only = divergence.GetProperty("only" + side).GetInt32();
+        return only == 0
+            ? []
+            : Tool.Rows(trace, $"SELECT arg_name FROM open WHERE seq >= {divergence.GetProperty("seq" + side).GetInt64()} ORDER BY seq LIMIT {only}");
     }
 
     private static JsonElement Json(string a, string b) =>

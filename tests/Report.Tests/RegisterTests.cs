@@ -38,6 +38,19 @@ public sealed class RegisterTests : IDisposable
         Assert.Equal(["3"], Tool.Rows(trace, "SELECT count(*) FROM kt_kept"));
     }
 
+    [Fact]
+    public void Registers_on_the_right_of_an_outer_join_are_looked_up_and_not_copied_first()
+    {
+        string trace = Write("a.mpk", 1);
+        const string Join = "SELECT e.seq, r.di, r.r14 FROM events e LEFT JOIN regs r USING (run, seq) WHERE e.seq < 4";
+
+        string plan = string.Join('\n', Tool.Rows(trace, "EXPLAIN QUERY PLAN " + Join));
+
+        Assert.DoesNotContain("MATERIALIZE", plan, StringComparison.Ordinal);
+        Assert.DoesNotContain("AUTOMATIC", plan, StringComparison.Ordinal);
+        Assert.Equal(Tool.Rows(trace, "SELECT seq, di, r14 FROM regs WHERE seq < 4"), Tool.Rows(trace, Join));
+    }
+
     [Theory]
     [InlineData("r14")] // stored apart
     [InlineData("r11")] // stored with the event

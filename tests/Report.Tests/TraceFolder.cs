@@ -32,7 +32,7 @@ internal sealed class TraceFolder : IDisposable
         return Write(name, entries, image);
     }
 
-    internal string Write(string name, IReadOnlyList<Entry> entries, string image = "vmlinuz-test", bool complete = true)
+    internal string Write(string name, IReadOnlyList<Entry> entries, string image = "vmlinuz-test", bool complete = true, string commandLine = "console=ttyS0 panic=-1")
     {
         string path = this[name];
         using TraceWriter writer = TraceWriter.Create(
@@ -42,7 +42,7 @@ internal sealed class TraceFolder : IDisposable
                 ImageName = image,
                 ImageSha256 = new string(image[^1], 64),
                 Kernel = "Linux version 6.1.0-test",
-                CommandLine = "console=ttyS0 panic=-1",
+                CommandLine = commandLine,
                 MemoryBytes = 512 << 20,
                 Producer = "test",
             },

@@ -5,13 +5,20 @@ using KprobeTrace.Store.Sqlite;
 
 namespace KprobeTrace.Queries;
 
-/// <summary>One of the two runs that are compared, reduced to what can be compared.</summary>
-internal sealed class DiffSide
+/// <summary>One of the two runs that are compared, read from one end to the other and reduced to what can be compared.</summary>
+internal sealed class DiffSide : IDisposable
 {
-    /// <summary>Events that are compared at most; a word about the rest goes into the answer.</summary>
-    internal const int MaxEvents = 3_000_000;
-
     private readonly Dictionary<long, string> _probeKeys = [];
+    private readonly Dictionary<long, byte[][]> _ignored = [];
+    private readonly Dictionary<long, int> _groupOfComm = [];
+    private readonly Dictionary<(int Token, long Caller), int> _callNumbers = [];
+    private readonly Dictionary<(long Probe, int Kind), long> _counts = [];
+    private readonly Dictionary<(long Probe, long Caller), long> _callerCounts = [];
+    private Dictionary<long, string> _callers = [];
+    private DiffNames _names = new();
+    private HashSet<long> _common = [];
+    private SqliteStatement? _events;
+    private bool _sameImage;
 
     internal DiffSide(TraceHistory history, long run)
     {
@@ -20,12 +27,17 @@ internal sealed class DiffSide
         History = history;
         Run = EventSelection.Runs(history.Database, run)[0];
         using SqliteStatement statement = history.Database.Prepare(
-            "SELECT image_sha256, image, kernel, events, initrd_sha256 FROM kt_run WHERE run = ?1");
+            "SELECT image_sha256, image, kernel, events, initrd_sha256, command_line, memory, cpus, options FROM kt_run WHERE run = ?1");
         _ = statement.Bind(1, Run).Step();
         ImageSha256 = statement.Text(0);
         Image = statement.Text(1);
         Kernel = statement.Text(2);
         Total = statement.Int64(3);
+        Inputs =
+        [
+            ("command line", statement.Text(5)), ("initramfs", statement.Text(4)), ("memory", statement.Text(6)),
+            ("cpus", statement.Text(7)), ("options", statement.Text(8)),
+        ];
         ReadProbes();
     }
 
@@ -39,169 +51,173 @@ internal sealed class DiffSide
 
     internal string Kernel { get; }
 
+    /// <summary>What the run was started with besides the image.</summary>
+    internal IReadOnlyList<(string Name, string Value)> Inputs { get; }
+
     /// <summary>Events of the run.</summary>
     internal long Total { get; }
+
+    /// <summary>Events of probes that both runs have, as far as they were read.</summary>
+    internal long Common { get; private set; }
+
+    /// <summary>True once every event was read.</summary>
+    internal bool Ended { get; private set; }
 
     /// <summary>Keys of the probes: type, symbol and offset, or the event's name where there is no symbol.</summary>
     internal IReadOnlyCollection<string> Keys => _probeKeys.Values;
 
-    /// <summary>Sequence numbers of the events compared.</summary>
-    internal uint[] Seqs { get; private set; } = [];
+    /// <summary>The events that are being aligned.</summary>
+    internal DiffWindow Window { get; } = new();
 
-    /// <summary>What each event compared is, and who called: a number that both sides share for the same thing.</summary>
-    internal int[] Calls { get; private set; } = [];
+    /// <inheritdoc/>
+    public void Dispose() => _events?.Dispose();
 
-    /// <summary>Which group of tasks each event belongs to, likewise shared.</summary>
-    internal ushort[] Groups { get; private set; } = [];
-
-    /// <summary>A hash of what else of an event must be equal for the event to be.</summary>
-    internal uint[] Contents { get; private set; } = [];
-
-    /// <summary>Events by probe key, of all events.</summary>
-    internal Dictionary<string, long> Counts { get; } = [];
-
-    /// <summary>Entries by probe key and caller.</summary>
-    internal Dictionary<(string Key, string Caller), long> Callers { get; } = [];
-
-    /// <summary>True where the run has more events than are compared.</summary>
-    internal bool Cut { get; private set; }
-
-    /// <summary>Reads the events of the probes in <paramref name="common"/>.</summary>
-    internal void Read(DiffNames names, HashSet<string> common, bool sameImage)
+    /// <summary>Begins to read the events; those of the probes in <paramref name="common"/> go to the window.</summary>
+    internal void Begin(DiffNames names, HashSet<string> common, bool sameImage, DiffOptions options)
     {
-        SqliteDatabase database = History.Database;
-        int capacity = (int)Math.Min(Total, MaxEvents);
-        uint[] seqs = new uint[capacity];
-        int[] calls = new int[capacity];
-        ushort[] groups = new ushort[capacity];
-        uint[] contents = new uint[capacity];
-        Dictionary<long, int> groupOfComm = [];
-        Dictionary<long, string> callers = ReadCallers(sameImage);
-        Dictionary<(int Token, long Caller), int> callNumbers = [];
-        Dictionary<(long Probe, long Caller), long> callerCounts = [];
-        int used = 0;
-        using SqliteStatement statement = database.Prepare(
+        _names = names;
+        _sameImage = sameImage;
+        _common = options.CountsOnly ? [] : [.. _probeKeys.Where(p => common.Contains(p.Value)).Select(static p => p.Key)];
+        _callers = ReadCallers(sameImage);
+        ReadIgnored(options);
+        _events = History.Database.Prepare(
             "SELECT seq, probe, kind & 3, comm, caller, args, time_ns FROM kt_event WHERE run = ?1 ORDER BY seq");
-        using SqliteStatement commName = database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
+        _ = _events.Bind(1, Run);
+    }
+
+    /// <summary>Reads until the window holds so many events or none are left.</summary>
+    internal void Fill(int events)
+    {
+        while (Window.Count < events && !Ended)
+        {
+            if (!_events!.Step())
+            {
+                Ended = true;
+                return;
+            }
+
+            Take(_events);
+        }
+    }
+
+    /// <summary>Events by probe and kind, of all events; a hit's kind is not named.</summary>
+    internal Dictionary<string, long> Counts()
+    {
+        Dictionary<string, long> counts = [];
+        foreach (((long probe, int kind), long count) in _counts)
+        {
+            string key = _probeKeys[probe] + (kind is 1 or 2 ? " " + Schema.Kinds[kind] : "");
+            CollectionsMarshal.GetValueRefOrAddDefault(counts, key, out _) += count;
+        }
+
+        return counts;
+    }
+
+    /// <summary>Hits by probe key and caller.</summary>
+    internal Dictionary<(string Key, string Caller), long> Callers()
+    {
+        Dictionary<(string Key, string Caller), long> counts = [];
+        foreach (((long probe, long caller), long count) in _callerCounts)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(counts, (_probeKeys[probe], _callers.GetValueOrDefault(caller, "?")), out _) += count;
+        }
+
+        return counts;
+    }
+
+    /// <summary>Sequence numbers of events that are compared: so many before one, itself, and as many behind it.</summary>
+    /// <param name="seq">Sequence number of the one, null for the end.</param>
+    /// <param name="count">How many.</param>
+    internal IReadOnlyList<long> Around(long? seq, int count)
+    {
+        List<long> list = [];
+        Collect("seq < ?2 ORDER BY seq DESC", seq ?? long.MaxValue, count);
+        list.Reverse();
+        if (seq is { } from)
+        {
+            Collect("seq >= ?2 ORDER BY seq", from, list.Count + count + 1);
+        }
+
+        return list;
+
+        void Collect(string order, long bound, int upTo)
+        {
+            using SqliteStatement statement = History.Database.Prepare(
+                $"SELECT seq, probe FROM kt_event WHERE run = ?1 AND {order}");
+            _ = statement.Bind(1, Run).Bind(2, bound);
+            while (list.Count < upTo && statement.Step())
+            {
+                if (_common.Contains(statement.Int64(1)))
+                {
+                    list.Add(statement.Int64(0));
+                }
+            }
+        }
+    }
+
+    /// <summary>Names of a probe's arguments that do not count, or null.</summary>
+    internal byte[][]? IgnoredOf(long probe) => _ignored.GetValueOrDefault(probe);
+
+    /// <summary>True where some argument of the run is one that <paramref name="options"/> ignore.</summary>
+    internal bool Has(DiffOptions options)
+    {
+        using SqliteStatement statement = History.Database.Prepare("SELECT event, name FROM arguments WHERE run = ?1");
         _ = statement.Bind(1, Run);
         while (statement.Step())
         {
-            long probe = statement.Int64(1);
-            string key = _probeKeys[probe];
-            CollectionsMarshal.GetValueRefOrAddDefault(Counts, key, out _)++;
-            int kind = statement.Int32(2);
-            long caller = statement.Int64(4);
-            if (caller != 0 && kind != 1)
+            if (options.Ignores(statement.Text(0), statement.Text(1)))
             {
-                CollectionsMarshal.GetValueRefOrAddDefault(callerCounts, (probe, caller), out _)++;
+                return true;
             }
-
-            if (!common.Contains(key))
-            {
-                continue;
-            }
-
-            if (used == capacity)
-            {
-                Cut = true;
-                continue;
-            }
-
-            long comm = statement.Int64(3);
-            if (!groupOfComm.TryGetValue(comm, out int group))
-            {
-                _ = commName.Bind(1, comm);
-                group = names.Group(commName.Step() ? commName.Text(0) : "");
-                commName.Reset();
-                groupOfComm.Add(comm, group);
-            }
-
-            seqs[used] = (uint)statement.Int64(0);
-            int token = names.Token(key, kind);
-            if (!callNumbers.TryGetValue((token, caller), out int call))
-            {
-                callNumbers.Add((token, caller), call = names.Call(token, callers.GetValueOrDefault(caller, "")));
-            }
-
-            calls[used] = call;
-            groups[used] = (ushort)group;
-            contents[used] = Content(statement.Utf8(5), sameImage);
-            if (sameImage)
-            {
-                // Of one image even the place of the call must agree; the number stands for its name on both sides.
-                contents[used] = (contents[used] ^ (uint)call) * 16777619;
-            }
-
-            used++;
         }
 
-        Array.Resize(ref seqs, used);
-        Array.Resize(ref calls, used);
-        Array.Resize(ref groups, used);
-        Array.Resize(ref contents, used);
-        Seqs = seqs;
-        Calls = calls;
-        Groups = groups;
-        Contents = contents;
-        foreach (((long probe, long caller), long count) in callerCounts)
-        {
-            string name = callers.GetValueOrDefault(caller, "?");
-            CollectionsMarshal.GetValueRefOrAddDefault(Callers, (_probeKeys[probe], name), out _) += count;
-        }
+        return false;
     }
 
-    /// <summary>Gives back the memory of what only the alignment needs.</summary>
-    internal void ForgetOrder()
+    private void Take(SqliteStatement row)
     {
-        Calls = [];
-        Groups = [];
+        long probe = row.Int64(1);
+        int kind = row.Int32(2);
+        long caller = row.Int64(4);
+        CollectionsMarshal.GetValueRefOrAddDefault(_counts, (probe, kind), out _)++;
+        if (caller != 0 && kind is 0 or 3)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(_callerCounts, (probe, caller), out _)++;
+        }
+
+        if (!_common.Contains(probe))
+        {
+            return;
+        }
+
+        Common++;
+        int token = _names.Token(_probeKeys[probe], kind);
+        if (!_callNumbers.TryGetValue((token, caller), out int call))
+        {
+            _callNumbers.Add((token, caller), call = _names.Call(token, _callers.GetValueOrDefault(caller, "")));
+        }
+
+        uint content = DiffContent.Hash(row.Utf8(5), _sameImage, IgnoredOf(probe));
+        if (_sameImage)
+        {
+            // Of one image even the place of the call must agree; the number stands for its name on both sides.
+            content = (content ^ (uint)call) * 16777619;
+        }
+
+        ulong time = row.UInt64(6) * 0x9E3779B97F4A7C15;
+        Window.Add((uint)row.Int64(0), call, (ushort)GroupOf(row.Int64(3)), content, (uint)(time >> 32));
     }
 
-    /// <summary>
-    /// A hash of the arguments: all of them for runs of one image; otherwise only texts and small numbers, because
-    /// addresses differ from kernel to kernel without meaning anything.
-    /// </summary>
-    private static uint Content(ReadOnlySpan<byte> arguments, bool sameImage)
+    private int GroupOf(long comm)
     {
-        uint hash = 2166136261;
-        if (sameImage)
+        if (!_groupOfComm.TryGetValue(comm, out int group))
         {
-            foreach (byte value in arguments)
-            {
-                hash = (hash ^ value) * 16777619;
-            }
-
-            return hash;
+            using SqliteStatement name = History.Database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
+            group = _names.Group(name.Bind(1, comm).Step() ? name.Text(0) : "");
+            _groupOfComm.Add(comm, group);
         }
 
-        int i = 0;
-        while (i < arguments.Length)
-        {
-            byte value = arguments[i];
-            if (value is (byte)'-' or (>= (byte)'0' and <= (byte)'9') && i > 0 && arguments[i - 1] is (byte)':' or (byte)',' or (byte)'[')
-            {
-                int start = i;
-                while (i < arguments.Length && arguments[i] is (byte)'-' or (>= (byte)'0' and <= (byte)'9'))
-                {
-                    i++;
-                }
-
-                if (i - start <= 6)
-                {
-                    foreach (byte digit in arguments[start..i])
-                    {
-                        hash = (hash ^ digit) * 16777619;
-                    }
-                }
-
-                continue;
-            }
-
-            hash = (hash ^ value) * 16777619;
-            i++;
-        }
-
-        return hash;
+        return group;
     }
 
     private void ReadProbes()
@@ -221,6 +237,40 @@ internal sealed class DiffSide
             }
 
             _probeKeys.Add(statement.Int64(0), key.ToString());
+        }
+    }
+
+    private void ReadIgnored(DiffOptions options)
+    {
+        if (options.Ignore.Count == 0)
+        {
+            return;
+        }
+
+        Dictionary<long, List<byte[]>> names = [];
+        using SqliteStatement statement = History.Database.Prepare("""
+            SELECT a.probe, p.name, a.name FROM kt_argument a JOIN kt_probe p ON p.run = a.run AND p.probe = a.probe
+            WHERE a.run = ?1
+            """);
+        _ = statement.Bind(1, Run);
+        while (statement.Step())
+        {
+            string argument = statement.Text(2);
+            if (options.Ignores(statement.Text(1), argument))
+            {
+                long probe = statement.Int64(0);
+                if (!names.TryGetValue(probe, out List<byte[]>? list))
+                {
+                    names.Add(probe, list = []);
+                }
+
+                list.Add(Encoding.UTF8.GetBytes(argument));
+            }
+        }
+
+        foreach ((long probe, List<byte[]> list) in names)
+        {
+            _ignored.Add(probe, [.. list]);
         }
     }
 

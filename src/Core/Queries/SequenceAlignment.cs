@@ -53,6 +53,33 @@ internal sealed partial class SequenceAlignment
         return alignment._match;
     }
 
+    /// <summary>Aligns what has no partner yet between those that have, by other elements.</summary>
+    internal static void AlignGaps(int[] match, int[] a, int[] b, ref long steps)
+    {
+        int startA = 0;
+        int startB = 0;
+        for (int i = 0; i <= match.Length; i++)
+        {
+            if (i < match.Length && match[i] < 0)
+            {
+                continue;
+            }
+
+            int endB = i < match.Length ? match[i] : b.Length;
+            if (i > startA && endB > startB)
+            {
+                int[] inside = Align(a[startA..i], b[startB..endB], ref steps);
+                for (int k = 0; k < inside.Length; k++)
+                {
+                    match[startA + k] = inside[k] >= 0 ? startB + inside[k] : -1;
+                }
+            }
+
+            startA = i + 1;
+            startB = endB + 1;
+        }
+    }
+
     private void Step(
         int a0, int a1, int b0, int b1, int window, Stack<(int A0, int A1, int B0, int B1, int Window)> work)
     {

@@ -85,8 +85,8 @@ internal static class Schema
 
     /// <summary>The documented views, without those of single events.</summary>
     /// <remarks>
-    /// SQLite leaves the outer join of <c>regs</c> out where no kept register is asked for; the plus keeps it from
-    /// starting at <c>kt_kept</c>, which would take an index of all events.
+    /// The kept registers of <c>regs</c> are looked up one by one: a view that joins is copied whole before it can stand on
+    /// the right of a LEFT JOIN.
     /// </remarks>
     internal const string Views = """
         CREATE VIEW runs AS
@@ -114,10 +114,18 @@ internal static class Schema
                  time_ns
           FROM kt_event;
         CREATE VIEW regs AS
-          SELECT g.run AS run, g.seq AS seq, g.ax AS ax, k.bx AS bx, g.cx AS cx, g.dx AS dx, g.si AS si, g.di AS di,
-                 k.bp AS bp, g.sp AS sp, g.r8 AS r8, g.r9 AS r9, g.r10 AS r10, g.r11 AS r11, k.r12 AS r12,
-                 k.r13 AS r13, k.r14 AS r14, k.r15 AS r15, g.ip AS ip, g.flags AS flags, k.cr3 AS cr3
-          FROM kt_reg g LEFT JOIN kt_kept k ON k.kept = +g.kept;
+          SELECT g.run AS run, g.seq AS seq, g.ax AS ax,
+                 (SELECT k.bx FROM kt_kept k WHERE k.kept = g.kept) AS bx,
+                 g.cx AS cx, g.dx AS dx, g.si AS si, g.di AS di,
+                 (SELECT k.bp FROM kt_kept k WHERE k.kept = g.kept) AS bp,
+                 g.sp AS sp, g.r8 AS r8, g.r9 AS r9, g.r10 AS r10, g.r11 AS r11,
+                 (SELECT k.r12 FROM kt_kept k WHERE k.kept = g.kept) AS r12,
+                 (SELECT k.r13 FROM kt_kept k WHERE k.kept = g.kept) AS r13,
+                 (SELECT k.r14 FROM kt_kept k WHERE k.kept = g.kept) AS r14,
+                 (SELECT k.r15 FROM kt_kept k WHERE k.kept = g.kept) AS r15,
+                 g.ip AS ip, g.flags AS flags,
+                 (SELECT k.cr3 FROM kt_kept k WHERE k.kept = g.kept) AS cr3
+          FROM kt_reg g;
         CREATE VIEW faults AS
           SELECT f.run AS run, f.seq AS seq, f.vector AS vector, f.error_code AS error_code, f.cr2 AS cr2,
                  f.handled AS handled, e.time_ns AS time_ns, e.insn AS insn, e.cpu AS cpu, e.kind AS kind,

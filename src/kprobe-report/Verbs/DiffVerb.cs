@@ -28,29 +28,44 @@ internal static class DiffVerb
             Description = "Events to show before and behind the first divergence (5).", HelpName = "N",
             DefaultValueFactory = static _ => 5,
         };
+        Option<string[]> ignore = SharedOptions.Many(
+            "--ignore", "ARG", "An argument, EVENT.ARG or register that may differ; * and ? match (repeatable).");
+        Option<bool> counts = new("--counts") { Description = "Compare only how often probes were hit and from where." };
         Option<string> format = SharedOptions.Format("text", "json");
         Command command = new("diff", SharedOptions.Describe(
             "What two traces differ in, aligned by symbol and order: first divergence, probes and callers gained, lost or " +
             "changed, latency shifts. Exit status 1 when they differ.",
             "diff before.mpk after.mpk",
+            "diff before.mpk after.mpk --ignore 'open.name' --ignore sp",
+            "diff before.mpk after.mpk --counts",
             "diff cloud.mpk amd64.mpk --format json"))
         {
-            first, second, runA, runB, limit, context, format,
+            first, second, runA, runB, ignore, counts, limit, context, format,
         };
         command.SetAction((result, cancellation) =>
         {
             using TraceHistory a = SharedOptions.Open(console, result.GetRequiredValue(first), null, cancellation);
             using TraceHistory b = SharedOptions.Open(console, result.GetRequiredValue(second), null, cancellation);
             int most = Math.Max(1, result.GetValue(limit));
-            TraceDiff diff = TraceDiff.Compare(a, result.GetValue(runA), b, result.GetValue(runB), most);
+            TraceDiff diff = TraceDiff.Compare(
+                a,
+                result.GetValue(runA),
+                b,
+                result.GetValue(runB),
+                new DiffOptions
+                {
+                    Limit = most, Ignore = result.GetValue(ignore) ?? [], CountsOnly = result.GetValue(counts),
+                },
+                cancellation);
+            (string A, string B) sources = (result.GetRequiredValue(first), result.GetRequiredValue(second));
             using Utf8Output output = console.Results();
             if (result.GetValue(format) == "json")
             {
-                output.Write(Json(diff, a, b, most, result.GetValue(context)) + "\n");
+                output.Write(Json(diff, sources, a, b, most, result.GetValue(context)) + "\n");
             }
             else
             {
-                Print(diff, a, b, most, result.GetValue(context), output, console);
+                Print(diff, sources, a, b, most, result.GetValue(context), output, console);
             }
 
             return Task.FromResult(diff.Differs ? (int)ExitCode.Failure : (int)ExitCode.Success);
@@ -59,15 +74,22 @@ internal static class DiffVerb
     }
 
     private static void Print(
-        TraceDiff diff, TraceHistory a, TraceHistory b, int limit, int context, Utf8Output output, ReportConsole console)
+        TraceDiff diff, (string A, string B) sources, TraceHistory a, TraceHistory b, int limit, int context, Utf8Output output,
+        ReportConsole console)
     {
-        Line(console.Red("- ") + "A: " + Visible(diff.Images.A) + Number($", {diff.Events.A:N0} events"));
-        Line(console.Green("+ ") + "B: " + Visible(diff.Images.B) + Number($", {diff.Events.B:N0} events"));
-        Line(Number(
-            $"{diff.Aligned:N0} pairs aligned, {diff.AlignedShare:P2} of the {diff.CommonEvents.A + diff.CommonEvents.B:N0} events of common probes"));
-        if (diff.Cut)
+        Line(console.Red("- ") + "A: " + Visible($"{sources.A}: {diff.Images.A}") + Number($", run {diff.Runs.A}, {diff.Events.A:N0} events"));
+        Line(console.Green("+ ") + "B: " + Visible($"{sources.B}: {diff.Images.B}") + Number($", run {diff.Runs.B}, {diff.Events.B:N0} events"));
+        foreach (DiffInput input in diff.Inputs)
         {
-            Line("only the beginning of the longer trace was aligned");
+            Line($"  {input.Name} differs");
+            Line(console.Red("  - ") + Visible(input.A));
+            Line(console.Green("  + ") + Visible(input.B));
+        }
+
+        if (!diff.CountsOnly)
+        {
+            Line(Number(
+                $"{diff.Aligned:N0} pairs aligned, {diff.AlignedShare:P2} of the {diff.CommonEvents.A + diff.CommonEvents.B:N0} events of common probes"));
         }
 
         if (!diff.Differs)
@@ -81,8 +103,8 @@ internal static class DiffVerb
             DiffDivergence divergence = diff.Divergences[0];
             Line("");
             Line(console.Bold(Number($"First divergence of {diff.DivergenceCount:N0}: {What(divergence)}")));
-            Side(a, diff.Runs.A, diff.Context(true, divergence.IndexA, context), divergence.SeqA, divergence.OnlyA, "-", console.Red);
-            Side(b, diff.Runs.B, diff.Context(false, divergence.IndexB, context), divergence.SeqB, divergence.OnlyB, "+", console.Green);
+            Side(a, diff.Runs.A, diff.Context(true, divergence.SeqA, context), divergence.SeqA, divergence.OnlyA, "-", console.Red);
+            Side(b, diff.Runs.B, diff.Context(false, divergence.SeqB, context), divergence.SeqB, divergence.OnlyB, "+", console.Green);
             Registers(divergence.SeqA, divergence.SeqB, divergence.Registers);
 
             foreach (DiffDivergence further in diff.Divergences.Skip(1))
@@ -144,10 +166,10 @@ internal static class DiffVerb
         string More(int all) => all > limit ? Number($" ({limit} of {all:N0})") : "";
 
         void Side(
-            TraceHistory history, long run, IReadOnlyList<long> seqs, long? at, int only, string sign, Func<string, string> colour)
+            TraceHistory history, long run, IReadOnlyList<long> seqs, long? at, long only, string sign, Func<string, string> colour)
         {
             EventLines lines = new(history) { Nanoseconds = true };
-            int left = 0;
+            long left = 0;
             foreach (long seq in seqs)
             {
                 left = seq == at ? only : left;
@@ -190,28 +212,34 @@ internal static class DiffVerb
 
     private static string What(DiffDivergence divergence) => divergence.What switch
     {
-        "arguments" => "the same event with other arguments",
-        "caller" => "the same event from another caller",
+        "arguments" => "the same event with other arguments: "
+            + string.Join("; ", divergence.Arguments.Select(static a => $"{Visible(a.Name)} is {Shown(a.A)} in A, {Shown(a.B)} in B")),
+        "caller" => "the same event from another caller"
+            + (divergence.Callers is { } c ? $": {Shown(c.A)} in A, {Shown(c.B)} in B" : ""),
         _ => Number($"{divergence.OnlyA:N0} {(divergence.OnlyA == 1 ? "event" : "events")} only in A, {divergence.OnlyB:N0} only in B"),
     };
+
+    private static string Shown(string value) => value.Length > 0 ? Visible(value) : "not there";
 
     private static string Number(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static string Visible(string text) =>
         string.Concat(text.Select(static c => char.IsControl(c) ? '\uFFFD' : c));
 
-    private static string Json(TraceDiff diff, TraceHistory a, TraceHistory b, int limit, int context)
+    private static string Json(
+        TraceDiff diff, (string A, string B) sources, TraceHistory a, TraceHistory b, int limit, int context)
     {
         return JsonSerializer.Serialize(
             new
             {
                 differs = diff.Differs,
                 sameImage = diff.SameImage,
-                a = new { image = diff.Images.A, run = diff.Runs.A, events = diff.Events.A, common = diff.CommonEvents.A },
-                b = new { image = diff.Images.B, run = diff.Runs.B, events = diff.Events.B, common = diff.CommonEvents.B },
+                a = new { source = sources.A, image = diff.Images.A, run = diff.Runs.A, events = diff.Events.A, common = diff.CommonEvents.A },
+                b = new { source = sources.B, image = diff.Images.B, run = diff.Runs.B, events = diff.Events.B, common = diff.CommonEvents.B },
+                inputs = diff.Inputs.Select(static i => new { name = i.Name, a = i.A, b = i.B }),
+                countsOnly = diff.CountsOnly,
                 aligned = diff.Aligned,
                 alignedShare = diff.AlignedShare,
-                cut = diff.Cut,
                 divergences = diff.DivergenceCount,
                 firstDivergence = diff.Divergences.Count > 0 ? Divergence(diff.Divergences[0], true) : null,
                 listed = diff.Divergences.Select(d => Divergence(d, false)),
@@ -241,9 +269,11 @@ internal static class DiffVerb
             seqB = d.SeqB,
             onlyA = d.OnlyA,
             onlyB = d.OnlyB,
+            arguments = d.Arguments.Select(static a => new { name = a.Name, a = a.A, b = a.B }),
+            callers = d.Callers is { } c ? new { a = c.A, b = c.B } : null,
             registers = Registers(d.Registers),
-            contextA = lines ? Lines(a, diff.Runs.A, diff.Context(true, d.IndexA, context)) : null,
-            contextB = lines ? Lines(b, diff.Runs.B, diff.Context(false, d.IndexB, context)) : null,
+            contextA = lines ? Lines(a, diff.Runs.A, diff.Context(true, d.SeqA, context)) : null,
+            contextB = lines ? Lines(b, diff.Runs.B, diff.Context(false, d.SeqB, context)) : null,
         };
 
         static IEnumerable<object> Registers(IReadOnlyList<DiffRegister> registers) =>
