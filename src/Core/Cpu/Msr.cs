@@ -21,7 +21,7 @@ public static class Msr
     /// <summary>Page attribute table.</summary>
     public const uint Pat = 0x277;
 
-    /// <summary>Default memory type; reads as "MTRRs off".</summary>
+    /// <summary>Default memory type, and whether the other memory-type registers hold.</summary>
     public const uint MtrrDefaultType = 0x2FF;
 
     /// <summary>Extended features.</summary>

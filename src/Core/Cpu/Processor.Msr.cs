@@ -103,11 +103,15 @@ public sealed unsafe partial class Processor
             case Msr.SysenterEip:
                 value = _sysenter[msr - Msr.SysenterCs];
                 return true;
-            case Msr.MtrrDefaultType:
             case Msr.DebugControl:
                 value = 0;
                 return true;
             default:
+                if (_modelRegisters.TryRead(msr, out value))
+                {
+                    return true;
+                }
+
                 _currentOp = op;
                 bool known = _bus.TryReadMsr(msr, out value);
                 _currentOp = null;
@@ -161,6 +165,11 @@ public sealed unsafe partial class Processor
             case Msr.DebugControl:
                 return true;
             default:
+                if (_modelRegisters.TryRead(msr, out _))
+                {
+                    return _modelRegisters.TryWrite(msr, value);
+                }
+
                 _currentOp = op;
                 bool known = _bus.TryWriteMsr(msr, value);
                 _currentOp = null;
@@ -199,6 +208,7 @@ public sealed unsafe partial class Processor
 
     private ulong _pat = 0x0007040600070406;
     private readonly ulong[] _sysenter = new ulong[3];
+    private readonly ModelRegisters _modelRegisters = new();
 
     private static bool TrySetBase(ref ulong field, ulong value)
     {

@@ -64,6 +64,7 @@ public sealed unsafe partial class Processor : IDisposable
         s->FpuControl = 0x40;
         s->Dr[6] = 0xFFFF0FF0;
         s->Dr[7] = 0x400;
+        _modelRegisters.Reset();
         LazyFlags.Set(s, 0);
         for (int i = 0; i < 6; i++)
         {
