@@ -23,7 +23,9 @@ internal static class CountVerb
         List<Symbol> functions = [.. session.Symbols.All().Where(s => s.IsText && FileSystemName.MatchesSimpleExpression(glob, s.Name, ignoreCase: false))];
         if (functions.Count == 0)
         {
-            throw new KprobeTraceException($"no function of {session.Image.BaseName} matches '{glob}'");
+            throw new KprobeTraceException(!SymbolNotice.HasFunctions(session)
+                ? $"no symbols were found in {session.Image.BaseName}; {SymbolNotice.Remedy}"
+                : $"no function of {session.Image.BaseName} matches '{glob}'");
         }
 
         using FunctionCounts counts = new(session, functions);

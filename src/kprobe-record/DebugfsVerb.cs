@@ -25,6 +25,11 @@ internal static class DebugfsVerb
     public static int PrintBlacklist(RecordingOptions options)
     {
         using GuestSession session = GuestSession.Open(options, _ => { });
+        if (!SymbolNotice.HasFunctions(session))
+        {
+            throw new KprobeTraceException($"no symbols were found in {session.Image.BaseName}, so neither was its kprobe blacklist; {SymbolNotice.Remedy}");
+        }
+
         string blacklist = session.Kprobes.ListBlacklist();
         if (blacklist.Length == 0)
         {

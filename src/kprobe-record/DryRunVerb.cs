@@ -21,7 +21,9 @@ internal static class DryRunVerb
             output.WriteLine($"kernel   {session.Image.KernelRelease}");
         }
 
-        output.WriteLine($"entry    0x{session.Image.EntryLink:x}, {session.Symbols.Count} symbols");
+        output.WriteLine($"entry    0x{session.Image.EntryLink:x}");
+        output.WriteLine($"symbols  {session.Symbols.Count}, {session.Symbols.All().Count(symbol => symbol.IsText)} of them functions");
+        output.WriteLine($"types    {(session.Types is null ? "none" : $"{session.Types.Count - 1} of BTF")}");
         foreach (Kprobe probe in session.Kprobes.Probes())
         {
             bool isReturn = probe.ReturnProbe is not null;

@@ -34,8 +34,8 @@ internal static class ListVerb
 
         if (matches == 0)
         {
-            throw new KprobeTraceException(session.Symbols.Count == 0
-                ? $"{session.Image.BaseName} has no symbols; name a System.map or an ELF with --symbols"
+            throw new KprobeTraceException(!SymbolNotice.HasFunctions(session)
+                ? $"no symbols were found in {session.Image.BaseName}; {SymbolNotice.Remedy}"
                 : $"no function of {session.Image.BaseName} matches '{glob}'");
         }
 

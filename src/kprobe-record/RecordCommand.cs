@@ -255,6 +255,7 @@ internal sealed class RecordCommand
             MaxInstructions = result.GetValue(_maxInstructions),
             MaxEvents = result.GetValue(_maxEvents),
             AllowBlacklisted = result.GetValue(_allowBlacklisted),
+            Warn = result.GetValue(_quiet) ? null : RecordTool.Say,
             Producer = "kprobe-record " + ToolVersion.Short,
         };
     }

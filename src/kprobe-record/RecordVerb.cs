@@ -51,7 +51,7 @@ internal static class RecordVerb
             SkippedProbes.Say(recorder, settings.Verbose);
         }
 
-        if (!settings.Quiet && (!settings.UserProbes || settings.Verbose))
+        if (!settings.Quiet && recorder.Definitions.Count > 0 && (!settings.UserProbes || settings.Verbose))
         {
             Console.Error.WriteLine(settings.UserProbes ? "kprobe-record: probes:" : "kprobe-record: no probes given; using these:");
             foreach (string definition in recorder.Definitions.Take(settings.Verbose ? int.MaxValue : 12))

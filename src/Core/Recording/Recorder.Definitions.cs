@@ -20,9 +20,15 @@ public sealed partial class Recorder
             throw new KprobeTraceException($"{_options.ProbeFiles[0]}: it holds no probe definition");
         }
 
-        if (lines.Count == 0)
+        bool userProbes = lines.Count > 0;
+        if (!userProbes)
         {
             lines = [.. DefaultProbes.For(Session).Select(p => new ProbeLine(p))];
+        }
+
+        if (_options.Warn is not null && SymbolNotice.For(Session, userProbes, lines.Count) is string notice)
+        {
+            _options.Warn(notice);
         }
 
         List<string> definitions = [];

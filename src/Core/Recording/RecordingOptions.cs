@@ -44,6 +44,9 @@ public sealed record RecordingOptions
     /// <summary>Probe also what Linux refuses.</summary>
     public bool AllowBlacklisted { get; init; }
 
+    /// <summary>Receives what the user should know before the guest runs, one line each; null for nothing.</summary>
+    public Action<string>? Warn { get; init; }
+
     /// <summary>The program's name and version, for the trace's header.</summary>
     public string Producer { get; init; } = "";
 }
