@@ -3,7 +3,7 @@
 # the whole process, smaller of two interleaved runs. QEMU runs on the better of its machines pc and microvm. One probe is placed,
 # on start_kernel, and hit once.
 #
-#   bench/boot.sh [cloud|amd64]
+#   bench/boot.sh [cloud|amd64|6.12-amd64|7-cloud]
 #
 # Ends with status 1 when a bar is missed.
 set -euo pipefail
@@ -12,7 +12,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 flavour=${1:-cloud}
 kernel=$root/guests/stock/vmlinuz-$flavour
 initramfs=$root/guests/stock/initramfs.cpio.gz
-[[ -f $kernel && -f $initramfs ]] || die "no $flavour kernel in guests/stock: run guests/fetch.sh first"
+require_stock
+[[ -f $kernel ]] || die "there is no guests/stock/vmlinuz-$flavour; there are cloud, amd64, 6.12-amd64 and 7-cloud"
 
 command_line='console=ttyS0 panic=-1 nokaslr'
 qemu=(qemu-system-x86_64 -accel tcg -cpu qemu64 -m 512 -nodefaults -display none -serial stdio -no-reboot

@@ -9,8 +9,10 @@ trap 'rm -rf "$scratch"' EXIT
 
 die() { echo "$(basename "$0"): $1" >&2; exit 1; }
 
-command -v qemu-system-x86_64 > /dev/null || die "needs qemu-system-x86_64 to compare with (apt-get install qemu-system-x86)"
+(( ! ${needs_qemu:-1} )) || command -v qemu-system-x86_64 > /dev/null || die "needs qemu-system-x86_64 to compare with (apt-get install qemu-system-x86)"
 [[ -f $record_dll ]] || die "run ./build.sh first"
+
+source "$root/bench/stock.sh"
 
 # measure NAME COMMAND...: runs the command, its output into $scratch/NAME.out, and sets `seconds` to the user CPU time.
 measure() {

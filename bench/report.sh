@@ -17,6 +17,7 @@ trap 'rm -rf "$scratch"' EXIT
 missed=0
 
 die() { echo "report.sh: $1" >&2; exit 2; }
+source "$root/bench/stock.sh"
 tool() { echo "$root/src/kprobe-$1/bin/Release/net10.0/kprobe-$1.dll"; }
 [[ -f $(tool report) ]] || die "run ./build.sh first"
 
@@ -42,6 +43,7 @@ boot() {
   local arguments=()
   for probe in "${probes[@]}"; do arguments+=(-p "$probe"); done
   [[ -f $guest/vmlinuz-cloud ]] || { echo "== a stock boot: skipped, run guests/fetch.sh first"; return; }
+  require_stock
   dotnet "$(tool record)" "$guest/vmlinuz-cloud" --initrd "$guest/initramfs.cpio.gz" --console none --quiet \
     --output "$scratch/boot.mpk" "${arguments[@]}" || die "the boot could not be recorded"
   questions "a stock boot, ${#probes[@]} probes" "$scratch/boot.mpk"

@@ -10,7 +10,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 kernel=$root/guests/stock/vmlinuz-cloud
-[[ -f $kernel ]] || die "no cloud kernel in guests/stock: run guests/fetch.sh first"
+require_stock
 
 functions=(kernel_clone do_exit vfs_read vfs_write vfs_open filp_close path_openat dput
   kmem_cache_alloc kmem_cache_free __kmalloc kfree handle_mm_fault schedule)

@@ -7,13 +7,41 @@ using Xunit.Abstractions;
 namespace KprobeTrace.Tests.Record;
 
 /// <summary>Stock Debian kernels from their first instruction to power-off.</summary>
-public sealed class StockBootTests(StockBoots boots, ITestOutputHelper output) : IClassFixture<StockBoots>
+public sealed partial class StockBootTests(StockBoots boots, ITestOutputHelper output) : IClassFixture<StockBoots>
 {
     [StockGuestFact]
     public void Cloud_kernel_boots_to_power_off_with_its_console_on_stdout() => AssertBooted(boots.Cloud);
 
     [StockGuestFact]
     public void Generic_kernel_boots_to_power_off_with_its_console_on_stdout() => AssertBooted(boots.Generic);
+
+    [StockGuestFact]
+    public void Kernel_of_Debian_13_boots_to_power_off_with_its_console_on_stdout() => AssertBooted(boots.Debian13, "6.12.");
+
+    [StockGuestFact]
+    public void Newest_kernel_boots_to_power_off_with_its_console_on_stdout() => AssertBooted(boots.Newest, "7.");
+
+    [StockGuestFact]
+    public void Kernels_print_no_warning_of_the_processor_or_of_themselves()
+    {
+        foreach (StockBoots.Boot boot in (StockBoots.Boot[])[boots.Cloud, boots.Generic, boots.Debian13, boots.Newest])
+        {
+            Assert.DoesNotContain(boot.Lines, line => WarningLine().IsMatch(line));
+        }
+    }
+
+    [StockGuestFact]
+    public void Every_fork_since_the_kernel_began_is_recorded()
+    {
+        foreach (StockBoots.Boot boot in (StockBoots.Boot[])[boots.Cloud, boots.Generic, boots.Debian13, boots.Newest])
+        {
+            string counted = Assert.Single(boot.Lines, line => line.StartsWith("WORKLOAD-END processes=", StringComparison.Ordinal))["WORKLOAD-END processes=".Length..];
+            using ToolRun query = ToolRun.Report(boots.FolderName, "query", boot.TracePath, "--db", boots[Guid.NewGuid().ToString("N")],
+                "select count(*) from events where name='fork' and kind='pre' and time_ns < (select time_ns from console where line like 'WORKLOAD-END%')", "--format", "csv");
+
+            Assert.Equal(counted, query.Good().Output.Split("\r\n")[1]);
+        }
+    }
 
     [StockGuestFact]
     public void Same_command_gives_the_same_bytes()
@@ -120,10 +148,13 @@ public sealed class StockBootTests(StockBoots boots, ITestOutputHelper output) :
         Assert.Contains("Kernel panic - not syncing", trace.Console, StringComparison.Ordinal);
     }
 
-    private static void AssertBooted(StockBoots.Boot boot)
+    [GeneratedRegex(@"unchecked MSR|Call Trace:|WARNING:|BUG:|Oops|\[Firmware (Bug|Warn)\]|MTRR override|Unable to init MCE")]
+    private static partial Regex WarningLine();
+
+    private static void AssertBooted(StockBoots.Boot boot, string version = "6.")
     {
         Assert.True(boot.Exit == 0, boot.Error);
-        Assert.Contains(boot.Lines, line => line.Contains("Linux version 6.", StringComparison.Ordinal));
+        Assert.Contains(boot.Lines, line => line.Contains("Linux version " + version, StringComparison.Ordinal));
         Assert.Contains("INIT-DONE", boot.Lines);
         Assert.Contains("SUM=1.596163243913", boot.Lines);
         Assert.Contains("SEGFAULT-STATUS=139", boot.Lines);

@@ -34,6 +34,8 @@ public sealed class StockBoots : IDisposable
     private readonly Lazy<Task<Boot>> _cloudAgain;
     private readonly Lazy<Task<Boot>> _cloudManyProbes;
     private readonly Lazy<Task<Boot>> _generic;
+    private readonly Lazy<Task<Boot>> _debian13;
+    private readonly Lazy<Task<Boot>> _newest;
     private readonly Lazy<Task<Boot>> _panic;
     private readonly Lazy<Task<IReadOnlyDictionary<ulong, long>>> _counts;
     private readonly Lazy<IReadOnlyList<(string Definition, ulong Address)>> _manyProbes;
@@ -43,6 +45,8 @@ public sealed class StockBoots : IDisposable
         _cloud = new(() => Record("cloud", StockGuest.CloudKernel, initramfs: true, _userCommand));
         _cloudAgain = new(() => Record("again", StockGuest.CloudKernel, initramfs: true, _userCommand));
         _generic = new(() => Record("amd64", StockGuest.GenericKernel, initramfs: true, _userCommand));
+        _debian13 = new(() => Record("debian13", StockGuest.PathOf("vmlinuz-6.12-amd64"), initramfs: true, _userCommand));
+        _newest = new(() => Record("newest", StockGuest.PathOf("vmlinuz-7-cloud"), initramfs: true, _userCommand));
         _panic = new(() => Record("panic", StockGuest.CloudKernel, initramfs: false, ["-p", "p:panic panic"]));
         _manyProbes = new(() => ChooseProbes(400));
         _cloudManyProbes = new(RecordManyProbes);
@@ -50,7 +54,7 @@ public sealed class StockBoots : IDisposable
         if (StockGuest.Missing is null)
         {
             // Boots that almost every test waits for run side by side from the start.
-            _ = (_cloud.Value, _cloudManyProbes.Value, _generic.Value, _cloudAgain.Value, _panic.Value, _counts.Value);
+            _ = (_cloud.Value, _cloudManyProbes.Value, _generic.Value, _cloudAgain.Value, _panic.Value, _counts.Value, _debian13.Value, _newest.Value);
         }
     }
 
@@ -66,6 +70,12 @@ public sealed class StockBoots : IDisposable
     /// <summary>The amd64 kernel with the three probes of the README.</summary>
     internal Boot Generic => _generic.Value.GetAwaiter().GetResult();
 
+    /// <summary>Debian 13's amd64 kernel, 6.12, with the three probes of the README.</summary>
+    internal Boot Debian13 => _debian13.Value.GetAwaiter().GetResult();
+
+    /// <summary>The newest cloud kernel, 7.x, with the three probes of the README.</summary>
+    internal Boot Newest => _newest.Value.GetAwaiter().GetResult();
+
     /// <summary>The cloud kernel without an initramfs: it finds no root, panics and resets.</summary>
     internal Boot Panic => _panic.Value.GetAwaiter().GetResult();
 
@@ -80,7 +90,7 @@ public sealed class StockBoots : IDisposable
     public void Dispose()
     {
         // Files go only when no boot writes them any more.
-        Task[] running = [.. new Lazy<Task<Boot>>[] { _cloud, _cloudAgain, _cloudManyProbes, _generic, _panic }.Where(b => b.IsValueCreated).Select(b => b.Value)];
+        Task[] running = [.. new Lazy<Task<Boot>>[] { _cloud, _cloudAgain, _cloudManyProbes, _generic, _debian13, _newest, _panic }.Where(b => b.IsValueCreated).Select(b => b.Value)];
         ((IAsyncResult)Task.WhenAll(running)).AsyncWaitHandle.WaitOne();
         _folder.Dispose();
         _processors.Dispose();

@@ -50,8 +50,10 @@ public sealed class GuestTables
         _staticCalls = CodeSites.Create(
             Relative(Bounds("__start_static_call_sites", "__stop_static_call_sites", ".static_call_sites"), 8), isCall: true);
         _smpLocks = CodeSites.Create(Relative(Bounds("__smp_locks", "__smp_locks_end", ".smp_locks"), 4));
-        _mcount = CodeSites.Create(
-            CodeSites.Absolute(BytesOf(Bounds("__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc"))), isCall: true);
+
+        // From 6.15 on the sites of weak functions that another took the place of are zero.
+        ulong[] mcount = CodeSites.Absolute(BytesOf(Bounds("__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc")));
+        _mcount = CodeSites.Create(Array.FindAll(mcount, site => site != 0), isCall: true);
         _blacklist = [.. ReadBlacklist()];
         _refused = Merge(_blacklist);
         Text = Bounds("_stext", "_etext", "");
@@ -73,7 +75,7 @@ public sealed class GuestTables
     /// <summary>Gets the jump-label sites, by rising address.</summary>
     public IReadOnlyList<ulong> JumpLabels => _jumps.Addresses;
 
-    /// <summary>Gets the <c>ud2</c> instructions of BUG and WARN, by rising address.</summary>
+    /// <summary>Gets the places of BUG and WARN, by rising address: <c>ud2</c>, from 6.19 on also what sets up a WARN's arguments.</summary>
     public IReadOnlyList<ulong> BugSites => _bugs.Addresses;
 
     /// <summary>Gets the inline static-call sites, by rising address.</summary>

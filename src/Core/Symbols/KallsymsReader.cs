@@ -180,7 +180,7 @@ public static class KallsymsReader
             {
                 int at = (int)start - gap;
                 uint symbols = BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
-                if (symbols == 0 || symbols > int.MaxValue - NamesPerMarker
+                if (symbols <= NamesPerMarker || symbols > int.MaxValue - NamesPerMarker
                     || MarkersFor((int)symbols) > run || MarkersFor((int)symbols) < run - 1)
                 {
                     continue;

@@ -22,6 +22,42 @@ public sealed class StockGuestTests
         }
     }
 
+    [Fact]
+    public void A_stock_of_another_recipe_is_said_to_be_old()
+    {
+        DirectoryInfo guests = Directory.CreateTempSubdirectory("guests-");
+        try
+        {
+            DirectoryInfo stock = guests.CreateSubdirectory("stock");
+            foreach (string file in (string[])["fetch.sh", "suites.sh", "initramfs/init"])
+            {
+                string path = Path.Combine(guests.FullName, file);
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                File.WriteAllText(path, file);
+            }
+
+            Assert.Contains("is absent", StockGuest.WhyMissing(guests.FullName), StringComparison.Ordinal);
+            foreach (string file in (string[])[.. StockGuest.Kernels, "initramfs.cpio.gz"])
+            {
+                File.WriteAllText(Path.Combine(stock.FullName, file), file);
+            }
+
+            File.WriteAllText(Path.Combine(stock.FullName, "VERSIONS"), "recipe " + StockGuest.Recipe(guests.FullName) + "\npackage x 1 0\n");
+            Assert.Null(StockGuest.WhyMissing(guests.FullName));
+            File.AppendAllText(Path.Combine(guests.FullName, "initramfs/init"), " changed");
+
+            Assert.Contains("before its recipe changed: run guests/fetch.sh again", StockGuest.WhyMissing(guests.FullName), StringComparison.Ordinal);
+        }
+        finally
+        {
+            guests.Delete(recursive: true);
+        }
+    }
+
+    [StockGuestFact]
+    public void The_recipe_is_computed_as_the_script_computes_it() =>
+        Assert.Contains("recipe " + StockGuest.Recipe(Repository.PathOf("guests")), File.ReadLines(StockGuest.PathOf("VERSIONS")));
+
     [StockGuestFact]
     public void Archive_holds_nothing_that_varies_between_two_builds()
     {
