@@ -20,6 +20,7 @@ internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
             return StandardOutput.Open();
         }
 
+        FileName.Require(Target, "console's file");
         try
         {
             return new FileStream(Target, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);

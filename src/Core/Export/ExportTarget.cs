@@ -8,6 +8,7 @@ internal static class ExportTarget
     /// <summary>Writes a file.</summary>
     internal static void File(string path, Action<Stream> write)
     {
+        FileName.Require(path, "export");
         if (Directory.Exists(path))
         {
             throw new KprobeTraceException($"{path}: is a directory; name a file with -o");
@@ -33,6 +34,7 @@ internal static class ExportTarget
     /// <summary>Writes a folder, which must not exist or be empty.</summary>
     internal static void Folder(string path, Action<string> write)
     {
+        FileName.Require(path, "export");
         if (System.IO.File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
         {
             throw new KprobeTraceException($"{path}: exists; name a new folder with -o");

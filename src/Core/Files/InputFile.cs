@@ -94,6 +94,7 @@ public static partial class InputFile
     /// <summary>Why a path names nothing that can be read as a file; null where it does.</summary>
     private static KprobeTraceException? Refusal(string path, string what)
     {
+        FileName.Require(path, what);
         if (Directory.Exists(path))
         {
             return new($"{path}: is a directory; give the {what} itself");

@@ -19,7 +19,7 @@ public static class ImageLoader
     /// <exception cref="KprobeTraceException">The file cannot be read, is damaged, or does not fit.</exception>
     public static LoadedImage Load(string path, ImageLoadOptions options)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(path);
         return Load(Path.GetFileName(path), InputFile.ReadAll(path, "image"), options);
     }
 

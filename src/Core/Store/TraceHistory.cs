@@ -37,6 +37,7 @@ public sealed class TraceHistory : IDisposable
         }
 
         string target = database ?? DefaultDatabase(source);
+        FileName.Require(target, "database");
         if (!IsUpToDate(file, target, remark))
         {
             HistoryWriter.Create(file, target, options ?? new ImportOptions());
@@ -81,6 +82,7 @@ public sealed class TraceHistory : IDisposable
     /// <exception cref="KprobeTraceException">A file is missing, damaged or of another kind.</exception>
     public static (long Run, bool AlreadyThere) Add(string database, string trace, ImportOptions? options = null)
     {
+        FileName.Require(database, "database");
         SourceFile file = SourceFile.Of(trace);
         if (SourceFile.IsDatabase(trace))
         {

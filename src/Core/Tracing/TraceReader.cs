@@ -90,7 +90,6 @@ public sealed class TraceReader : IDisposable
     /// <exception cref="KprobeTraceException">There is no such file, or it is no trace, or one of a later version.</exception>
     public static TraceReader Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
         FileStream stream = InputFile.Open(path, "trace");
         try
         {

@@ -59,7 +59,7 @@ public sealed class TraceWriter : IDisposable
     /// <exception cref="KprobeTraceException">The file cannot be created.</exception>
     public static TraceWriter Create(string path, TraceHeader header, TraceWriterOptions? options = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
+        FileName.Require(path, "trace");
         FileStream? stream = null;
         try
         {

@@ -29,7 +29,7 @@ internal static class BeforeVerb
         };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(fault) is null == result.GetValue(seq) is null)
+            if (result.GetResult(fault) is null == result.GetResult(seq) is null)
             {
                 result.AddError("give one of --fault and --seq");
             }
