@@ -22,7 +22,12 @@ public static unsafe class MachineBuilder
             throw new KprobeTraceException($"{image.MemorySize >> 20} MiB of guest memory are too many: at most {MaxMemory >> 20} MiB fit below the devices");
         }
 
-        PhysicalMemory memory = new(image.MemorySize);
+        return Build(image, console, new PhysicalMemory(image.MemorySize));
+    }
+
+    /// <summary>Builds a machine in memory that is there already.</summary>
+    internal static GuestMachine Build(LoadedImage image, Action<byte> console, PhysicalMemory memory)
+    {
         GuestMachine machine = new(memory, new MachineBus(memory, console));
         Put(memory, AcpiTables.BaseAddress, AcpiTables.Build(processorCount: 1), "ACPI tables");
         foreach (ImageSegment segment in image.Segments)

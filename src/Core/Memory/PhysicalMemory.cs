@@ -12,6 +12,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     /// <summary>Bytes in a page of guest physical memory.</summary>
     public const int PageSize = 4096;
 
+    private readonly bool _isBorrowed;
     private void* _allocation;
 
     /// <summary>Allocates zeroed guest RAM.</summary>
@@ -31,6 +32,18 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
         Base = (byte*)(((nuint)_allocation + PageSize - 1) & ~(nuint)(PageSize - 1));
         CodePages = (byte*)NativeMemory.AllocZeroed((nuint)(Size / PageSize));
+    }
+
+    /// <summary>Takes zeroed memory that stays its owner's: so a test can lay pages without access around it.</summary>
+    /// <param name="mapping">Page aligned, with <paramref name="size"/> bytes and the page of padding.</param>
+    /// <param name="codePages">One byte a page.</param>
+    /// <param name="size">Bytes, a whole number of pages.</param>
+    internal PhysicalMemory(byte* mapping, byte* codePages, ulong size)
+    {
+        Size = size;
+        Base = mapping;
+        CodePages = codePages;
+        _isBorrowed = true;
     }
 
     /// <summary>Frees the mapping of a memory that was never disposed.</summary>
@@ -93,8 +106,12 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
     private void Free()
     {
-        NativeMemory.Free(_allocation);
-        NativeMemory.Free(CodePages);
+        if (!_isBorrowed)
+        {
+            NativeMemory.Free(_allocation);
+            NativeMemory.Free(CodePages);
+        }
+
         _allocation = null;
         CodePages = null;
     }
