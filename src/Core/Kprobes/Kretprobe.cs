@@ -31,7 +31,7 @@ public sealed class Kretprobe
     /// <summary>Private bytes of every call.</summary>
     public int DataSize { get; set; }
 
-    /// <summary>Calls missed for lack of an instance. Always 0 here.</summary>
+    /// <summary>Calls missed because <see cref="ReturnCalls.MaxOpen"/> of all probes together were open: what a guest can make us hold is bounded.</summary>
     public ulong NMissed { get; internal set; }
 
     /// <summary>Entries without a return address on the stack, as at system calls and interrupts: no return can follow.</summary>

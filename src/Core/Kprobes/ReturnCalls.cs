@@ -18,6 +18,11 @@ internal sealed unsafe class ReturnCalls
     /// <summary>Kernel stacks are aligned to their size.</summary>
     private const int StackShift = 14;
 
+    /// <summary>Calls that are waited for at once: a guest can make as many as it likes, each on a stack of its own.</summary>
+    internal const int MaxOpen = 1 << 18;
+
+    private const int FirstSweep = 1024;
+
     private readonly Dictionary<ulong, ReturnStack> _stacks = [];
     private readonly BreakpointMap _breakpoints;
     private readonly InstructionBoundary _boundary;
@@ -25,6 +30,8 @@ internal sealed unsafe class ReturnCalls
     private readonly IKernelText _text;
     private ulong _lastKey = ulong.MaxValue;
     private ReturnStack? _lastStack;
+    private int _sweepAt = FirstSweep;
+    private int _open;
 
     public ReturnCalls(
         BreakpointMap breakpoints, InstructionBoundary boundary, IProbedGuest guest, IKernelText text)
@@ -35,6 +42,9 @@ internal sealed unsafe class ReturnCalls
         _text = text;
     }
 
+    /// <summary>Stacks that calls were followed on; those without open calls are forgotten now and then.</summary>
+    internal int StackCount => _stacks.Count;
+
     /// <summary>A probed function was entered; the frame's stack pointer is at the return address.</summary>
     public void Enter(Kretprobe probe, PtRegs* registers)
     {
@@ -42,6 +52,12 @@ internal sealed unsafe class ReturnCalls
         if (!TryReadReturnAddress(slot, out ulong address, out Breakpoint? site))
         {
             probe.NoReturnAddress++;
+            return;
+        }
+
+        if (_open >= MaxOpen)
+        {
+            probe.NMissed++;
             return;
         }
 
@@ -73,6 +89,7 @@ internal sealed unsafe class ReturnCalls
 
         stack.Push(call);
         probe.Open++;
+        _open++;
         if (!site.IsReturnSite)
         {
             _breakpoints.SetReturnSite(site, true);
@@ -115,6 +132,7 @@ internal sealed unsafe class ReturnCalls
             }
 
             call.Probe.Open--;
+            _open--;
             call.Probe.Returns++;
             registers->Ip = site.Address;
             call.Probe.Handler?.Invoke(call, ref *registers);
@@ -208,6 +226,11 @@ internal sealed unsafe class ReturnCalls
 
         if (!_stacks.TryGetValue(key, out ReturnStack? stack))
         {
+            if (_stacks.Count >= _sweepAt)
+            {
+                ForgetEmptyStacks();
+            }
+
             stack = new ReturnStack();
             _stacks.Add(key, stack);
         }
@@ -217,9 +240,26 @@ internal sealed unsafe class ReturnCalls
         return stack;
     }
 
+    /// <summary>Every task brings a stack, and every stack that it ran on would be kept for ever.</summary>
+    private void ForgetEmptyStacks()
+    {
+        foreach ((ulong key, ReturnStack stack) in _stacks)
+        {
+            if (stack.Count == 0)
+            {
+                // Taking entries out does not disturb the enumeration.
+                _stacks.Remove(key);
+            }
+        }
+
+        _lastKey = ulong.MaxValue;
+        _sweepAt = Math.Max(FirstSweep, 2 * _stacks.Count);
+    }
+
     private void Abandon(KretprobeInstance call)
     {
         call.Probe.Open--;
+        _open--;
         call.Probe.Abandoned++;
         call.Probe.Give(call);
     }

@@ -60,6 +60,40 @@ public sealed unsafe class SelfModifyingCodeTests : IDisposable
         Assert.Equal(2UL, _guest.Rax);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Code_that_is_rewritten_for_ever_takes_no_more_room(bool probed)
+    {
+        BreakpointRecorder recorder = new() { Action = BreakpointAction.Step };
+        recorder.Addresses.Add(Function);
+        _guest.Processor.FetchOverlay = probed ? recorder : null;
+        _guest.Processor.BreakpointHandler = recorder;
+        _guest.Assemble(Function, a =>
+        {
+            a.mov(eax, 0);
+            a.ret();
+        });
+        _guest.Assemble(TestGuest.Code, a =>
+        {
+            Label again = a.CreateLabel();
+            a.mov(ecx, 30_000);
+            a.mov(rdi, Function + 1);
+            a.Label(ref again);
+            a.mov(__dword_ptr[rdi], ecx);
+            a.call(Function);
+            a.dec(ecx);
+            a.jne(again);
+            a.hlt();
+        });
+
+        _guest.Run(limit: 300_000);
+
+        Assert.Equal(1UL, _guest.Rax);
+        Assert.Equal(probed ? 30_000 : 0, recorder.Hits.Count);
+        Assert.Equal(1, _guest.Processor.Blocks.Chunks);
+    }
+
     [Fact]
     public void Every_kind_of_store_is_seen()
     {

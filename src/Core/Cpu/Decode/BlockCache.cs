@@ -10,6 +10,9 @@ internal sealed unsafe class BlockCache : IDisposable
     private const int ChunkSize = 1 << 20;
     private const int MaxChunks = 128;
 
+    /// <summary>Blocks whose handlers are asked for again; when there are more, all of them keep their stubs, which are right as well.</summary>
+    private const int MaxUnresolved = 1 << 15;
+
     /// <summary>Bits of <see cref="PhysicalMemory.CodePages"/>: code of the page is decoded, its writes are watched.</summary>
     private const byte Decoded = 1;
     private const byte Watched = 2;
@@ -26,6 +29,9 @@ internal sealed unsafe class BlockCache : IDisposable
 
     /// <summary>Blocks with handlers that had not been compiled when they were decoded.</summary>
     private readonly List<nint> _unresolved = [];
+
+    /// <summary>Blocks of pages that were written, by their number of operations: room for what is decoded next.</summary>
+    private readonly Block** _dropped;
     private byte* _free;
     private int _freeBytes;
     private int _chunk = -1;
@@ -39,6 +45,7 @@ internal sealed unsafe class BlockCache : IDisposable
         _decoder = new BlockDecoder(cpu, memory);
         _buckets = (Block**)NativeMemory.AllocZeroed(Buckets, (nuint)sizeof(nint));
         _pages = (Block**)NativeMemory.AllocZeroed((nuint)(memory.Size / PhysicalMemory.PageSize), (nuint)sizeof(nint));
+        _dropped = (Block**)NativeMemory.AllocZeroed(BlockDecoder.MaxOperations + 1, (nuint)sizeof(nint));
         _scratch = (Block*)NativeMemory.AlignedAlloc((nuint)BlockDecoder.MaxBytes, 64);
     }
 
@@ -46,6 +53,9 @@ internal sealed unsafe class BlockCache : IDisposable
 
     /// <summary>Changes whenever blocks are dropped: pointers into blocks from before are then stale.</summary>
     public int Generation { get; private set; }
+
+    /// <summary>Stretches of <see cref="ChunkSize"/> bytes that decoded code takes.</summary>
+    public int Chunks => _chunks.Count;
 
     /// <summary>The block at a linear address in the current mode, decoded now if need be; null with a fault pending.</summary>
     public Block* Find(ulong rip, int mode)
@@ -86,7 +96,14 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         Block* block = DecodePartial(rip, mode, 1, overlay: false);
         lasting = block != null && block->SecondPage == ulong.MaxValue && _memory.Contains(block->Physical, 1);
-        return lasting ? Copy() : block;
+        if (lasting)
+        {
+            // In no bucket, so that nobody finds it, but dropped with its page.
+            block = Copy();
+            LinkToPage(block);
+        }
+
+        return block;
     }
 
     /// <summary>Looks again for handlers that have been compiled since their blocks were decoded; worth a call now and then.</summary>
@@ -118,6 +135,8 @@ internal sealed unsafe class BlockCache : IDisposable
             Unlink(b);
             ForgetJump(b, user: true);
             ForgetJump(b, user: false);
+            b->NextInBucket = _dropped[b->Operations];
+            _dropped[b->Operations] = b;
         }
 
         _pages[page] = null;
@@ -161,6 +180,7 @@ internal sealed unsafe class BlockCache : IDisposable
         Generation++;
         _chunk = -1;
         _freeBytes = 0;
+        NativeMemory.Clear(_dropped, (BlockDecoder.MaxOperations + 1) * (nuint)sizeof(nint));
         _unresolved.Clear();
     }
 
@@ -179,11 +199,16 @@ internal sealed unsafe class BlockCache : IDisposable
         uint bucket = Hash(block->Physical, block->Ip, block->Mode);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
+        LinkToPage(block);
+        return block;
+    }
+
+    private void LinkToPage(Block* block)
+    {
         ulong page = block->Physical >> 12;
         block->NextInPage = _pages[page];
         _pages[page] = block;
         Mark(page, Decoded);
-        return block;
     }
 
     private void Mark(ulong page, byte why)
@@ -199,11 +224,36 @@ internal sealed unsafe class BlockCache : IDisposable
     private Block* Copy()
     {
         int bytes = sizeof(Block) + (_scratch->Operations * sizeof(Op)) + TailCalls.TableBytes(_scratch->Operations);
-        Block* block = (Block*)Allocate((bytes + 15) & ~15);
+        Block* block = Reuse(_scratch->Operations);
+        if (block == null)
+        {
+            block = (Block*)Allocate((bytes + 15) & ~15);
+        }
+
         Buffer.MemoryCopy(_scratch, block, bytes, bytes);
         if (!HandlerEntry.TryResolve(block))
         {
+            if (_unresolved.Count == MaxUnresolved)
+            {
+                _unresolved.Clear();
+            }
+
             _unresolved.Add((nint)block);
+        }
+
+        return block;
+    }
+
+    /// <summary>
+    /// The room of a dropped block of the same size, or null. Nothing points to it any more: buckets, jump cache and the links of its
+    /// own page are gone, and the run loop has left it before anything is decoded.
+    /// </summary>
+    private Block* Reuse(int operations)
+    {
+        Block* block = _dropped[operations];
+        if (block != null)
+        {
+            _dropped[operations] = block->NextInBucket;
         }
 
         return block;
@@ -267,6 +317,7 @@ internal sealed unsafe class BlockCache : IDisposable
         _chunks.Clear();
         NativeMemory.Free(_buckets);
         NativeMemory.Free(_pages);
+        NativeMemory.Free(_dropped);
         NativeMemory.AlignedFree(_scratch);
     }
 }

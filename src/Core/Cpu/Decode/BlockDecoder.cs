@@ -10,10 +10,11 @@ internal sealed unsafe class BlockDecoder
     /// <summary>Instructions a block holds at most.</summary>
     public const int MaxInstructions = 64;
 
-    /// <summary>Bytes a decoded block takes at most: its header, two operations an instruction, and one that ends it.</summary>
-    public static readonly int MaxBytes = sizeof(Block) + (MaxOperations * sizeof(Op)) + TailCalls.TableBytes(MaxOperations);
+    /// <summary>Operations of a block at most: two an instruction, and what ends it.</summary>
+    public const int MaxOperations = (2 * MaxInstructions) + 2;
 
-    private const int MaxOperations = (2 * MaxInstructions) + 2;
+    /// <summary>Bytes a decoded block takes at most, its header included.</summary>
+    public static readonly int MaxBytes = sizeof(Block) + (MaxOperations * sizeof(Op)) + TailCalls.TableBytes(MaxOperations);
 
     private const int MaxInstructionLength = 15;
 

@@ -1,0 +1,114 @@
+using System.Buffers.Binary;
+using KprobeTrace.Cpu;
+using KprobeTrace.Kprobes;
+using Xunit;
+
+namespace KprobeTrace.Tests.Kprobes;
+
+/// <summary>What is held of the calls that return probes wait for, however long a guest runs and whatever its stacks.</summary>
+public sealed unsafe class ReturnCallsTests : IDisposable
+{
+    private const ulong Stacks = 0xFFFF_C900_0000_0000;
+    private const ulong StackSize = 0x4000;
+
+    private readonly SyntheticGuest _guest = new();
+    private readonly Kretprobe _probe = new();
+    private readonly BreakpointMap _breakpoints;
+    private readonly ReturnCalls _calls;
+    private readonly ulong _returnAddress;
+
+    public ReturnCallsTests()
+    {
+        _returnAddress = _guest["callrel"] + 5;
+        AnyStack memory = new(_guest.Context, _returnAddress);
+        _breakpoints = new BreakpointMap(_guest.View, memory);
+        _calls = new ReturnCalls(_breakpoints, new InstructionBoundary(new DecoderLength(), memory, _guest.Text), memory, _guest.Text);
+    }
+
+    public void Dispose() => _guest.Dispose();
+
+    [Fact]
+    public void Stacks_of_tasks_that_came_and_went_are_forgotten()
+    {
+        for (ulong task = 0; task < 100_000; task++)
+        {
+            Enter(Stacks + (task * StackSize) + 0x3000);
+            Return(Stacks + (task * StackSize) + 0x3000);
+        }
+
+        Assert.Equal(100_000UL, _probe.Returns);
+        Assert.Equal(0, _probe.Open);
+        Assert.InRange(_calls.StackCount, 1, 2048);
+    }
+
+    [Fact]
+    public void A_call_that_is_open_while_others_come_and_go_is_kept()
+    {
+        Enter(Stacks + 0x3000);
+        for (ulong task = 1; task < 10_000; task++)
+        {
+            Enter(Stacks + (task * StackSize) + 0x3000);
+            Return(Stacks + (task * StackSize) + 0x3000);
+        }
+
+        Return(Stacks + 0x3000);
+
+        Assert.Equal(10_000UL, _probe.Returns);
+        Assert.Equal(0, _probe.Open);
+    }
+
+    [Fact]
+    public void Calls_that_never_return_are_followed_up_to_a_limit_and_counted_as_missed_beyond()
+    {
+        const ulong PerStack = StackSize / 8;
+        for (ulong call = 0; call < ReturnCalls.MaxOpen + 100; call++)
+        {
+            Enter(Stacks + (call / PerStack * StackSize) + StackSize - 8 - (call % PerStack * 8));
+        }
+
+        Assert.Equal(ReturnCalls.MaxOpen, _probe.Open);
+        Assert.Equal(100UL, _probe.NMissed);
+
+        _calls.DropTask(_guest.Context.CurrentTask);
+        Enter(Stacks + 0x3000);
+
+        Assert.Equal(1, _probe.Open);
+        Assert.Equal(100UL, _probe.NMissed);
+    }
+
+    private void Enter(ulong stackPointer)
+    {
+        PtRegs registers = default;
+        registers.Sp = stackPointer;
+        _calls.Enter(_probe, &registers);
+    }
+
+    private void Return(ulong stackPointer)
+    {
+        PtRegs registers = default;
+        registers.Ip = _returnAddress;
+        registers.Sp = stackPointer + 8;
+        _calls.Return(_breakpoints.At(_returnAddress), &registers);
+    }
+
+    /// <summary>The guest's memory, and stacks without end that hold one return address everywhere.</summary>
+    private sealed class AnyStack(IProbedGuest guest, ulong returnAddress) : IProbedGuest
+    {
+        public ulong CurrentTask => guest.CurrentTask;
+
+        public ulong RetiredInstructions => guest.RetiredInstructions;
+
+        public int CpuCount => guest.CpuCount;
+
+        public bool TryReadKernel(ulong address, Span<byte> destination)
+        {
+            if (address - Stacks >= 1UL << 44)
+            {
+                return guest.TryReadKernel(address, destination);
+            }
+
+            BinaryPrimitives.WriteUInt64LittleEndian(destination, returnAddress);
+            return true;
+        }
+    }
+}
