@@ -18,9 +18,9 @@ internal sealed class FuzzRun(FuzzOptions options)
     /// <summary>Runs everything; the exit status is 1 when anything failed.</summary>
     public int Run()
     {
-        double each = options.Seconds * options.Jobs / options.Targets.Count;
+        double share = options.Seconds * options.Jobs / options.Targets.Sum(FuzzTargets.ShareOf);
         ParallelOptions parallel = new() { MaxDegreeOfParallelism = options.Jobs };
-        Parallel.ForEach(System.Collections.Concurrent.Partitioner.Create(options.Targets, System.Collections.Concurrent.EnumerablePartitionerOptions.NoBuffering), parallel, target => RunTarget(target, each));
+        Parallel.ForEach(System.Collections.Concurrent.Partitioner.Create(options.Targets, System.Collections.Concurrent.EnumerablePartitionerOptions.NoBuffering), parallel, target => RunTarget(target, share * FuzzTargets.ShareOf(target)));
         Say($"fuzz: {_executions.ToString("N0", CultureInfo.InvariantCulture)} executions, {Kinds("crash")} crashes, {Kinds("hang")} hangs, "
             + $"{_failures - Kinds("crash") - Kinds("hang")} other failures in {_clock.Elapsed.TotalSeconds:f0} s; seed {options.Seed}");
         return _failures == 0 ? 0 : 1;
