@@ -40,7 +40,7 @@ internal sealed record FuzzOptions
             {
                 "--seed" => options with { Seed = (ulong)number },
                 "--from" => options with { From = (long)number },
-                "--count" => options with { Count = (long)number, Seconds = timed ? options.Seconds : double.MaxValue },
+                "--count" => options with { Count = (long)number, Seconds = timed ? options.Seconds : 1e8 },
                 "--seconds" => options with { Seconds = number },
                 "--jobs" => options with { Jobs = Math.Max(1, (int)number) },
                 _ => throw new KprobeTraceException($"unknown option {args[i]}; there are --seed --from --count --seconds --jobs"),
