@@ -355,7 +355,7 @@ public sealed unsafe partial class Processor
             }
 
             first = Block.First(block);
-            if (block->SecondPage == ulong.MaxValue)
+            if (_blocks.Keeps(block))
             {
                 entry->Rip = rip;
                 entry->Target = first;

@@ -38,6 +38,24 @@ public sealed unsafe class PagingTests : IDisposable
     }
 
     [Fact]
+    public void Code_outside_RAM_is_fetched_anew_each_time_it_is_reached()
+    {
+        // All ones are no instruction. What was decoded there once must not stand for what is decoded later elsewhere.
+        _guest.Map(Page, TestGuest.MemorySize, 3);
+        for (int round = 0; round < 3; round++)
+        {
+            Caught caught = _guest.RunKernel(a =>
+            {
+                a.mov(eax, round);
+                a.jmp(Page);
+            });
+
+            Assert.Equal((6, Page), (caught.Vector, caught.Ip));
+            Assert.Equal((ulong)round, _guest.Rax);
+        }
+    }
+
+    [Fact]
     public void An_instruction_across_two_pages_is_fetched_from_both()
     {
         _guest.Map(Page, First, 3);

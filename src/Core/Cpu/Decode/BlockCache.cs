@@ -82,6 +82,9 @@ internal sealed unsafe class BlockCache : IDisposable
         return _scratch->SecondPage == ulong.MaxValue && _memory.Contains(physical, 1) ? Add() : _scratch;
     }
 
+    /// <summary>Whether a block that <see cref="Find"/> gave is good for longer than until the next call, so that it may be pointed to.</summary>
+    public bool Keeps(Block* block) => block != _scratch;
+
     /// <summary>A block of at most <paramref name="count"/> instructions, good until the next call; null with a fault pending.</summary>
     public Block* DecodePartial(ulong rip, int mode, int count, bool overlay) =>
         _cpu.TryTranslateFetch(rip, out ulong physical) && _decoder.Decode(rip, physical, mode, Math.Min(count, BlockDecoder.MaxInstructions), overlay, _scratch)
