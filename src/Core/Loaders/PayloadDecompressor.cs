@@ -15,6 +15,12 @@ public static class PayloadDecompressor
     /// <summary>Largest unpacked payload that is accepted, in bytes.</summary>
     public const int MaxUnpacked = 512 << 20;
 
+    /// <summary>Bytes that one packed byte stands for at most: what gzip can do, and hundreds of times what any kernel has.</summary>
+    private const uint MaxRatio = 1032;
+
+    /// <summary>Unpacked bytes that are allocated whatever the ratio.</summary>
+    private const uint AlwaysAccepted = 1 << 20;
+
     private const uint Lz4LegacyMagic = 0x184C2102;
     private const uint ZstdMagic = 0xFD2FB528;
     private const int Lz4BlockSize = 8 << 20;
@@ -63,6 +69,13 @@ public static class PayloadDecompressor
                 + " the file is damaged or truncated");
         }
 
+        if (declared > AlwaysAccepted && declared / MaxRatio > payload.Length)
+        {
+            throw new KprobeTraceException(
+                $"{name}: the {format} payload declares {declared} bytes unpacked from {payload.Length}, which no kernel packs into so few;"
+                + " the file is damaged or truncated");
+        }
+
         int length = (int)declared;
         ReadOnlyMemory<byte> packed = payload[..^LengthSize];
         try
@@ -79,6 +92,10 @@ public static class PayloadDecompressor
         {
             throw new KprobeTraceException(
                 $"{name}: the {format} payload is damaged ({OneLine(e.Message)}); get the file again", e);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new KprobeTraceException($"{name}: the host cannot provide the {length >> 20} MiB that the {format} payload unpacks to", e);
         }
     }
 

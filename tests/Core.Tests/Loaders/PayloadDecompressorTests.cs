@@ -20,6 +20,20 @@ public sealed class PayloadDecompressorTests
         Assert.Equal(PlainOf(format), PayloadDecompressor.Unpack("kernel", payload));
     }
 
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void A_length_that_nothing_packs_into_so_few_bytes_is_refused_before_room_is_made_for_it(string format)
+    {
+        byte[] payload = Pack(format);
+        BinaryPrimitives.WriteUInt32LittleEndian(payload.AsSpan(payload.Length - 4), 500 << 20);
+        AssertRefused(payload);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        AssertRefused(payload);
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
     [Fact]
     public void Unpacks_lz4_of_several_blocks()
     {
