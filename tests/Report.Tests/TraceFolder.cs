@@ -14,7 +14,8 @@ internal sealed class TraceFolder : IDisposable
     internal string this[string name] => Path.Combine(_path, name);
 
     /// <summary>Writes a small trace: nested and recursive calls, a fault, awkward names.</summary>
-    internal string Small(string name = "small.mpk", Action<List<Entry>>? change = null, string image = "vmlinuz-test")
+    internal string Small(
+        string name = "small.mpk", Action<List<Entry>>? change = null, string image = "vmlinuz-test", string probe = "fork")
     {
         List<Entry> entries =
         [
@@ -29,10 +30,12 @@ internal sealed class TraceFolder : IDisposable
             new(TraceEventKind.Post, 0, 650, 42, "sh", EntrySeq: 7),
         ];
         change?.Invoke(entries);
-        return Write(name, entries, image);
+        return Write(name, entries, image, probe: probe);
     }
 
-    internal string Write(string name, IReadOnlyList<Entry> entries, string image = "vmlinuz-test", bool complete = true, string commandLine = "console=ttyS0 panic=-1")
+    internal string Write(
+        string name, IReadOnlyList<Entry> entries, string image = "vmlinuz-test", bool complete = true,
+        string commandLine = "console=ttyS0 panic=-1", string probe = "fork")
     {
         string path = this[name];
         using TraceWriter writer = TraceWriter.Create(
@@ -50,7 +53,7 @@ internal sealed class TraceFolder : IDisposable
         writer.WriteSymbol(new TraceSymbol(Clone, 0x400, "kernel_clone", "", 'T'));
         writer.WriteSymbol(new TraceSymbol(Open, 0x200, "do_sys_openat2", "", 'T'));
         writer.WriteSymbol(new TraceSymbol(Open + 0x1000, 0x100, "ksys_caller", "", 't'));
-        writer.WriteProbe(new TraceProbe { Id = 0, Type = 'p', Name = "fork", Symbol = "kernel_clone", Address = Clone });
+        writer.WriteProbe(new TraceProbe { Id = 0, Type = 'p', Name = probe, Symbol = "kernel_clone", Address = Clone });
         writer.WriteProbe(new TraceProbe { Id = 1, Type = 'r', Name = "fork_ret", Symbol = "kernel_clone", Address = Clone });
         writer.WriteProbe(new TraceProbe
         {
