@@ -1,3 +1,4 @@
+using KprobeTrace.Files;
 using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
@@ -23,7 +24,19 @@ internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
         FileName.Require(Target, "console's file");
         try
         {
-            return new FileStream(Target, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            FileStream file = new(Target, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            if (OutputFile.IsOrdinary(Target))
+            {
+                if (!OutputFile.TryMark(file))
+                {
+                    file.Dispose();
+                    throw new KprobeTraceException($"--console {Target}: another kprobe-record is writing it; name another file");
+                }
+
+                file.SetLength(0);
+            }
+
+            return file;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using KprobeTrace.Files;
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
 
@@ -207,6 +208,7 @@ internal sealed class RecordCommand
             return DryRunVerb.Run(options);
         }
 
+        KeepInputs(result, options);
         if (result.GetValue(_countOnly) is string glob)
         {
             return CountVerb.Run(options, glob, console, Timeout(result));
@@ -220,6 +222,21 @@ internal sealed class RecordCommand
             UserProbes = options.Probes.Count + options.ProbeFiles.Count > 0,
             Timeout = Timeout(result),
         });
+    }
+
+    /// <summary>Refuses to write trace or console over a file that is read, or over each other.</summary>
+    private void KeepInputs(ParseResult result, RecordingOptions options)
+    {
+        List<(string?, string)> inputs =
+        [
+            (result.GetValue(_image), "image"), (options.Load.InitrdPath, "initrd"), (options.SymbolFile, "symbol file"),
+            .. (result.GetValue(_probeFiles) ?? []).Select(static file => ((string?)file, "file of probe definitions")),
+        ];
+        OutputFile.Distinct(options.Output, "-o", inputs);
+        if (result.GetValue(_console) is string console and not "none")
+        {
+            OutputFile.Distinct(console, "--console", [.. inputs, (options.Output, "trace")]);
+        }
     }
 
     private TimeSpan? Timeout(ParseResult result) =>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using KprobeTrace.Files;
 using KprobeTrace.Probes;
 using KprobeTrace.Tools;
 
@@ -54,6 +55,11 @@ internal static class RecordTool
         {
             return (int)ExitCode.Success;
         }
+        catch (OutOfMemoryException)
+        {
+            Say("the host has not enough memory for this; raise its limits (ulimit -v, the container's), or give the guest less with --memory");
+            return (int)ExitCode.Failure;
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Say(e.Message);
@@ -62,5 +68,5 @@ internal static class RecordTool
     }
 
     /// <summary>Prints one line on stderr.</summary>
-    internal static void Say(string message) => Console.Error.WriteLine("kprobe-record: " + message);
+    internal static void Say(string message) => Console.Error.WriteLine("kprobe-record: " + OneLine.Of(message));
 }

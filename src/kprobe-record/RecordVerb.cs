@@ -90,7 +90,7 @@ internal static class RecordVerb
         }
         else if (!settings.Quiet)
         {
-            Console.Error.WriteLine("kprobe-record: " + ToText(options, end, guest, clock.Elapsed));
+            RecordTool.Say(ToText(options, end, guest, clock.Elapsed));
         }
 
         return (int)guest.Status;

@@ -1,3 +1,4 @@
+using KprobeTrace.Files;
 using KprobeTrace.Queries;
 using KprobeTrace.Tools;
 
@@ -68,10 +69,7 @@ internal sealed class ReportConsole
     internal string Green(string text) => Colour ? $"\e[32m{text}\e[0m" : text;
 
     /// <summary>Prints one line on stderr.</summary>
-    internal void Say(string message) => Error.WriteLine(Name + OneLine(message));
-
-    private static string OneLine(string message) =>
-        string.Concat(message.Select(static c => char.IsControl(c) ? ' ' : c));
+    internal void Say(string message) => Error.WriteLine(Name + OneLine.Of(message));
 
     private static int WidthOfTerminal()
     {

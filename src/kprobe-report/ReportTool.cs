@@ -83,6 +83,11 @@ internal static class ReportTool
             console.Say("the disk is full: the results are cut off");
             return (int)ExitCode.Failure;
         }
+        catch (OutOfMemoryException)
+        {
+            console.Say("the host has not enough memory for this; raise its limits (ulimit -v, the container's)");
+            return (int)ExitCode.Failure;
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             console.Say(e.Message);

@@ -82,7 +82,7 @@ public sealed class CommandLineTests
     public void An_image_may_come_through_a_pipe_of_the_shell()
     {
         using Folder folder = new();
-        using ToolRun run = ToolRun.Shell(folder.Name, "dotnet \"$0\" <(cat \"$1\") --dry-run", Repository.PathOf("guests/demo/demo.elf"));
+        using ToolRun run = ToolRun.Bash(folder.Name, "dotnet \"$0\" <(cat \"$1\") --dry-run", Repository.PathOf("guests/demo/demo.elf"));
 
         Assert.Contains("(Elf), sha256", run.Good().Output, StringComparison.Ordinal);
     }

@@ -91,7 +91,7 @@ internal sealed class ToolRun : IDisposable
     }
 
     /// <summary>Runs a command of bash; <c>$0</c> is kprobe-record's assembly.</summary>
-    public static ToolRun Shell(string folder, string command, params string[] arguments)
+    public static ToolRun Bash(string folder, string command, params string[] arguments)
     {
         ProcessStartInfo start = new("/bin/bash") { WorkingDirectory = folder };
         string[] words = ["-c", command, PathOf("kprobe-record"), .. arguments];

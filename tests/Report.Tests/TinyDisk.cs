@@ -12,5 +12,7 @@ internal sealed class TinyDisk : IDisposable
         _ = ProgramFactAttribute.Run("mount", "-t", "tmpfs", "-o", "size=" + size, "tmpfs", folder);
     }
 
+    internal void MakeReadOnly() => ProgramFactAttribute.Run("mount", "-o", "remount,ro", _folder);
+
     public void Dispose() => ProgramFactAttribute.Run("umount", _folder);
 }

@@ -1,11 +1,14 @@
 using System.Text;
+using KprobeTrace.Files;
 
 namespace KprobeTrace.Export;
 
 /// <summary>Writes to a temporary neighbour and takes the final name only when everything is written.</summary>
 internal static class ExportTarget
 {
-    /// <summary>Writes a file.</summary>
+    private const string TemporarySuffix = ".partial";
+
+    /// <summary>Writes a file, or into a device or pipe.</summary>
     internal static void File(string path, Action<Stream> write)
     {
         FileName.Require(path, "export");
@@ -14,19 +17,29 @@ internal static class ExportTarget
             throw new KprobeTraceException($"{path}: is a directory; name a file with -o");
         }
 
-        string temporary = path + ".partial";
+        string target = OutputFile.Follow(path);
+        bool direct = !OutputFile.IsOrdinary(target);
+        TemporaryNeighbour.RemoveLeftovers(target, TemporarySuffix);
+        string temporary = direct ? target : TemporaryNeighbour.Name(target, TemporarySuffix);
         try
         {
-            using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+            using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write, direct ? FileShare.ReadWrite : FileShare.None, bufferSize: 0))
             {
                 write(stream);
             }
 
-            System.IO.File.Move(temporary, path, overwrite: true);
+            if (!direct)
+            {
+                System.IO.File.Move(temporary, target, overwrite: true);
+            }
         }
         catch (Exception e)
         {
-            Remove(() => System.IO.File.Delete(temporary));
+            if (!direct)
+            {
+                TemporaryNeighbour.Remove(temporary);
+            }
+
             throw Explain(e, path);
         }
     }
@@ -40,14 +53,10 @@ internal static class ExportTarget
             throw new KprobeTraceException($"{path}: exists; name a new folder with -o");
         }
 
-        string temporary = path.TrimEnd('/') + ".partial";
+        TemporaryNeighbour.RemoveLeftovers(path, TemporarySuffix);
+        string temporary = TemporaryNeighbour.Name(path, TemporarySuffix);
         try
         {
-            if (Directory.Exists(temporary))
-            {
-                Directory.Delete(temporary, recursive: true);
-            }
-
             _ = Directory.CreateDirectory(temporary);
             write(temporary);
             if (Directory.Exists(path))
@@ -59,7 +68,7 @@ internal static class ExportTarget
         }
         catch (Exception e)
         {
-            Remove(() => Directory.Delete(temporary, recursive: true));
+            TemporaryNeighbour.Remove(temporary);
             throw Explain(e, path);
         }
     }
@@ -72,25 +81,13 @@ internal static class ExportTarget
         stream.Write(Encoding.UTF8.GetBytes(text));
     }
 
-    private static void Remove(Action delete)
-    {
-        try
-        {
-            delete();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The error that led here is the one to report.
-        }
-    }
-
     private static Exception Explain(Exception e, string path) => e switch
     {
         KprobeTraceException or OperationCanceledException => e,
         IOException when FileErrors.IsDiskFull(e) => new KprobeTraceException(
             $"{path}: the disk is full; nothing was written", e),
         IOException or UnauthorizedAccessException => new KprobeTraceException(
-            $"{path}: cannot be written: {e.Message}", e),
+            $"{path}: cannot be written: {(TemporaryNeighbour.IsNameTooLong(path) ? "its name is longer than the 255 bytes that a file's name may have" : e.Message)}; name another place with -o", e),
         _ => e,
     };
 }

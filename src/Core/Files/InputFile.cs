@@ -1,15 +1,9 @@
-using System.Runtime.InteropServices;
-
 namespace KprobeTrace.Files;
 
 /// <summary>Opens and reads the files that a user names, and says what they are where they are not what was wanted.</summary>
-public static partial class InputFile
+public static class InputFile
 {
     private const long MaxSize = 1L << 30;
-    private const int CurrentDirectory = -100;
-    private const uint WantType = 1;
-    private const int ModeOffset = 28;
-    private const int StatusSize = 256;
 
     /// <summary>Makes sure that a path names a file.</summary>
     /// <param name="path">The file.</param>
@@ -100,40 +94,17 @@ public static partial class InputFile
             return new($"{path}: is a directory; give the {what} itself");
         }
 
-        const int Fifo = 1;
-        const int CharacterDevice = 2;
-        const int BlockDevice = 6;
-        const int Socket = 12;
-        return TypeOf(path) switch
+        return (FileStatus.TryRead(path, out FileStatus status) ? status.Type : 0) switch
         {
             // A pipe that the shell made and that has a writer; opening another one may wait for ever.
-            Fifo when path.StartsWith("/dev/fd/", StringComparison.Ordinal) || path.StartsWith("/proc/", StringComparison.Ordinal) || path == "/dev/stdin" => null,
-            Fifo => new($"{path}: is a named pipe (FIFO); give the {what} as a file"),
-            CharacterDevice => new($"{path}: is a device; give the {what} as a file"),
-            BlockDevice => new($"{path}: is a disk; give the {what} as a file"),
-            Socket => new($"{path}: is a socket; give the {what} as a file"),
+            FileStatus.Fifo when path.StartsWith("/dev/fd/", StringComparison.Ordinal)
+                || path.StartsWith("/proc/", StringComparison.Ordinal) || path == "/dev/stdin" => null,
+            FileStatus.Fifo => new($"{path}: is a named pipe (FIFO); give the {what} as a file"),
+            FileStatus.CharacterDevice => new($"{path}: is a device; give the {what} as a file"),
+            FileStatus.BlockDevice => new($"{path}: is a disk; give the {what} as a file"),
+            FileStatus.Socket => new($"{path}: is a socket; give the {what} as a file"),
             _ => null,
         };
-    }
-
-    /// <summary>The type of a file as S_IFMT has it, shifted down; 0 where the host does not say.</summary>
-    private static unsafe int TypeOf(string path)
-    {
-        if (!OperatingSystem.IsLinux())
-        {
-            return 0;
-        }
-
-        byte* status = stackalloc byte[StatusSize];
-        try
-        {
-            // SAFETY: struct statx has 256 bytes on every processor, and stx_mode stands at 28.
-            return StatX(CurrentDirectory, path, 0, WantType, status) == 0 ? *(ushort*)(status + ModeOffset) >> 12 : 0;
-        }
-        catch (EntryPointNotFoundException)
-        {
-            return 0;
-        }
     }
 
     private static bool IsOrdinary(Exception e) =>
@@ -168,7 +139,4 @@ public static partial class InputFile
             return false;
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial int StatX(int folder, string path, int flags, uint mask, byte* status);
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using KprobeTrace.Files;
 using KprobeTrace.Store.Sqlite;
 using KprobeTrace.Tracing;
 
@@ -15,52 +16,90 @@ internal static class HistoryWriter
     private const string TemporarySuffix = ".importing";
 
     /// <summary>Imports <paramref name="source"/> into a new database that replaces <paramref name="target"/>.</summary>
-    internal static void Create(SourceFile source, string target, ImportOptions options)
+    /// <returns>False where the trace is still being written, so that what was imported is not all of it.</returns>
+    internal static bool Create(SourceFile source, string target, ImportOptions options)
     {
-        RemoveLeftovers(target);
-        string temporary = TemporaryName(target);
+        TemporaryNeighbour.RemoveLeftovers(target, TemporarySuffix);
+        string temporary = TemporaryNeighbour.Name(target, TemporarySuffix);
         try
         {
-            Write(source, temporary, new ImportNumbers(1), options);
+            bool whole = Write(source, temporary, new ImportNumbers(1), options);
             Sync(temporary);
             File.Move(temporary, target, overwrite: true);
+            return whole;
         }
         catch (Exception e)
         {
-            Remove(temporary);
-            throw Explain(e, target);
+            TemporaryNeighbour.Remove(temporary);
+            throw Explain(e, target, "choose another place with --db");
+        }
+    }
+
+    /// <summary>Imports <paramref name="source"/> into a new database; false where another tool made one meanwhile.</summary>
+    internal static bool TryCreateNew(SourceFile source, string target, ImportOptions options)
+    {
+        TemporaryNeighbour.RemoveLeftovers(target, TemporarySuffix);
+        string temporary = TemporaryNeighbour.Name(target, TemporarySuffix);
+        try
+        {
+            RequireWhole(source, Write(source, temporary, new ImportNumbers(1), options));
+            Sync(temporary);
+            File.Move(temporary, target, overwrite: false);
+            return true;
+        }
+        catch (IOException) when (File.Exists(target))
+        {
+            return false;
+        }
+        catch (Exception e)
+        {
+            throw Explain(e, target, "choose another place for the database");
+        }
+        finally
+        {
+            TemporaryNeighbour.Remove(temporary);
         }
     }
 
     /// <summary>Imports <paramref name="source"/> as a further run of the database <paramref name="target"/>.</summary>
-    /// <returns>The number of the run.</returns>
-    internal static long Append(SourceFile source, string target, ImportOptions options)
+    /// <returns>False where another tool added a run meanwhile, so that nothing was changed.</returns>
+    internal static bool TryAppend(SourceFile source, string target, ImportOptions options, out long run)
     {
-        RemoveLeftovers(target);
-        string temporary = TemporaryName(target);
+        TemporaryNeighbour.RemoveLeftovers(target, TemporarySuffix);
+        string temporary = TemporaryNeighbour.Name(target, TemporarySuffix);
         try
         {
             using SqliteDatabase database = SqliteDatabase.Open(target, write: true);
-            ImportNumbers numbers = new(
-                database.ScalarInt64("SELECT coalesce(max(run), 0) + 1 FROM kt_run"),
-                database.ScalarInt64("SELECT coalesce(max(place), 0) FROM kt_place"),
-                database.ScalarInt64("SELECT coalesce(max(comm), 0) FROM kt_comm"),
-                database.ScalarInt64("SELECT coalesce(max(kept), 0) FROM kt_kept"));
-            Write(source, temporary, numbers, options);
-            Copy(database, temporary);
-            return numbers.Run;
+            ImportNumbers numbers = NumbersIn(database);
+            RequireWhole(source, Write(source, temporary, numbers, options));
+            run = numbers.Run;
+            return TryCopy(database, temporary, numbers);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            throw Explain(e, target);
+            throw Explain(e, target, "choose another place for the database");
         }
         finally
         {
-            Remove(temporary);
+            TemporaryNeighbour.Remove(temporary);
         }
     }
 
-    private static void Copy(SqliteDatabase database, string temporary)
+    private static ImportNumbers NumbersIn(SqliteDatabase database) => new(
+        database.ScalarInt64("SELECT coalesce(max(run), 0) + 1 FROM kt_run"),
+        database.ScalarInt64("SELECT coalesce(max(place), 0) FROM kt_place"),
+        database.ScalarInt64("SELECT coalesce(max(comm), 0) FROM kt_comm"),
+        database.ScalarInt64("SELECT coalesce(max(kept), 0) FROM kt_kept"));
+
+    private static void RequireWhole(SourceFile source, bool whole)
+    {
+        if (!whole)
+        {
+            throw new KprobeTraceException($"{source.Path}: is still being written; add it when its recording has ended");
+        }
+    }
+
+    private static bool TryCopy(SqliteDatabase database, string temporary, ImportNumbers numbers)
     {
         using (SqliteStatement attach = database.Prepare("ATTACH ?1 AS fresh"))
         {
@@ -78,6 +117,12 @@ internal static class HistoryWriter
         }
 
         database.Execute("BEGIN IMMEDIATE");
+        if (NumbersIn(database) != numbers)
+        {
+            database.Execute("ROLLBACK; DETACH fresh");
+            return false;
+        }
+
         foreach (string table in tables)
         {
             database.Execute($"INSERT INTO main.{table} SELECT * FROM fresh.{table}");
@@ -86,11 +131,16 @@ internal static class HistoryWriter
         EventViews.Create(database);
         Statistics.Write(database);
         database.Execute("COMMIT; DETACH fresh");
+        return true;
     }
 
-    private static void Write(SourceFile source, string path, ImportNumbers numbers, ImportOptions options)
+    /// <returns>False where the trace changed while it was read, or goes on being recorded.</returns>
+    private static bool Write(SourceFile named, string path, ImportNumbers numbers, ImportOptions options)
     {
-        using TraceReader trace = TraceReader.Open(source.Path);
+        using FileStream file = SourceFile.OpenRead(named.Path);
+        SourceFile source = SourceFile.Of(named.Path, file);
+        bool whole;
+        using TraceReader trace = new(file, named.Path);
         using (SqliteDatabase database = SqliteDatabase.Open(path, create: true))
         {
             database.Execute(string.Create(CultureInfo.InvariantCulture, $"""
@@ -123,7 +173,8 @@ internal static class HistoryWriter
                     "DROP INDEX kt_event_time; CREATE INDEX kt_event_time ON kt_event(run, time_ns, seq, probe)");
             }
 
-            WriteRun(database, trace, importer, source, numbers.Run);
+            whole = !source.IsChanging(file);
+            WriteRun(database, trace, importer, source, numbers.Run, whole);
             WriteProbes(database, importer, numbers.Run);
             WriteTallies(database, importer, numbers.Run);
             WriteDamage(database, trace, importer, numbers.Run);
@@ -133,10 +184,12 @@ internal static class HistoryWriter
             Statistics.Write(database);
             database.Execute("COMMIT");
         }
+
+        return whole;
     }
 
     private static void WriteRun(
-        SqliteDatabase database, TraceReader trace, TraceImporter importer, SourceFile source, long run)
+        SqliteDatabase database, TraceReader trace, TraceImporter importer, SourceFile source, long run, bool whole)
     {
         TraceHeader header = trace.Header;
         TraceFooter? footer = trace.Footer;
@@ -168,8 +221,8 @@ internal static class HistoryWriter
             .Bind(18, importer.LastSeq)
             .Bind(19, Path.GetFileName(source.Path))
             .Bind(20, source.Bytes)
-            .Bind(21, source.Time)
-            .Bind(22, source.Sha256)
+            .Bind(21, whole ? source.Time : 0)
+            .Bind(22, whole ? source.Sha256 : "")
             .Bind(23, importer.TimeRises ? 1 : 0)
             .Run();
     }
@@ -255,71 +308,29 @@ internal static class HistoryWriter
         }
     }
 
-    private static string TemporaryName(string target) =>
-        string.Create(CultureInfo.InvariantCulture, $"{target}.{Environment.ProcessId}{TemporarySuffix}");
-
-    /// <summary>Deletes what an import left behind whose process was killed.</summary>
-    private static void RemoveLeftovers(string target)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(target))!;
-        string prefix = Path.GetFileName(target) + ".";
-        try
-        {
-            foreach (string path in Directory.EnumerateFiles(folder, "*" + TemporarySuffix + "*"))
-            {
-                string name = Path.GetFileName(path);
-                if (name.StartsWith(prefix, StringComparison.Ordinal)
-                    && int.TryParse(name[prefix.Length..].Split('.')[0], out int process)
-                    && !IsAlive(process))
-                {
-                    Remove(path);
-                }
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Leftovers are an inconvenience; the import itself will say what is wrong with the folder.
-        }
-    }
-
-    private static bool IsAlive(int process)
-    {
-        try
-        {
-            using System.Diagnostics.Process found = System.Diagnostics.Process.GetProcessById(process);
-            return !found.HasExited;
-        }
-        catch (ArgumentException)
-        {
-            return false;
-        }
-    }
-
-    private static void Remove(string path)
-    {
-        try
-        {
-            File.Delete(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The error that led here is the one to report.
-        }
-    }
-
     private static void Sync(string path)
     {
         using FileStream stream = new(path, FileMode.Open, FileAccess.ReadWrite);
         stream.Flush(flushToDisk: true);
     }
 
-    private static Exception Explain(Exception e, string target) => e switch
+    private static Exception Explain(Exception e, string target, string remedy) => e switch
     {
         _ when FileErrors.IsDiskFull(e) || e is SqliteException { Code: SqliteLibrary.Full } => new KprobeTraceException(
-            $"{target}: the disk is full; nothing was changed. Free some space or choose another place with --db", e),
+            $"{target}: the disk is full; nothing was changed. Free some space, or {remedy}", e),
+        SqliteException { Code: int code } when (code & 0xFF) is SqliteLibrary.CantOpen or SqliteLibrary.ReadOnly or SqliteLibrary.Permission =>
+            new KprobeTraceException($"{target}: cannot be written: {WhyNot(target)}; {remedy}", e),
         KprobeTraceException or OperationCanceledException => e,
         IOException or UnauthorizedAccessException => new KprobeTraceException(
-            $"{target}: cannot be written: {e.Message}. Choose another place with --db", e),
+            $"{target}: cannot be written: {WhyNot(target)}; {remedy}", e),
         _ => e,
     };
+
+    private static string WhyNot(string target)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(target))!;
+        return TemporaryNeighbour.IsNameTooLong(target) ? "its name is longer than the 255 bytes that a file's name may have"
+            : !Directory.Exists(folder) ? $"there is no folder {folder}"
+            : "it or its folder may not be written";
+    }
 }

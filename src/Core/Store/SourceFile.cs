@@ -5,15 +5,23 @@ using KprobeTrace.Store.Sqlite;
 namespace KprobeTrace.Store;
 
 /// <summary>What identifies a trace file: its length, its time of change and its SHA-256.</summary>
+/// <remarks>They are those of the file that was opened, links followed, whatever becomes of its name meanwhile.</remarks>
 internal sealed class SourceFile
 {
+    private readonly FileStream? _file;
     private string? _sha256;
 
-    private SourceFile(string path, FileInfo file)
+    private SourceFile(string path, FileStream file, bool keep)
     {
+        if (!file.CanSeek)
+        {
+            throw new KprobeTraceException($"{path}: a trace is read from a file, not from a pipe or terminal");
+        }
+
         Path = path;
-        Bytes = file.Length;
-        Time = file.LastWriteTimeUtc.Ticks;
+        Bytes = RandomAccess.GetLength(file.SafeFileHandle);
+        Time = File.GetLastWriteTimeUtc(file.SafeFileHandle).Ticks;
+        _file = keep ? file : null;
     }
 
     internal string Path { get; }
@@ -30,8 +38,8 @@ internal sealed class SourceFile
         {
             if (_sha256 is null)
             {
-                using FileStream stream = OpenRead(Path);
-                _sha256 = Convert.ToHexStringLower(SHA256.HashData(stream));
+                using FileStream? opened = _file is null ? OpenRead(Path) : null;
+                _sha256 = HashOf((opened ?? _file)!);
             }
 
             return _sha256;
@@ -41,10 +49,20 @@ internal sealed class SourceFile
     /// <exception cref="KprobeTraceException">There is no such file.</exception>
     internal static SourceFile Of(string path)
     {
-        InputFile.Require(path, "trace or database");
-        FileInfo file = new(path);
-        return new SourceFile(path, file);
+        using FileStream file = OpenRead(path);
+        return new SourceFile(path, file, keep: false);
     }
+
+    /// <summary>What an open file is now; it is hashed through <paramref name="file"/>.</summary>
+    internal static SourceFile Of(string path, FileStream file) => new(path, file, keep: true);
+
+    /// <summary>True where an open file is no longer what it was, or goes on being recorded.</summary>
+    internal bool IsChanging(FileStream file) =>
+        OutputFile.IsBeingWritten(file) || Bytes != RandomAccess.GetLength(file.SafeFileHandle)
+        || Time != File.GetLastWriteTimeUtc(file.SafeFileHandle).Ticks;
+
+    /// <summary>Opens a file that may be written and replaced meanwhile.</summary>
+    internal static FileStream OpenRead(string path) => InputFile.Open(path, "trace or database");
 
     /// <summary>True where the file begins as a SQLite database does.</summary>
     internal static bool IsDatabase(string path)
@@ -77,5 +95,23 @@ internal sealed class SourceFile
         return 0;
     }
 
-    private static FileStream OpenRead(string path) => InputFile.Open(path, "trace or database");
+    private string HashOf(FileStream file)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] buffer = new byte[1 << 18];
+        long at = 0;
+        while (at < Bytes)
+        {
+            int got = RandomAccess.Read(file.SafeFileHandle, buffer.AsSpan(0, (int)Math.Min(buffer.Length, Bytes - at)), at);
+            if (got == 0)
+            {
+                break;
+            }
+
+            hash.AppendData(buffer, 0, got);
+            at += got;
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 }

@@ -1,3 +1,4 @@
+using KprobeTrace.Files;
 using KprobeTrace.Store.Sqlite;
 
 namespace KprobeTrace.Store;
@@ -36,11 +37,12 @@ public sealed class TraceHistory : IDisposable
                 : throw new KprobeTraceException($"{source}: is a database already; --db goes with a trace");
         }
 
-        string target = database ?? DefaultDatabase(source);
-        FileName.Require(target, "database");
-        if (!IsUpToDate(file, target, remark))
+        string named = database ?? DefaultDatabase(source);
+        FileName.Require(named, "database");
+        string target = OutputFile.Follow(named);
+        if (!IsUpToDate(file, target, remark) && !HistoryWriter.Create(file, target, options ?? new ImportOptions()))
         {
-            HistoryWriter.Create(file, target, options ?? new ImportOptions());
+            remark?.Invoke($"{source}: is still being written; this is what was there");
         }
 
         return OpenDatabase(target);
@@ -50,7 +52,7 @@ public sealed class TraceHistory : IDisposable
     /// <exception cref="KprobeTraceException">It is none of ours, or of another version of the tool.</exception>
     public static TraceHistory OpenDatabase(string path)
     {
-        SqliteDatabase database = SqliteDatabase.Open(path);
+        SqliteDatabase database = SqliteDatabase.OpenToRead(path);
         try
         {
             long version = VersionOf(database);
@@ -90,9 +92,9 @@ public sealed class TraceHistory : IDisposable
         }
 
         options ??= new ImportOptions();
-        if (!File.Exists(database))
+        database = OutputFile.Follow(database);
+        if (!File.Exists(database) && HistoryWriter.TryCreateNew(file, database, options))
         {
-            HistoryWriter.Create(file, database, options);
             return (1, false);
         }
 
@@ -101,16 +103,23 @@ public sealed class TraceHistory : IDisposable
             throw new KprobeTraceException($"{database}: exists and is no SQLite database; name the database first");
         }
 
-        using (TraceHistory history = OpenDatabase(database))
+        while (true)
         {
-            long run = file.RunIn(history.Database, trustTime: false);
-            if (run != 0)
+            using (TraceHistory history = OpenDatabase(database))
             {
-                return (run, true);
+                long run = file.RunIn(history.Database, trustTime: false);
+                if (run != 0)
+                {
+                    return (run, true);
+                }
+            }
+
+            // Another tool may add a run meanwhile; then this one is imported again behind it.
+            if (HistoryWriter.TryAppend(file, database, options, out long added))
+            {
+                return (added, false);
             }
         }
-
-        return (HistoryWriter.Append(file, database, options), false);
     }
 
     /// <inheritdoc/>
@@ -131,7 +140,7 @@ public sealed class TraceHistory : IDisposable
 
         try
         {
-            using SqliteDatabase database = SqliteDatabase.Open(target);
+            using SqliteDatabase database = SqliteDatabase.OpenToRead(target);
             long version = VersionOf(database);
             if (version == 0)
             {

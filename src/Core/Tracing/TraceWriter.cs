@@ -1,3 +1,4 @@
+using KprobeTrace.Files;
 using MessagePack;
 
 namespace KprobeTrace.Tracing;
@@ -63,24 +64,46 @@ public sealed class TraceWriter : IDisposable
         FileStream? stream = null;
         try
         {
-            // A device is written to, not moved away.
-            if (File.Exists(path) && !path.StartsWith("/dev/", StringComparison.Ordinal))
-            {
-                File.Move(path, path + ".old", overwrite: true);
-            }
-
-            stream = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            string target = OutputFile.Follow(path);
+            stream = OutputFile.IsOrdinary(target)
+                ? CreateOrdinary(path, target)
+                : new FileStream(target, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
             return new TraceWriter(stream, path, header, options);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new KprobeTraceException($"{path}: cannot create the trace: {e.Message}", e);
+            throw new KprobeTraceException(
+                Directory.Exists(path)
+                    ? $"{path}: is a directory; name the trace's file with -o"
+                    : $"{path}: cannot create the trace: {e.Message}; choose another place with -o",
+                e);
         }
         catch
         {
             stream?.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Creates the file and marks it as being written; what stood there is moved away, unless it is being written too.</summary>
+    private static FileStream CreateOrdinary(string path, string target)
+    {
+        if (File.Exists(target))
+        {
+            using (FileStream old = InputFile.Open(target, "trace"))
+            {
+                if (OutputFile.IsBeingWritten(old))
+                {
+                    throw new KprobeTraceException($"{path}: another kprobe-record is writing it; name another file with -o");
+                }
+            }
+
+            File.Move(target, target + ".old", overwrite: true);
+        }
+
+        FileStream stream = new(target, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        _ = OutputFile.TryMark(stream);
+        return stream;
     }
 
     /// <summary>Adds an event.</summary>

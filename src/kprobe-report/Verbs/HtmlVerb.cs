@@ -1,5 +1,6 @@
 using System.CommandLine;
 using KprobeTrace.Export;
+using KprobeTrace.Files;
 using KprobeTrace.Store;
 
 namespace KprobeTrace.Report.Verbs;
@@ -24,6 +25,7 @@ internal static class HtmlVerb
             using TraceHistory history = SharedOptions.Open(
                 console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
             string target = result.GetRequiredValue(path);
+            OutputFile.Distinct(target, "-o", (result.GetRequiredValue(source), "source"), (history.Path, "database"));
             using ProgressLine progress = new(console, "writing " + Path.GetFileName(target));
             HtmlExport.Write(history, target, new ExportOptions
             {

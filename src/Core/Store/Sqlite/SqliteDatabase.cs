@@ -43,7 +43,38 @@ internal sealed unsafe class SqliteDatabase : IDisposable
             throw new SqliteException($"{path}: {reason}", code, -1);
         }
 
+        // Another tool's commit is waited for; who holds a lock for longer is reported.
+        database.Execute("PRAGMA busy_timeout = 5000");
         return database;
+    }
+
+    /// <summary>Opens a database for reading, once what an interrupted writer left half done is undone.</summary>
+    /// <exception cref="SqliteException">The file cannot be opened.</exception>
+    internal static SqliteDatabase OpenToRead(string path)
+    {
+        const string Touch = "SELECT count(*) FROM sqlite_schema";
+        SqliteDatabase database = Open(path);
+        try
+        {
+            _ = database.ScalarInt64(Touch);
+            return database;
+        }
+        catch (SqliteException e) when ((e.Code & 0xFF) is SqliteLibrary.ReadOnly or SqliteLibrary.CantOpen && File.Exists(path + "-journal"))
+        {
+            // A journal is played back by who may write.
+            database.Dispose();
+            using (SqliteDatabase writer = Open(path, write: true))
+            {
+                _ = writer.ScalarInt64(Touch);
+            }
+
+            return Open(path);
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Compiles one statement; whatever follows it is ignored.</summary>
@@ -127,6 +158,10 @@ internal sealed unsafe class SqliteDatabase : IDisposable
             SqliteLibrary.NotADatabase => $"{Path}: not a SQLite database",
             SqliteLibrary.Corrupt => $"{Path}: the database is damaged ({message}); delete it to import the trace again",
             SqliteLibrary.Full => $"{Path}: the disk is full",
+            SqliteLibrary.Busy or SqliteLibrary.Locked => $"{Path}: another program has locked it; try again when that has finished",
+            SqliteLibrary.CantOpen => $"{Path}: cannot be opened: it, its folder or a file beside it may not be read or written",
+            SqliteLibrary.ReadOnly or SqliteLibrary.Permission => $"{Path}: may not be written",
+            SqliteLibrary.IoError => $"{Path}: cannot be read or written ({message})",
             SqliteLibrary.Auth => $"{message}: queries may only read this database",
             SqliteLibrary.Interrupt => "interrupted",
             SqliteLibrary.NoMemory => OutOfMemory(),

@@ -13,10 +13,16 @@ namespace KprobeTrace.Store.Sqlite;
 internal static unsafe class SqliteLibrary
 {
     internal const int Ok = 0;
+    internal const int Permission = 3;
+    internal const int Busy = 5;
+    internal const int Locked = 6;
     internal const int NoMemory = 7;
+    internal const int ReadOnly = 8;
     internal const int Interrupt = 9;
+    internal const int IoError = 10;
     internal const int Corrupt = 11;
     internal const int Full = 13;
+    internal const int CantOpen = 14;
     internal const int TooBig = 18;
     internal const int Auth = 23;
     internal const int NotADatabase = 26;

@@ -1,0 +1,33 @@
+using System.Globalization;
+using System.Text;
+
+namespace KprobeTrace.Files;
+
+/// <summary>Writes names and messages so that they stay on one line and move no cursor.</summary>
+public static class OneLine
+{
+    /// <summary>The text with control characters as <c>\n</c>, <c>\t</c>, <c>\r</c> or <c>\xNN</c>.</summary>
+    public static string Of(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (!text.Any(char.IsControl))
+        {
+            return text;
+        }
+
+        StringBuilder line = new(text.Length + 8);
+        foreach (char c in text)
+        {
+            _ = c switch
+            {
+                '\n' => line.Append("\\n"),
+                '\t' => line.Append("\\t"),
+                '\r' => line.Append("\\r"),
+                _ when char.IsControl(c) => line.Append(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}"),
+                _ => line.Append(c),
+            };
+        }
+
+        return line.ToString();
+    }
+}
