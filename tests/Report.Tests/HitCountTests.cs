@@ -73,6 +73,6 @@ public sealed class HitCountTests : IDisposable
     [Fact]
     public void A_fault_that_is_not_there_is_said_to_be_one_of_probed_instructions() =>
         Assert.Contains(
-            "run 1 has 1 faults of probed instructions; there is no fault 2",
+            "run 1 has 1 fault of probed instructions; there is no fault 2",
             Tool.Bad(1, "before", _folder.Small(), "--fault", "2"), StringComparison.Ordinal);
 }

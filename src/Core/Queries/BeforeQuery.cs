@@ -70,11 +70,15 @@ public sealed record BeforeQuery
         run = EventSelection.Runs(database, run)[0];
         List<long> seq = number < 1 ? [] : Column(
             database, "SELECT seq FROM kt_fault WHERE run = ?1 ORDER BY seq LIMIT 1 OFFSET ?2", run, number - 1);
-        return seq.Count == 1
-            ? seq[0]
-            : throw new KprobeTraceException(
-                $"run {run} has {database.ScalarInt64($"SELECT count(*) FROM kt_fault WHERE run = {run}")} faults of probed instructions; " +
-                $"there is no fault {number}. The guest's other faults are the hits of probes on its fault handlers");
+        if (seq.Count == 1)
+        {
+            return seq[0];
+        }
+
+        long all = database.ScalarInt64($"SELECT count(*) FROM kt_fault WHERE run = {run}");
+        throw new KprobeTraceException(
+            $"run {run} has {all} fault{(all == 1 ? "" : "s")} of probed instructions; " +
+            $"there is no fault {number}. The guest's other faults are the hits of probes on its fault handlers");
     }
 
     private static List<long> Last(SqliteDatabase database, long run, long seq, IReadOnlyList<string> patterns)

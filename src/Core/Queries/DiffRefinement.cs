@@ -12,6 +12,9 @@ internal sealed class DiffRefinement
     /// <summary>So many equal pairs in a row part one stretch from the next.</summary>
     private const int Solid = 16;
 
+    /// <summary>A longer stretch, in which nowhere so many are equal, is of runs that have nothing in common.</summary>
+    private const int LongestStretch = 1 << 17;
+
     private readonly (int[] A, int[] B) _contents;
     private readonly (int[] A, int[] B) _calls;
     private readonly (int[] A, int[] B) _tokens;
@@ -56,6 +59,11 @@ internal sealed class DiffRefinement
 
     private void Refine(int[] match, int a0, int a1, int b0, int b1, ref long steps)
     {
+        if (steps <= 0 || Math.Max(a1 - a0, b1 - b0) > LongestStretch)
+        {
+            return;
+        }
+
         int before = Cost(match.AsSpan(a0..a1), a0, b0, b1, 0);
         if (before <= 1 || Math.Max(a1 - a0, b1 - b0) - InCommon(a0, a1, b0, b1) >= before)
         {
