@@ -17,6 +17,9 @@ public sealed partial class Btf
     private const int HeaderSize = 24;
     private const int TypeSize = 12;
     private const int MaxChain = 64;
+
+    /// <summary>Members that a look-up by name goes through: anonymous structures that hold each other have no end.</summary>
+    private const int MaxMembersSeen = 1 << 18;
     private const uint KindFlag = 0x8000_0000;
 
     private readonly ReadOnlyMemory<byte> _types;
@@ -167,7 +170,8 @@ public sealed partial class Btf
     public BtfMember? FindMember(BtfType type, string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return FindMember(Resolve(type.Id), Encoding.UTF8.GetBytes(name), 0);
+        int left = MaxMembersSeen;
+        return FindMember(Resolve(type.Id), Encoding.UTF8.GetBytes(name), 0, ref left);
     }
 
     /// <summary>The byte offset of a member, such as <c>task_struct</c>'s <c>pid</c>; null when there is none.</summary>
@@ -381,7 +385,7 @@ public sealed partial class Btf
             StringAt(BinaryPrimitives.ReadUInt32LittleEndian(at)), type, bitFields ? offset & 0xFF_FFFF : offset, width);
     }
 
-    private BtfMember? FindMember(BtfType type, byte[] name, int depth)
+    private BtfMember? FindMember(BtfType type, byte[] name, int depth, ref int left)
     {
         if (depth > MaxChain || type.Kind is not (BtfKind.Struct or BtfKind.Union))
         {
@@ -390,7 +394,7 @@ public sealed partial class Btf
 
         ReadOnlySpan<byte> at = At(type.Id);
         bool bitFields = (BinaryPrimitives.ReadUInt32LittleEndian(at[4..]) & KindFlag) != 0;
-        for (int i = 0; i < type.Count; i++)
+        for (int i = 0; i < type.Count && left-- > 0; i++)
         {
             ReadOnlySpan<byte> candidate = NameAt(
                 BinaryPrimitives.ReadUInt32LittleEndian(at[(TypeSize + (i * 12))..]));
@@ -402,7 +406,7 @@ public sealed partial class Btf
             if (candidate.IsEmpty)
             {
                 BtfMember anonymous = MemberAt(at, i, bitFields);
-                if (FindMember(Resolve(anonymous.Type), name, depth + 1) is BtfMember inner)
+                if (FindMember(Resolve(anonymous.Type), name, depth + 1, ref left) is BtfMember inner)
                 {
                     return inner with { BitOffset = inner.BitOffset + anonymous.BitOffset };
                 }

@@ -37,6 +37,18 @@ public sealed class BtfTests
     }
 
     [Fact]
+    public void Anonymous_structures_that_hold_each_other_have_no_member_and_no_end()
+    {
+        // Two ways down at each of 64 levels: 2^64 structures for whoever visits them all.
+        BtfBuilder builder = new();
+        int first = builder.Struct("first", 16, ("", 2, 0, 0), ("", 2, 64, 0));
+        builder.Struct("", 16, ("", first, 0, 0), ("", first, 64, 0));
+        Btf btf = Btf.Parse("kernel", builder.Build());
+
+        Assert.Null(btf.FindMember(btf.TypeOf(first), "member"));
+    }
+
+    [Fact]
     public void Finds_structures_by_name_and_by_typedef()
     {
         Assert.Equal(_file, _types.FindStruct("file")?.Id);
