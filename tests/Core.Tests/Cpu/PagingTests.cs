@@ -44,11 +44,15 @@ public sealed unsafe class PagingTests : IDisposable
         _guest.Map(Page, TestGuest.MemorySize, 3);
         for (int round = 0; round < 3; round++)
         {
-            Caught caught = _guest.RunKernel(a =>
+            ulong code = TestGuest.Code + ((ulong)round * 0x100);
+            _guest.Assemble(code, a =>
             {
                 a.mov(eax, round);
                 a.jmp(Page);
             });
+            _guest.EnterKernel(code);
+
+            Caught caught = _guest.Run();
 
             Assert.Equal((6, Page), (caught.Vector, caught.Ip));
             Assert.Equal((ulong)round, _guest.Rax);
