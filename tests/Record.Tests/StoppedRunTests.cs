@@ -93,10 +93,12 @@ public sealed class StoppedRunTests
     public void Time_limit_ends_a_repetition_that_goes_on_for_years()
     {
         using Folder folder = new();
-        using ToolRun run = Flat(folder, _repetition, "--timeout", "0.5");
+        using ToolRun run = Flat(folder, _repetition, "--timeout", "1");
 
         Assert.Contains("stopped by --timeout", run.ErrorLines[^1], StringComparison.Ordinal);
-        Assert.Equal(("timeout", 3ul), (TraceReader.Check(folder["trace.mpk"]).Footer!.Ended, TraceReader.Check(folder["trace.mpk"]).Footer!.Instructions));
+        TraceFooter footer = TraceReader.Check(folder["trace.mpk"]).Footer!;
+        Assert.Equal("timeout", footer.Ended);
+        Assert.InRange(footer.Instructions, 0ul, 3ul);
     }
 
     [Fact]
