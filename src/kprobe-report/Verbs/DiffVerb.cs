@@ -81,7 +81,7 @@ internal static class DiffVerb
         Line(console.Green("+ ") + "B: " + Visible($"{sources.B}: {diff.Images.B}") + Number($", run {diff.Runs.B}, {diff.Events.B:N0} events"));
         foreach (DiffInput input in diff.Inputs)
         {
-            Line($"  {input.Name} differs");
+            Line($"  {input.Name} {(input.Name.EndsWith('s') ? "differ" : "differs")}");
             Line(console.Red("  - ") + Visible(input.A));
             Line(console.Green("  + ") + Visible(input.B));
         }
