@@ -8,8 +8,8 @@ public sealed class PageRuns : IDisposable
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(20);
 
-    /// <summary>Commands that .ci/run runs itself.</summary>
-    private static readonly string[] _runElsewhere = ["./demo.sh", "./test.sh"];
+    /// <summary>How commands begin that .ci/run runs itself, or that take minutes to hours: benchmarks and fuzzing.</summary>
+    private static readonly string[] _runElsewhere = ["./demo.sh", "./test.sh", "bench/", "dotnet run --project tests/Fuzz "];
 
     private readonly Folder _folder = new();
     private readonly Dictionary<string, PageRun> _byText = [];
@@ -60,14 +60,17 @@ public sealed class PageRuns : IDisposable
             _ = Run(command);
         }
 
-        return [.. Pages.Single(p => p.Name == name).Commands.Where(static c => !_runElsewhere.Contains(c.Text)).Select(Run)];
+        return [.. Pages.Single(p => p.Name == name).Commands.Where(static c => !IsRunElsewhere(c)).Select(Run)];
     }
+
+    private static bool IsRunElsewhere(PageCommand command) =>
+        Array.Exists(_runElsewhere, start => command.Text.StartsWith(start, StringComparison.Ordinal));
 
     private PageRun Run(PageCommand command)
     {
         if (!_byText.TryGetValue(command.Text, out PageRun? run))
         {
-            run = _runElsewhere.Contains(command.Text) ? new PageRun(command, 0, [], "") : Start(command);
+            run = IsRunElsewhere(command) ? new PageRun(command, 0, [], "") : Start(command);
             _byText.Add(command.Text, run);
         }
 
