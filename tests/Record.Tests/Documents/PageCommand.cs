@@ -18,7 +18,8 @@ internal sealed record PageCommand(int Line, string Text, string Indent, int Out
     /// What the page should show of the lines: all of them, or as many of the last or first ones as it has behind or before a <c>…</c>.
     /// </summary>
     public IReadOnlyList<string> Shown(IReadOnlyList<string> printed) =>
-        Output![0] == LeftOut ? [LeftOut, .. printed.TakeLast(Output.Count - 1)]
+        Output![0] == LeftOut && Output[^1] == LeftOut ? Output
+        : Output[0] == LeftOut ? [LeftOut, .. printed.TakeLast(Output.Count - 1)]
         : Output[^1] == LeftOut ? [.. printed.Take(Output.Count - 1), LeftOut]
         : printed;
 
