@@ -314,7 +314,7 @@ public sealed class DiffTests : IDisposable
         commandLine: commandLine);
 
     /// <summary>The names of a divergence's files on one side.</summary>
-    private static IEnumerable<string> Names(string trace, JsonElement divergence, string side)
+    private static string[] Names(string trace, JsonElement divergence, string side)
     {
         int only = divergence.GetProperty("only" + side).GetInt32();
         return only == 0

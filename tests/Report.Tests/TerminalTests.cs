@@ -28,7 +28,7 @@ public sealed class TerminalTests : IDisposable
     [Fact]
     public void Trace_that_has_the_name_of_no_verb_is_only_missing()
     {
-        Assert.EndsWith("nosuch.mpk: no such file", Tool.Bad(1, "nosuch.mpk"), StringComparison.Ordinal);
+        Assert.EndsWith("nosuch.mpk: no such file; give the path of the trace or database", Tool.Bad(1, "nosuch.mpk"), StringComparison.Ordinal);
         Assert.EndsWith("; did you mean --limit?", Tool.Bad(2, "events", _folder.Small(), "--limt=4").Split('\n')[0], StringComparison.Ordinal);
     }
 

@@ -1,5 +1,3 @@
-using KprobeTrace.Tests.Guests;
-
 namespace KprobeTrace.Tests.Record.Documents;
 
 /// <summary>A page of the documentation, or a source file with a command in its head, and the commands in its blocks.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using KprobeTrace.Tests.Guests;
 
 namespace KprobeTrace.Tests.Record.Documents;
 
@@ -31,6 +30,11 @@ public sealed class PageRuns : IDisposable
             """;
         Directory.CreateDirectory(_folder["bin"]);
         File.WriteAllText(_folder["bin/dotnet"], script + "\n");
+        if (OperatingSystem.IsWindows())
+        {
+            throw new PlatformNotSupportedException("The pages' commands are those of a POSIX shell.");
+        }
+
         File.SetUnixFileMode(_folder["bin/dotnet"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         foreach (string name in Names)
         {

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using KprobeTrace.Tests.Guests;
 using Xunit;
 
 namespace KprobeTrace.Tests.Record.Documents;
