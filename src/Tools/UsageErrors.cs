@@ -15,7 +15,20 @@ internal static class UsageErrors
         {
             string? option = result.UnmatchedTokens.Concat(result.CommandResult.Tokens.Select(static t => t.Value))
                 .FirstOrDefault(t => t.StartsWith('-') && error.Message.Contains($"'{t}'", StringComparison.Ordinal));
-            yield return option is null ? error.Message : error.Message.TrimEnd('.') + NearestName.Ask(option.Split('=')[0], options);
+            yield return option is null ? Choices(error.Message) : error.Message.TrimEnd('.') + NearestName.Ask(option.Split('=')[0], options);
         }
+    }
+
+    /// <summary>The parser puts the values that an argument may have on lines of their own.</summary>
+    private static string Choices(string message)
+    {
+        string[] lines = [.. message.ReplaceLineEndings("\n").Split('\n').Select(static l => l.Trim())];
+        if (lines.Length == 1)
+        {
+            return message;
+        }
+
+        string given = message.Split('\'') is [_, string value, ..] ? value : "";
+        return $"{lines[0]} {string.Join(", ", lines[1..])}{NearestName.Ask(given, lines[1..].Select(static l => l.Trim('\'')))}";
     }
 }

@@ -25,14 +25,15 @@ internal static class SkippedProbes
             return;
         }
 
-        foreach (IGrouping<string, SkippedProbe> reason in skipped.GroupBy(s => s.Error.Message).OrderByDescending(g => g.Count()))
+        IGrouping<string, SkippedProbe>[] reasons = [.. skipped.GroupBy(s => s.Error.Message).OrderByDescending(g => g.Count())];
+        foreach (IGrouping<string, SkippedProbe> reason in reasons)
         {
             SkippedProbe first = reason.First();
             string more = reason.Count() > 1 ? $"{reason.Count()} times, first " : "";
             RecordTool.Say($"  {more}{first.Place}: {first.Error.Explain(withHint: true)}");
         }
 
-        if (skipped.Count > 1)
+        if (skipped.Count > reasons.Length)
         {
             RecordTool.Say("  (-v lists all)");
         }

@@ -1,3 +1,4 @@
+using System.Text;
 using Xunit;
 
 namespace KprobeTrace.Tests.Record;
@@ -41,6 +42,16 @@ public sealed class AwkwardPlaceTests : IDisposable
         using ToolRun third = ToolRun.Record(_folder.Name, "-q", "--console", "none");
         _ = third.Good();
         Assert.True(File.Exists(_folder["trace.mpk.old"]));
+    }
+
+    [Fact]
+    public void Trace_may_go_into_the_pipe_that_standard_output_is()
+    {
+        using ToolRun file = ToolRun.Record(_folder.Name, "-p", "p schedule", "--console", "none");
+        using ToolRun pipe = ToolRun.Record(_folder.Name, "-p", "p schedule", "--console", "none", "-o", "/dev/stdout");
+
+        Assert.Empty(file.Good().Output);
+        Assert.Equal(Encoding.UTF8.GetString(File.ReadAllBytes(_folder["trace.mpk"])), pipe.Good().Output);
     }
 
     [Theory]

@@ -84,6 +84,16 @@ public sealed class ProbeFileTests : IDisposable
     }
 
     [Fact]
+    public void Nothing_more_is_promised_where_each_refusal_was_told()
+    {
+        using ToolRun run = ToolRun.Record(
+            _folder.Name, "-p", "p:w vfs_write", "-p", "p:gone nosuch_function", "-p", "r:inside vfs_write+1", "--skip-refused", "--console", "none");
+
+        Assert.Contains("r:inside vfs_write+1: Retprobe address", run.Good().ErrorLines[2], StringComparison.Ordinal);
+        Assert.DoesNotContain("-v lists all", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Verbose_lists_each_and_json_has_them()
     {
         File.WriteAllText(_folder["probes"], Mixed);

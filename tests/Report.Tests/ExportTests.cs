@@ -1,3 +1,4 @@
+using System.IO.Pipes;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using KprobeTrace.Bench;
@@ -127,6 +128,26 @@ public sealed class ExportTests : IDisposable
         Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8, 9], seqs);
         Assert.Equal(4, File.ReadAllLines(_folder["c.csv"]).Length);
         Assert.Contains("no view nowhere", Tool.Bad(1, "export", trace, "--to", "csv", "--of", "nowhere", "-o", _folder["x"]), StringComparison.Ordinal);
+        Assert.Contains("no view evnts; did you mean events?", Tool.Bad(1, "export", trace, "--to", "csv", "--of", "evnts", "-o", _folder["x"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Misspelt_format_is_told_in_one_line_the_one_that_was_meant()
+    {
+        string said = Tool.Bad(2, "export", _folder.Small(), "--to", "perfeto", "-o", _folder["x"]).Split('\n')[0];
+
+        Assert.EndsWith("Must be one of: 'perfetto', 'ctf', 'csv', 'jsonl', 'parquet', 'clickhouse'; did you mean perfetto?", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Pipe_that_the_shell_names_as_a_link_takes_an_export()
+    {
+        using AnonymousPipeServerStream pipe = new(PipeDirection.In);
+        Task<string> read = new StreamReader(pipe).ReadToEndAsync();
+        Assert.Equal("", Tool.Good("export", _folder.Small(), "--to", "jsonl", "-o", "/dev/fd/" + pipe.GetClientHandleAsString()));
+        pipe.DisposeLocalCopyOfClientHandle();
+
+        Assert.Equal(9, (await read).Count(static c => c == '\n'));
     }
 
     [Fact]

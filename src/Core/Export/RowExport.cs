@@ -38,7 +38,7 @@ public static class RowExport
             if (names.Count == 0)
             {
                 throw new KprobeTraceException(
-                    $"there is no view {options.View}; docs/schema.md names those of all histories, the view probes those of events");
+                    $"there is no view {options.View}{NearestName.Ask(options.View, ViewNames(database))}; docs/schema.md names those of all histories, the view probes those of events");
             }
 
             string? order = names.Contains("seq") ? "seq" : names.Contains("return_seq") ? "return_seq" : null;
@@ -50,5 +50,17 @@ public static class RowExport
             using Utf8Output output = new(stream, leaveOpen: true);
             SqlQuery.Run(history, sql, format(output), options.Cancellation);
         });
+    }
+
+    private static List<string> ViewNames(SqliteDatabase database)
+    {
+        List<string> names = [];
+        using SqliteStatement views = database.Prepare("SELECT name FROM sqlite_schema WHERE type = 'view'");
+        while (views.Step())
+        {
+            names.Add(views.Text(0));
+        }
+
+        return names;
     }
 }

@@ -10,9 +10,15 @@ public static class OutputFile
     private const int AccessDenied = 13;
 
     /// <summary>The file that is written where a path is a symbolic link: the one at the link's end, though it need not exist.</summary>
+    /// <remarks>A pipe or device is reached by its link only: that of <c>/dev/stdout</c> names no file.</remarks>
     /// <exception cref="KprobeTraceException">The link leads nowhere.</exception>
     public static string Follow(string path)
     {
+        if (FileStatus.TryRead(path, out FileStatus status) && status.Type is FileStatus.Fifo or FileStatus.CharacterDevice or FileStatus.Socket)
+        {
+            return path;
+        }
+
         try
         {
             return new FileInfo(path) is { LinkTarget: not null } link ? link.ResolveLinkTarget(returnFinalTarget: true)!.FullName : path;

@@ -14,7 +14,7 @@ public enum TraceEventParts : byte
     /// <summary><see cref="TraceEvent.Pid"/> and <see cref="TraceEvent.Comm"/> are known.</summary>
     Task = 2,
 
-    /// <summary>The fault was handled (by a fault handler or the guest's exception table).</summary>
+    /// <summary>A fault handler took the fault; the guest never saw it.</summary>
     Handled = 4,
 
     /// <summary>An argument, a string or the stack was cut short; what is recorded is its beginning.</summary>

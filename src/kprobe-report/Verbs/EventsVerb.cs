@@ -17,7 +17,7 @@ internal static class EventsVerb
         Command command = new("events", SharedOptions.Describe(
             "Prints one line an event, as ftrace does.",
             "events boot.mpk --probe open --comm sh --limit 20",
-            "events boot.mpk --probe open --where \"dfd = -100\" --from 1.2 --to 1300ms"))
+            "events boot.mpk --probe open --where \"dfd = 0xffffff9c\" --from 1.3 --to 1310ms"))
         {
             source,
             database,

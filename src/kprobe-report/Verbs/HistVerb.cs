@@ -31,7 +31,7 @@ internal static class HistVerb
             "Counts hits, or the rows of another view, by an expression.",
             "hist boot.mpk --key symbol",
             "hist boot.mpk --key duration_ns --log2",
-            "hist boot.mpk --of open --key name --value dfd",
+            "hist boot.mpk --of open --key arg_name --value dfd",
             "hist boot.mpk --key kind"))
         {
             source, database, key, value, log2, view, where, kinds, limit, run, format, memory,

@@ -16,8 +16,8 @@ internal static class QueryVerb
         Option<string> format = SharedOptions.Format("table", "csv", "json", "jsonl", "md");
         Option<long> memory = SharedOptions.Memory();
         Command command = new("query", SharedOptions.Describe(
-            "Runs read-only SQL on the views (runs, probes, events, regs, faults, calls, symbols, console, text_pokes, " +
-            "one per event; docs/schema.md). Adds hex64, sym, bucket, percentile, median, p50, p90, p95, p99.",
+            "Runs read-only SQL on the views (runs, probes, arguments, events, regs, faults, calls, hits, counts, stacks, symbols, console, " +
+            "text_pokes, notes, damages, one per event; docs/schema.md). Adds hex64, sym, bucket, percentile, median, p50, p90, p95, p99.",
             "query boot.mpk \"select comm, count(*) from events where name = 'fork' group by comm\"",
             "query boot.mpk --format csv \"select seq, hex64(ip), sym(ip) from regs limit 10\""))
         {
