@@ -143,6 +143,14 @@ internal sealed class ToolRun : IDisposable
     private static ProcessStartInfo StartInfo(string tool, string folder, string[] arguments)
     {
         ProcessStartInfo start = new("dotnet") { WorkingDirectory = folder };
+        if (OperatingSystem.IsLinux())
+        {
+            // Whoever started the tests may ignore signals (nohup does, and so does a script for what it runs behind itself).
+            start.FileName = "env";
+            start.ArgumentList.Add("--default-signal=HUP,INT,QUIT,TERM");
+            start.ArgumentList.Add("dotnet");
+        }
+
         start.ArgumentList.Add(PathOf(tool));
         foreach (string argument in arguments)
         {

@@ -41,6 +41,16 @@ public sealed class EventsTests : IDisposable
     }
 
     [Theory]
+    [InlineData("9223372036.854775808")]
+    [InlineData("9223372036854775808ns")]
+    [InlineData("79228162514264337593543950335")]
+    [InlineData("79228162514264337593543950336")]
+    [InlineData("1e3")]
+    [InlineData("ms")]
+    public void What_is_no_time_is_said_to_be_none(string time) =>
+        Assert.Contains($"'{time}' is no time; write seconds as in 1.5", Tool.Bad(2, "events", _folder.Small(), "--from", time), StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("--probe open", "3 4")]
     [InlineData("--probe open*", "3 4 5 6")]
     [InlineData("--probe kprobes/fork", "1 7 8 9")]

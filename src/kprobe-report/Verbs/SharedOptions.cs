@@ -81,7 +81,7 @@ internal static class SharedOptions
                 _ => (text, 1_000_000_000m),
             };
             if (decimal.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value)
-                && value * unit <= long.MaxValue)
+                && value <= long.MaxValue / unit)
             {
                 return (long)(value * unit);
             }
