@@ -198,16 +198,26 @@ public sealed unsafe partial class Processor
         }
 
         s->SystemFlags &= ~(ulong)Rflags.RF;
+        ulong at = s->Rip;
         long before = Retired;
         int deliveries = _deliveries;
         SetBudget(before + 1);
         s->ExitRequest = 0;
         _trapFlagDecided = false;
         Execute();
-        if (Retired == before && _deliveries == deliveries && _pendingDebug == 0)
+        if (Retired == before && _deliveries == deliveries)
         {
-            // The host has stopped a REP: the instruction is not over.
-            return;
+            if (s->Rip == at)
+            {
+                // A REP between two elements: a breakpoint on it has been met already (Intel SDM vol. 3B §18.3.1.1).
+                s->SystemFlags |= Rflags.RF;
+            }
+
+            if (_pendingDebug == 0)
+            {
+                // The host has stopped it: the instruction is not over.
+                return;
+            }
         }
 
         bool held = s->InterruptShadow == CpuState.StackSegmentShadow;

@@ -9,6 +9,7 @@ namespace KprobeTrace.Tests.Cpu;
 public sealed unsafe class DebugTests : IDisposable
 {
     private const ulong Watched = TestGuest.Data + 0x100;
+    private const ulong DebugSingleStep = 0x4000;
     private const int OnExecution = 0;
     private const int OnWrite = 1;
     private const int OnPort = 2;
@@ -61,6 +62,28 @@ public sealed unsafe class DebugTests : IDisposable
 
         Assert.Equal(after, string.Join(' ', ips.Select(ip => ip - TestGuest.Code)));
         Assert.Equal(0x4000UL, _guest.State->Dr[6] & 0xE00F);
+    }
+
+    [Theory]
+    [InlineData(OnExecution, "0 0 2 3")] // what traps is TF
+    [InlineData(OnWrite, "0 0 2")]
+    public void A_repeated_instruction_that_traps_between_elements_does_not_meet_its_own_breakpoint_again(int type, string after)
+    {
+        Break(1, TestGuest.Data, type, 8);
+        ulong enabled = type == OnWrite ? _guest.State->Dr[7] : 0;
+        Break(0, TestGuest.Code, OnExecution, 1);
+        _guest.State->Dr[7] |= enabled;
+        _guest.Processor.UpdateBreakpoints();
+        _guest.Rcx = 3;
+
+        List<ulong> ips = Trace((ulong)Rflags.RF | (type == OnWrite ? 0 : Rflags.TF), a =>
+        {
+            a.rep.stosb();
+            a.nop();
+        });
+
+        Assert.Equal(after, string.Join(' ', ips.Select(ip => ip - TestGuest.Code)));
+        Assert.Equal(type == OnWrite ? 2UL : DebugSingleStep, _guest.State->Dr[6] & 0xE00F);
     }
 
     [Fact]

@@ -5,7 +5,7 @@ using static Iced.Intel.AssemblerRegisters;
 namespace KprobeTrace.Tests.Cpu;
 
 /// <summary>Guests that keep the processor busy for years, each in another way.</summary>
-internal static class LongOperations
+internal static unsafe class LongOperations
 {
     /// <summary>512 GiB of linear addresses that all lead to the same 2 MiB of RAM, and 512 GiB that lead to device registers.</summary>
     private const ulong RamWindow = 1UL << 39;
@@ -46,6 +46,14 @@ internal static class LongOperations
         {
             Repeat(guest, RamWindow, 0, a => a.rep.lodsb());
             Probe(guest, BreakpointAction.StepThenNotify);
+        },
+        ["rep lodsb with a breakpoint on it"] = guest =>
+        {
+            Repeat(guest, RamWindow, 0, a => a.rep.lodsb());
+            guest.State->Dr[0] = TestGuest.Code;
+            guest.State->Dr[7] = 0x402;
+            guest.Flags |= Rflags.RF; // as the handler of the breakpoint leaves it
+            guest.Processor.UpdateBreakpoints();
         },
         ["rep lodsb after sti"] = guest => Repeat(guest, RamWindow, 0, a =>
         {

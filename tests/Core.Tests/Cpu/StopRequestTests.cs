@@ -43,6 +43,7 @@ public sealed unsafe class StopRequestTests
     [InlineData("rep lodsb")]
     [InlineData("rep insb")]
     [InlineData("rep movsd to device registers")]
+    [InlineData("rep lodsb with a breakpoint on it")]
     [InlineData("rep lodsb after sti")]
     public void A_stopped_repetition_goes_on_where_it_stopped(string name)
     {
