@@ -60,6 +60,15 @@ public sealed unsafe partial class Processor
         return _pendingDebug != 0 || StopRequested || IsStuck;
     }
 
+    /// <summary>Begins anew, as after a reset.</summary>
+    private void ForgetProgress()
+    {
+        IsStuck = false;
+        _lastRetired = _repeatRetired = -1;
+        _roundsWithoutProgress = 0;
+        _nextHandlerLook = 0;
+    }
+
     private void CountStretch(long retired)
     {
         if (retired != _repeatRetired)

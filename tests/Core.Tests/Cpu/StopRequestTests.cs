@@ -77,6 +77,8 @@ public sealed unsafe class StopRequestTests
 
         Assert.True(guest.Processor.IsStuck);
         Assert.Equal((TestGuest.Code, 0L), (guest.State->Rip, guest.Processor.Retired));
+        guest.Processor.Reset();
+        Assert.False(guest.Processor.IsStuck);
     }
 
     [Fact]
