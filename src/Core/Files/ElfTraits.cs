@@ -17,6 +17,9 @@ internal readonly record struct ElfTraits(bool IsSharedObject, bool IsProgram, b
     private const uint GoNote = 4;
     private const ulong KernelHalf = 0x8000_0000_0000;
 
+    /// <summary>Bytes of notes and of dynamic entries that are looked at: headers may name the same ones over and over.</summary>
+    private const ulong Looked = 1 << 14;
+
     // Where GNU ld puts a program that nobody told where to go.
     private const ulong DefaultAddress = 0x40_0000;
 
@@ -39,7 +42,7 @@ internal readonly record struct ElfTraits(bool IsSharedObject, bool IsProgram, b
             {
                 case Load:
                     atDefault |= offset == 0 && address == DefaultAddress;
-                    if ((BinaryPrimitives.ReadUInt32LittleEndian(table[4..]) & ExecuteFlag) != 0 && entry - address < (ulong)bytes.Length)
+                    if (code.IsEmpty && (BinaryPrimitives.ReadUInt32LittleEndian(table[4..]) & ExecuteFlag) != 0 && entry - address < (ulong)bytes.Length)
                     {
                         code = bytes[(int)(entry - address)..];
                         program |= atDefault && CallsAKernel(bytes);
@@ -47,14 +50,14 @@ internal readonly record struct ElfTraits(bool IsSharedObject, bool IsProgram, b
 
                     break;
                 case Dynamic:
-                    shared |= HasSharedName(bytes);
+                    shared |= HasSharedName(Part(bytes, 0, Looked));
                     break;
                 case Interpreter:
                     freeBsd |= bytes.StartsWith("/red/herring"u8);
                     program = true;
                     break;
                 case Note:
-                    program |= HasProgramNote(bytes);
+                    program |= HasProgramNote(Part(bytes, 0, Looked));
                     break;
                 default:
                     break;

@@ -228,6 +228,41 @@ public sealed class FileRecogniserTests
         }
     }
 
+    [Theory]
+    [InlineData(1u)] // PT_LOAD
+    [InlineData(2u)] // PT_DYNAMIC
+    [InlineData(4u)] // PT_NOTE
+    public void Headers_that_name_the_same_bytes_over_and_over_are_soon_read(uint type)
+    {
+        const int Headers = ushort.MaxValue;
+        const ulong Default = 0x40_0000;
+        byte[] file = new byte[64 + (Headers * 56) + (8 << 20)];
+        Array.Fill(file, (byte)1, 64 + (Headers * 56), 8 << 20);
+        new ElfBuilder { Entry = Default + 64 + (Headers * 56) }.Build().CopyTo(file, 0);
+        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(56), Headers);
+        for (int i = 0; i < Headers; i++)
+        {
+            Span<byte> header = file.AsSpan(64 + (i * 56), 56);
+            BinaryPrimitives.WriteUInt32LittleEndian(header, type);
+            BinaryPrimitives.WriteUInt32LittleEndian(header[4..], 5);
+            BinaryPrimitives.WriteUInt64LittleEndian(header[16..], Default);
+            BinaryPrimitives.WriteUInt64LittleEndian(header[32..], (ulong)file.Length);
+            if (type != 1)
+            {
+                BinaryPrimitives.WriteUInt64LittleEndian(header[8..], 64 + (Headers * 56));
+            }
+
+        }
+
+        if (type == 4)
+        {
+            // Notes without name and content.
+            file.AsSpan(64 + (Headers * 56)).Clear();
+        }
+
+        Assert.True(Task.Run(() => FileRecogniser.Recognise(file)).Wait(TimeSpan.FromSeconds(30)));
+    }
+
     private static void AssertCalled(string said, byte[] file)
     {
         KprobeTraceException error = Assert.Throws<KprobeTraceException>(() => ImageLoader.Load("image", file, new ImageLoadOptions()));
