@@ -55,13 +55,14 @@ internal sealed unsafe class ReturnCalls
             return;
         }
 
+        ulong task = _guest.CurrentTask;
+        DropDead(StackOf(slot), slot, address, task, site);
         if (_open >= MaxOpen)
         {
             probe.NMissed++;
             return;
         }
 
-        ulong task = _guest.CurrentTask;
         KretprobeInstance call = probe.Take();
         call.RetAddr = address;
         call.Frame = slot;
@@ -74,20 +75,7 @@ internal sealed unsafe class ReturnCalls
             return;
         }
 
-        ReturnStack stack = StackOf(slot);
-        while (stack.Count > 0)
-        {
-            KretprobeInstance last = stack[stack.Count - 1];
-            bool shared = last.Frame == slot && last.Task == task && (last.RetAddr == address || site.IsTrampoline);
-            if (last.Frame > slot || shared)
-            {
-                break;
-            }
-
-            Abandon(stack.Pop());
-        }
-
-        stack.Push(call);
+        StackOf(slot).Push(call);
         probe.Open++;
         _open++;
         if (!site.IsReturnSite)
@@ -157,6 +145,22 @@ internal sealed unsafe class ReturnCalls
         foreach (ReturnStack stack in _stacks.Values)
         {
             stack.RemoveAll(condition, Abandon);
+        }
+    }
+
+    /// <summary>Drops the calls that an entry at a slot shows to be over: those below it, and one on it that is not shared by a jump.</summary>
+    private void DropDead(ReturnStack stack, ulong slot, ulong address, ulong task, Breakpoint site)
+    {
+        while (stack.Count > 0)
+        {
+            KretprobeInstance last = stack[stack.Count - 1];
+            bool shared = last.Frame == slot && last.Task == task && (last.RetAddr == address || site.IsTrampoline);
+            if (last.Frame > slot || shared)
+            {
+                break;
+            }
+
+            Abandon(stack.Pop());
         }
     }
 

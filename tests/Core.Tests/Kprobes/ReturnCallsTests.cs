@@ -69,6 +69,12 @@ public sealed unsafe class ReturnCallsTests : IDisposable
         Assert.Equal(ReturnCalls.MaxOpen, _probe.Open);
         Assert.Equal(100UL, _probe.NMissed);
 
+        // An entry shows that those below it on its stack are over, and so makes room for itself.
+        Enter(Stacks + StackSize - 8);
+
+        Assert.Equal(ReturnCalls.MaxOpen - ((int)PerStack - 1) + 1, _probe.Open);
+        Assert.Equal(100UL, _probe.NMissed);
+
         _calls.DropTask(_guest.Context.CurrentTask);
         Enter(Stacks + 0x3000);
 
