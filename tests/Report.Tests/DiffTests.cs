@@ -1,6 +1,7 @@
 using System.Text.Json;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
 using KprobeTrace.Tracing;
 using Xunit;
 
@@ -34,6 +35,21 @@ public sealed class DiffTests : IDisposable
         Assert.Equal(1, first.GetProperty("onlyB").GetInt32());
         Assert.Equal(0, first.GetProperty("onlyA").GetInt32());
         Assert.Equal(1, diff.GetProperty("divergences").GetInt32());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1L << 32)]
+    public void An_event_number_that_no_recording_has_is_refused(long seq)
+    {
+        string trace = _folder.Small();
+        _ = Tool.Good(trace, "--db", _folder["odd.db"]);
+        using (SqliteDatabase database = SqliteDatabase.Open(_folder["odd.db"], write: true))
+        {
+            database.Execute($"UPDATE kt_event SET seq = {seq} WHERE seq = 9");
+        }
+
+        Assert.Contains($"odd.db: run 1 has an event numbered {seq};", Tool.Bad(1, "diff", trace, _folder["odd.db"]), StringComparison.Ordinal);
     }
 
     [Fact]

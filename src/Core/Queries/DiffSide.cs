@@ -204,8 +204,14 @@ internal sealed class DiffSide : IDisposable
             content = (content ^ (uint)call) * 16777619;
         }
 
+        long seq = row.Int64(0);
+        if (seq is <= DiffWindow.Undecided or >= DiffWindow.Alone)
+        {
+            throw new KprobeTraceException($"{History.Path}: run {Run} has an event numbered {seq}; diff takes numbers from 1 to {DiffWindow.Alone - 1}");
+        }
+
         ulong time = row.UInt64(6) * 0x9E3779B97F4A7C15;
-        Window.Add((uint)row.Int64(0), call, (ushort)GroupOf(row.Int64(3)), content, (uint)(time >> 32));
+        Window.Add((uint)seq, call, (ushort)GroupOf(row.Int64(3)), content, (uint)(time >> 32));
     }
 
     private int GroupOf(long comm)
