@@ -112,13 +112,30 @@ internal sealed class PercentileState : IDisposable
     private void Spill()
     {
         Sort();
-        _spill ??= new FileStream(
-            Path.Combine(Path.GetTempPath(), "kprobe-report-" + Path.GetRandomFileName()),
-            FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
+        _spill ??= CreateSpill();
         _runs.Add((_spill.Length, _used, Integers));
         _spill.Position = _spill.Length;
         _spill.Write(MemoryMarshal.AsBytes(_values.AsSpan(0, _used)));
         _used = 0;
+    }
+
+    /// <summary>The folder is everybody's, the values are not.</summary>
+    private static FileStream CreateSpill()
+    {
+        FileStreamOptions options = new()
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.None,
+            BufferSize = 0,
+            Options = FileOptions.DeleteOnClose,
+        };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        return new FileStream(Path.Combine(Path.GetTempPath(), "kprobe-report-" + Path.GetRandomFileName()), options);
     }
 
     private void Sort()
