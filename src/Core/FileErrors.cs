@@ -6,6 +6,12 @@ internal static class FileErrors
     /// <summary>Whether no space is left on the file's disk.</summary>
     internal static bool IsDiskFull(Exception e) => e is IOException && (e.HResult & 0xFFFF) is 28 or 112; // ENOSPC, and what Windows calls it
 
-    /// <summary>The reason without a path.</summary>
-    internal static string Reason(Exception e) => IsDiskFull(e) ? "the disk is full" : e.Message;
+    /// <summary>Why a file cannot be written, without its path.</summary>
+    internal static string Reason(Exception e) => e switch
+    {
+        _ when IsDiskFull(e) => "the disk is full",
+        DirectoryNotFoundException => "its folder does not exist",
+        UnauthorizedAccessException => "it or its folder may not be written",
+        _ => e.Message.ReplaceLineEndings(" "),
+    };
 }

@@ -40,7 +40,7 @@ internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new KprobeTraceException($"--console {Target}: {e.Message}", e);
+            throw new KprobeTraceException($"--console {Target}: {(e is DirectoryNotFoundException ? "its folder does not exist; name another file" : e.Message)}", e);
         }
     }
 }

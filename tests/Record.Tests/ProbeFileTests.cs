@@ -38,6 +38,19 @@ public sealed class ProbeFileTests : IDisposable
         Assert.Equal(["probes.txt"], Directory.GetFiles(_folder.Name).Select(Path.GetFileName));
     }
 
+    [Theory]
+    [InlineData("every definition of -p is empty; leave -p out", "-p", "")]
+    [InlineData("every definition of -p is empty; leave -p out", "-p", " ", "-p", "")]
+    [InlineData("--console no/such: its folder does not exist; name another file", "--console", "no/such")]
+    public void What_would_record_nothing_is_refused_in_one_line(string message, params string[] options)
+    {
+        using ToolRun run = ToolRun.Record(_folder.Name, options);
+
+        Assert.Equal(1, run.Exit);
+        Assert.StartsWith("kprobe-record: " + message, Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_folder.Name));
+    }
+
     [Fact]
     public void Definitions_are_carried_out_one_by_one()
     {

@@ -37,6 +37,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("PK\u0003\u0004", "a zip archive; unpack it")]
     [InlineData("070701", "a cpio archive, as an initramfs is; kprobe-report reads traces")]
     [InlineData("some text\n", "a text file; kprobe-report reads traces")]
+    [InlineData("\u009b\u00c4\bKPTRACE", "the trace was cut off before its first frame was whole")]
     [InlineData("\u0001\u0002\u0003\u0004", "not a KprobeTrace trace; kprobe-report reads traces")]
     public void A_file_of_another_kind_is_named(string bytes, string said)
     {
@@ -60,6 +61,15 @@ public sealed class BadInputTests : IDisposable
             Assert.Contains("is a device", Tool.Bad(1, [.. verb, "/dev/zero"]), StringComparison.Ordinal);
             Assert.Contains("is a directory", Tool.Bad(1, [.. verb, "/tmp"]), StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void A_directory_in_the_place_of_the_database_is_named()
+    {
+        string trace = _folder.Small();
+        Directory.CreateDirectory(trace + ".db");
+
+        Assert.Contains("cannot be written: it is a directory; ", Tool.Bad(1, trace), StringComparison.Ordinal);
     }
 
     [Fact]

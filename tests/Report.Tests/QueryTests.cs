@@ -46,6 +46,8 @@ public sealed class QueryTests : IDisposable
     [InlineData("-- nothing", "no statement")]
     [InlineData("SELECT ?1", "parameters")]
     [InlineData("SELECT percentile(seq, 200) FROM events", "0 to 100")]
+    [InlineData("SELECT percentile(seq, 'p95') FROM events", "0 to 100")]
+    [InlineData("SELECT percentile(seq, null) FROM events", "0 to 100")]
     public void A_wrong_statement_is_one_line_with_its_position(string sql, string expected) =>
         Assert.Contains(expected, Tool.Bad(1, "query", _folder.Small(), sql), StringComparison.Ordinal);
 

@@ -87,7 +87,7 @@ internal static class ExportTarget
         IOException when FileErrors.IsDiskFull(e) => new KprobeTraceException(
             $"{path}: the disk is full; nothing was written", e),
         IOException or UnauthorizedAccessException => new KprobeTraceException(
-            $"{path}: cannot be written: {(TemporaryNeighbour.IsNameTooLong(path) ? "its name is longer than the 255 bytes that a file's name may have" : e.Message)}; name another place with -o", e),
+            $"{path}: cannot be written: {(TemporaryNeighbour.IsNameTooLong(path) ? "its name is longer than the 255 bytes that a file's name may have" : FileErrors.Reason(e))}; name another place with -o", e),
         _ => e,
     };
 }

@@ -152,7 +152,7 @@ internal static unsafe class SqlFunctions
             PercentileSettings settings = (PercentileSettings)GCHandle.FromIntPtr(SqliteLibrary.UserData(context)).Target!;
             if (*slot == 0)
             {
-                double percent = count > 1 ? SqliteLibrary.ValueDouble(values[1]) : settings.Percent;
+                double percent = count > 1 ? Percent(values[1]) : settings.Percent;
                 *slot = GCHandle.ToIntPtr(GCHandle.Alloc(new PercentileState(percent, settings.Budget)));
             }
 
@@ -171,6 +171,10 @@ internal static unsafe class SqlFunctions
             Fail(context, e);
         }
     }
+
+    /// <summary>No number, which is refused, for a text that SQLite would take for 0.</summary>
+    private static double Percent(nint value) =>
+        SqliteLibrary.ValueType(value) is SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat ? SqliteLibrary.ValueDouble(value) : double.NaN;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Percentile(nint context)

@@ -331,6 +331,7 @@ internal static class HistoryWriter
         string folder = Path.GetDirectoryName(Path.GetFullPath(target))!;
         return TemporaryNeighbour.IsNameTooLong(target) ? "its name is longer than the 255 bytes that a file's name may have"
             : !Directory.Exists(folder) ? $"there is no folder {folder}"
+            : Directory.Exists(target) ? "it is a directory"
             : "it or its folder may not be written";
     }
 }

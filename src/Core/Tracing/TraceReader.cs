@@ -220,12 +220,13 @@ public sealed class TraceReader : IDisposable
 
         int version = FrameHead.ClaimedVersion(start);
         RequireVersion(name, version);
+        bool cutOff = version == TraceFormat.Version;
         if (version < 0 && FileRecogniser.Recognise(_frames.ReadStart(FileRecogniser.HeadSize)) is FileKind kind)
         {
-            throw kind.Refuse(name, FileRole.Trace);
+            cutOff = kind.Family == FileFamily.Trace ? true : throw kind.Refuse(name, FileRole.Trace);
         }
 
-        throw new KprobeTraceException(version == TraceFormat.Version
+        throw new KprobeTraceException(cutOff
             ? $"{name}: the trace was cut off before its first frame was whole"
             : $"{name}: not a KprobeTrace trace; kprobe-report reads traces of kprobe-record and its own databases");
     }

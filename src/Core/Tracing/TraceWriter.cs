@@ -75,7 +75,7 @@ public sealed class TraceWriter : IDisposable
             throw new KprobeTraceException(
                 Directory.Exists(path)
                     ? $"{path}: is a directory; name the trace's file with -o"
-                    : $"{path}: cannot create the trace: {e.Message}; choose another place with -o",
+                    : $"{path}: cannot create the trace: {FileErrors.Reason(e)}; choose another place with -o",
                 e);
         }
         catch

@@ -28,7 +28,7 @@ public sealed class TraceWriterTests : IDisposable
     {
         string path = Path.Combine(_folder, "no", "t.mpk");
         KprobeTraceException e = Assert.Throws<KprobeTraceException>(() => TraceWriter.Create(path, SyntheticTrace.Header));
-        Assert.StartsWith($"{path}: cannot create the trace: ", e.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{path}: cannot create the trace: its folder does not exist; ", e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', e.Message);
     }
 
