@@ -27,8 +27,6 @@ internal sealed class CommandLineTarget : IFuzzTarget
     private readonly string _folder = WorkFolder.Create();
     private readonly byte[] _junk = new FuzzRandom(9).Bytes(5000);
 
-    public CommandLineTarget() => Directory.SetCurrentDirectory(_folder);
-
     public string Name => "commandline";
 
     public string Summary => "arguments of both tools in a folder with a trace, an image and rubbish";
@@ -58,6 +56,9 @@ internal sealed class CommandLineTarget : IFuzzTarget
     public void Run(byte[] input)
     {
         string[] words = Encoding.UTF8.GetString(input).Split('\x1F');
+
+        // Here and not at the beginning: whoever only makes inputs stays where it is.
+        Directory.SetCurrentDirectory(_folder);
         Furnish();
         if (words[0] == "report")
         {

@@ -25,7 +25,6 @@ internal sealed class SqlTarget : IFuzzTarget
         TraceHistory.Open(trace).Dispose();
         _history = TraceHistory.OpenDatabase(_database);
         _hash = XxHash3.HashToUInt64(File.ReadAllBytes(_database));
-        Directory.SetCurrentDirectory(_folder);
     }
 
     public string Name => "sql";
@@ -36,6 +35,8 @@ internal sealed class SqlTarget : IFuzzTarget
 
     public void Run(byte[] input)
     {
+        // Here and not at the beginning: whoever only makes inputs stays where it is.
+        Directory.SetCurrentDirectory(_folder);
         string sql = Encoding.UTF8.GetString(input);
         using CancellationTokenSource patience = new(_patience);
         CountingSink sink = new(patience);
