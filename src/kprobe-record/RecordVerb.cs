@@ -49,6 +49,10 @@ internal static class RecordVerb
         if (!settings.Quiet)
         {
             SkippedProbes.Say(recorder, settings.Verbose);
+            if (settings.UserProbes && !recorder.HasProbes)
+            {
+                RecordTool.Say("warning: the definitions leave no probe; only the guest's console is recorded");
+            }
         }
 
         if (!settings.Quiet && recorder.Definitions.Count > 0 && (!settings.UserProbes || settings.Verbose))

@@ -96,6 +96,16 @@ public sealed class ProbeFileTests : IDisposable
             trace.Notes.Zip([34, 18, 16, 17], (n, length) => n.Text[..length]));
     }
 
+    [Theory]
+    [InlineData("-p", "")]
+    [InlineData("-p", "p:a vfs_write", "-p", "-:a")]
+    public void Definitions_that_leave_no_probe_are_warned_of(params string[] definitions)
+    {
+        using ToolRun run = ToolRun.Record(_folder.Name, [.. definitions, "--console", "none"]);
+
+        Assert.Equal("kprobe-record: warning: the definitions leave no probe; only the guest's console is recorded", run.Good().ErrorLines[0]);
+    }
+
     [Fact]
     public void Nothing_more_is_promised_where_each_refusal_was_told()
     {

@@ -31,6 +31,15 @@ public sealed class BadInputTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Check_of_a_history_asks_for_the_trace()
+    {
+        string trace = _folder.Small();
+        _ = Tool.Good(trace);
+
+        Assert.Contains(".db: it is a SQLite database; give the trace itself", Tool.Bad(1, "check", trace + ".db"), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("\u007fELF\u0002\u0001\u0001\0\0\0\0\0\0\0\0\0\u0002\0\u003e\0", "an x86-64 ELF file; kprobe-record runs it and writes the trace")]
     [InlineData("\u001f\u008b\b\0", "a gzip-compressed file; unpack it")]

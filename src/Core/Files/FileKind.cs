@@ -21,6 +21,7 @@ public sealed record FileKind(FileFamily Family, string Name, string Remedy)
             : "--symbols takes a System.map or an x86-64 ELF file with symbols",
         FileRole.Probes => "--probe-file takes text with one definition a line",
         _ when Family == FileFamily.Kernel => "kprobe-record runs it and writes the trace that kprobe-report reads",
+        _ when Family == FileFamily.Database => "give the trace itself; of a history, its summary says what was damaged",
         _ => "kprobe-report reads traces of kprobe-record and its own databases",
     };
 }

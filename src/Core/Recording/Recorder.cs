@@ -44,6 +44,9 @@ public sealed partial class Recorder : IDisposable
     /// <summary>The definitions in force, whether the user's or the default ones.</summary>
     public IReadOnlyList<string> Definitions { get; private set; } = [];
 
+    /// <summary>False where all definitions are empty or taken back.</summary>
+    public bool HasProbes => _recorders.Count > 0;
+
     /// <summary>The places of probes that wait for their module, as they were written.</summary>
     public IEnumerable<string> Pending => _recorders.Where(r => State(r) == "pending").Select(r => r.Definition.Place.ToString());
 
