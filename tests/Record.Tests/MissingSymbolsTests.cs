@@ -76,7 +76,7 @@ public sealed class MissingSymbolsTests : IDisposable
 
     private string[] Image(string name)
     {
-        byte[] code = [0xB8, 7, 0, 0, 0, 0xE7, 0xF4, 0xF4];
+        byte[] code = [0xB8, 0, 0, 0, 0, 0xE7, 0xF4, 0xF4];
         ElfBuilder elf = new() { Entry = LoadAddress };
         byte[] banner = "Linux version 6.1.0 (a@b)\0"u8.ToArray();
         byte[] bytes = name switch
