@@ -20,11 +20,6 @@ public sealed partial class Recorder
             throw new KprobeTraceException($"{_options.ProbeFiles[0]}: it holds no probe definition");
         }
 
-        if (lines.Count > 0 && lines.TrueForAll(line => string.IsNullOrWhiteSpace(line.Definition)))
-        {
-            throw new KprobeTraceException("every definition of -p is empty; leave -p out for the default probes");
-        }
-
         bool userProbes = lines.Count > 0;
         if (!userProbes)
         {
