@@ -93,12 +93,10 @@ public sealed class ProbeFileTests : IDisposable
             trace.Notes.Zip([34, 18, 16, 17], (n, length) => n.Text[..length]));
     }
 
-    [Theory]
-    [InlineData("-p", "")]
-    [InlineData("-p", "p:a vfs_write", "-p", "-:a")]
-    public void Definitions_that_leave_no_probe_are_warned_of(params string[] definitions)
+    [Fact]
+    public void Definitions_that_leave_no_probe_are_warned_of()
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, [.. definitions, "--console", "none"]);
+        using ToolRun run = ToolRun.Record(_folder.Name, "-p", "p:a vfs_write", "-p", "-:a", "--console", "none");
 
         Assert.Equal("kprobe-record: warning: the definitions leave no probe; only the guest's console is recorded", run.Good().ErrorLines[0]);
     }
