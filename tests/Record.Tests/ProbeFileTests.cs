@@ -93,10 +93,12 @@ public sealed class ProbeFileTests : IDisposable
             trace.Notes.Zip([34, 18, 16, 17], (n, length) => n.Text[..length]));
     }
 
-    [Fact]
-    public void Definitions_that_leave_no_probe_are_warned_of()
+    [Theory]
+    [InlineData("p:a vfs_write", "-:a")]
+    [InlineData("", " ")]
+    public void Definitions_that_leave_no_probe_are_warned_of(string first, string second)
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, "-p", "p:a vfs_write", "-p", "-:a", "--console", "none");
+        using ToolRun run = ToolRun.Record(_folder.Name, "-p", first, "-p", second, "--console", "none");
 
         Assert.Equal("kprobe-record: warning: the definitions leave no probe; only the guest's console is recorded", run.Good().ErrorLines[0]);
     }
