@@ -22,6 +22,9 @@ public sealed class UserCopyFaultTests(UserCopyFaultTests.Boots boots) : IClassF
     private const int PageFault = 14;
     private const int GeneralProtection = 13;
 
+    /// <summary>The selector of the first segment in the local descriptor table, for user mode.</summary>
+    private const uint LocalSegment = 7;
+
     [StockGuestFact]
     public void Copy_to_memory_not_there_yet_faults_once_and_then_completes()
     {
@@ -58,12 +61,23 @@ public sealed class UserCopyFaultTests(UserCopyFaultTests.Boots boots) : IClassF
     }
 
     [StockGuestFact]
-    public void Reads_of_absent_model_specific_registers_fault_and_are_fixed_up()
+    public void Load_of_a_segment_that_is_gone_faults_with_its_selector_and_loads_null_instead()
     {
         TraceEvent[] faults = [.. boots.Trace.Events.Where(e => e.Kind == TraceEventKind.Fault && e.Vector == GeneralProtection)];
 
         Assert.NotEmpty(faults);
-        Assert.All(faults, f => Assert.Equal((0u, "rdmsr"), (f.ErrorCode, boots.InstructionAt(f.Address))));
+        Assert.All(faults, f => Assert.Equal((LocalSegment & ~3u, "mov"), (f.ErrorCode, boots.InstructionAt(f.Address))));
+        IEnumerable<TraceEventKind> here = boots.Trace.Events.SkipWhile(e => e.Seq < faults[0].Seq).Where(e => e.Address == faults[0].Address).Select(e => e.Kind);
+        Assert.Equal([TraceEventKind.Fault, TraceEventKind.Pre, TraceEventKind.Post], here.Take(3));
+    }
+
+    [StockGuestFact]
+    public void Every_model_specific_register_that_the_kernel_reads_is_there()
+    {
+        TraceEvent[] reads = [.. boots.Trace.Events.Where(e => boots.InstructionAt(e.Address) == "rdmsr")];
+
+        Assert.NotEmpty(reads);
+        Assert.All(reads, e => Assert.NotEqual(TraceEventKind.Fault, e.Kind));
     }
 
     [StockGuestFact]
@@ -106,9 +120,11 @@ public sealed class UserCopyFaultTests(UserCopyFaultTests.Boots boots) : IClassF
     }
 
     /// <summary>Hands the kernel an untouched page to write to, an untouched page to read a path from, and an address where
-    /// nothing is; says so when the last gave -EFAULT; powers off.</summary>
+    /// nothing is; says so when the last gave -EFAULT; takes away a segment that DS holds; powers off.</summary>
     private static void Program(Assembler code)
     {
+        Label segment = code.CreateLabel();
+        Label noSegment = code.CreateLabel();
         Label message = code.CreateLabel();
         Label end = code.CreateLabel();
         code.mov(edi, (uint)WrittenByUname);
@@ -125,9 +141,26 @@ public sealed class UserCopyFaultTests(UserCopyFaultTests.Boots boots) : IClassF
         code.mov(edx, 7);
         code.SystemCall(1); // write
         code.Label(ref end);
+        ModifyLdt(code, segment);
+        code.mov(eax, LocalSegment);
+        code.mov(ds, eax);
+        ModifyLdt(code, noSegment);
         code.PowerOff();
+        code.Label(ref segment);
+        code.dd(0u, 0u, 0xf_ffffu, 0x51u); // entry 0, base, limit in pages, 32-bit data
+        code.Label(ref noSegment);
+        code.dd(0u, 0u, 0u, 0x28u);
         code.Label(ref message);
         code.db("EFAULT\n"u8.ToArray());
+    }
+
+    /// <summary>modify_ldt(2): writes one descriptor.</summary>
+    private static void ModifyLdt(Assembler code, Label descriptor)
+    {
+        code.mov(edi, 0x11);
+        code.lea(rsi, __[descriptor]);
+        code.mov(edx, 16);
+        code.SystemCall(154);
     }
 
     /// <summary>The program's boot with the probes, and with one that is never hit.</summary>
