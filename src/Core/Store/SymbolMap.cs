@@ -13,7 +13,9 @@ internal sealed class SymbolMap
 
     private readonly List<(TraceSymbol Symbol, int Order)> _symbols = [];
     private int _added;
-    private bool _sorted = true;
+
+    /// <summary>How many of the symbols, from the first, are in their order and replaced by none.</summary>
+    private int _sorted;
     private bool _hasReplaced;
 
     internal int Count => _symbols.Count;
@@ -26,11 +28,7 @@ internal sealed class SymbolMap
     {
         get
         {
-            if (!_sorted)
-            {
-                Sort();
-            }
-
+            Sort();
             return _hasReplaced;
         }
     }
@@ -39,7 +37,6 @@ internal sealed class SymbolMap
     {
         if (_symbols.Count < MaxSymbols)
         {
-            _sorted = false;
             _symbols.Add((symbol, _added++));
             Version += symbol.Module.Length > 0 ? 1 : 0;
         }
@@ -48,11 +45,7 @@ internal sealed class SymbolMap
     /// <summary>The symbol that <paramref name="address"/> falls in.</summary>
     internal bool TryFind(ulong address, out TraceSymbol symbol)
     {
-        if (!_sorted)
-        {
-            Sort();
-        }
-
+        Sort();
         int low = 0;
         int high = _symbols.Count - 1;
         while (low <= high)
@@ -92,11 +85,14 @@ internal sealed class SymbolMap
     /// <summary>Brings the symbols into the order of their addresses and takes out those that later ones have replaced.</summary>
     private void Sort()
     {
-        _symbols.Sort(static (a, b) => a.Symbol.Address != b.Symbol.Address
-            ? a.Symbol.Address.CompareTo(b.Symbol.Address)
-            : string.CompareOrdinal(b.Symbol.Name, a.Symbol.Name) is int order and not 0 ? order : a.Order.CompareTo(b.Order));
-        int kept = 0;
-        for (int i = 0; i < _symbols.Count; i++)
+        if (_sorted == _symbols.Count)
+        {
+            return;
+        }
+
+        int kept = Merge();
+        int before = _symbols.Count;
+        for (int i = kept; i < _symbols.Count; i++)
         {
             (TraceSymbol Symbol, int Order) next = _symbols[i];
             bool replaced = false;
@@ -113,8 +109,33 @@ internal sealed class SymbolMap
             }
         }
 
-        _hasReplaced |= kept < _symbols.Count;
-        _symbols.RemoveRange(kept, _symbols.Count - kept);
-        _sorted = true;
+        _hasReplaced |= kept < before;
+        _symbols.RemoveRange(kept, before - kept);
+        _sorted = kept;
     }
+
+    /// <summary>Moves what has come since to its places; those that were sorted are not sorted again. Returns the first place that changed.</summary>
+    private int Merge()
+    {
+        List<(TraceSymbol Symbol, int Order)> come = _symbols.GetRange(_sorted, _symbols.Count - _sorted);
+        come.Sort(Compare);
+        int place = _symbols.Count;
+        int old = _sorted - 1;
+        for (int i = come.Count - 1; i >= 0; i--)
+        {
+            while (old >= 0 && Compare(_symbols[old], come[i]) > 0)
+            {
+                _symbols[--place] = _symbols[old--];
+            }
+
+            _symbols[--place] = come[i];
+        }
+
+        return place;
+    }
+
+    private static int Compare((TraceSymbol Symbol, int Order) a, (TraceSymbol Symbol, int Order) b) =>
+        a.Symbol.Address != b.Symbol.Address
+            ? a.Symbol.Address.CompareTo(b.Symbol.Address)
+            : string.CompareOrdinal(b.Symbol.Name, a.Symbol.Name) is int order and not 0 ? order : a.Order.CompareTo(b.Order);
 }

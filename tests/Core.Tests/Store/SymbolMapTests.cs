@@ -1,0 +1,85 @@
+using KprobeTrace.Store;
+using KprobeTrace.Tracing;
+using Xunit;
+
+namespace KprobeTrace.Tests.Store;
+
+public sealed class SymbolMapTests
+{
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 1)]
+    [InlineData(3, 7)]
+    [InlineData(4, 1000)]
+    public void Symbols_that_come_in_any_order_and_pieces_are_found_like_a_list_of_all(int seed, int piece)
+    {
+        Random random = new(seed);
+        SymbolMap map = new();
+        List<TraceSymbol> all = [];
+        for (int i = 0; i < 1000; i++)
+        {
+            TraceSymbol symbol = new((ulong)random.Next(400) * 16, (ulong)random.Next(3) * 16, $"f{random.Next(50)}", "", 'T');
+            map.Add(symbol);
+            all.Add(symbol);
+            if (i % piece == piece - 1)
+            {
+                ulong address = (ulong)random.Next(6400);
+                Assert.Equal(Expected(all, address), map.TryFind(address, out TraceSymbol there) ? there : null);
+            }
+        }
+
+        Assert.All(Enumerable.Range(0, 6500).Select(a => (ulong)a), address =>
+        {
+            bool found = map.TryFind(address, out TraceSymbol symbol);
+            Assert.Equal(Expected(all, address), found ? symbol : null);
+        });
+        Assert.Equal(1000, map.Count);
+        Assert.False(map.HasReplaced);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(50)]
+    public void Modules_symbols_take_the_places_of_those_that_lay_there(int piece)
+    {
+        SymbolMap map = new();
+        for (uint i = 0; i < 100; i++)
+        {
+            map.Add(new(0x1000 + (i * 16), 16, $"old{i}", "a", 'T'));
+            if (i % piece == piece - 1)
+            {
+                Assert.False(map.HasReplaced);
+            }
+        }
+
+        for (uint i = 99; i >= 20; i--)
+        {
+            map.Add(new(0x1000 + (i * 16), 16, $"new{i}", "b", 'T'));
+            if (i % piece == 0)
+            {
+                Assert.True(map.HasReplaced);
+            }
+        }
+
+        Assert.All(Enumerable.Range(0, 100), i =>
+        {
+            Assert.True(map.TryFind(0x1008 + ((ulong)i * 16), out TraceSymbol symbol));
+            Assert.Equal(i < 20 ? $"old{i}" : $"new{i}", symbol.Name);
+        });
+        Assert.Equal(100, map.Count);
+    }
+
+    /// <summary>The first of the alphabet among those that begin last before an address, if it reaches so far.</summary>
+    private static TraceSymbol? Expected(List<TraceSymbol> all, ulong address)
+    {
+        TraceSymbol[] before = [.. all.Where(s => s.Address <= address)];
+        if (before.Length == 0)
+        {
+            return null;
+        }
+
+        string name = before.Where(s => s.Address == before.Max(b => b.Address)).Select(s => s.Name).Min(StringComparer.Ordinal)!;
+        TraceSymbol last = before.Last(s => s.Address == before.Max(b => b.Address) && s.Name == name);
+        return address - last.Address < (last.Size == 0 ? 1UL << 20 : last.Size) || address == last.Address ? last : null;
+    }
+}
