@@ -8,8 +8,6 @@ namespace KprobeTrace.Files;
 /// </remarks>
 internal static class ElfKinds
 {
-    private const string OnlyX86 = "only x86-64 is run: give a kernel built for x86-64";
-    private const string GiveKernel = "give a Linux kernel, or an ELF kernel entered in 64-bit mode";
 
     private const int X86 = 3;
     private const int IntelMcu = 6;
@@ -35,7 +33,7 @@ internal static class ElfKinds
 
         if (header.Machine != X86_64 || header.IsBigEndian)
         {
-            return new(FileFamily.Foreign, $"{Noun(header.Type)} for {MachineNames.OfElf(header.Machine)}", OnlyX86);
+            return new(FileFamily.Foreign, $"{Noun(header.Type)} for {MachineNames.OfElf(header.Machine)}", Remedies.OnlyX86);
         }
 
         if (!header.Is64)
@@ -48,7 +46,7 @@ internal static class ElfKinds
             Relocatable => OfRelocatable(file),
             CoreDump => new(FileFamily.Foreign, "a core dump", "give the kernel it was taken of"),
             Executable or Shared => OfLinked(file, header),
-            _ => new(FileFamily.Foreign, $"an ELF file of unknown type {header.Type}", GiveKernel),
+            _ => new(FileFamily.Foreign, $"an ELF file of unknown type {header.Type}", Remedies.GiveKernel),
         };
     }
 
@@ -71,12 +69,12 @@ internal static class ElfKinds
         ElfTraits traits = ElfTraits.Read(file, header);
         if (traits.IsFreeBsdKernel)
         {
-            return new(FileFamily.Executable, "a FreeBSD kernel, which its own loader prepares", GiveKernel);
+            return new(FileFamily.Executable, "a FreeBSD kernel, which its own loader prepares", Remedies.GiveKernel);
         }
 
         if (traits.IsSharedObject)
         {
-            return new(FileFamily.Foreign, "a shared object", GiveKernel);
+            return new(FileFamily.Foreign, "a shared object", Remedies.GiveKernel);
         }
 
         if (traits.IsProgram)
@@ -92,7 +90,7 @@ internal static class ElfKinds
             return new(
                 FileFamily.Executable,
                 "a Multiboot kernel, which a boot loader enters in 32-bit mode",
-                "that protocol is not spoken here: " + GiveKernel);
+                "that protocol is not spoken here: " + Remedies.GiveKernel);
         }
 
         return header.Type == Shared

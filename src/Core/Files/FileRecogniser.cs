@@ -117,7 +117,7 @@ public static class FileRecogniser
         }
 
         return any && sound
-            ? new(FileFamily.Disk, "a disk image (MBR)", "no firmware and no disk is emulated: take the kernel out of it")
+            ? new(FileFamily.Disk, "a disk image (MBR)", Remedies.TakeOutOfDisk)
             : new(FileFamily.Foreign, "a boot sector or floppy image", "to run its code as a BIOS would enter it, add --mode 16 --load 0x7c00");
     }
 }

@@ -3,8 +3,6 @@ namespace KprobeTrace.Files;
 /// <summary>The kinds of files that bytes at a fixed place tell, the more telling ones first.</summary>
 internal static class FileSignatures
 {
-    private const string OnlyX86 = "only x86-64 is run: give a kernel built for x86-64";
-    private const string DiskRemedy = "no firmware and no disk is emulated: take the kernel out of it";
 
     internal static readonly FileSignature[] All =
     [
@@ -42,15 +40,15 @@ internal static class FileSignatures
         Packed(0, "ANDROID!", "an Android boot image", "unpack it (unpack_bootimg) and give the kernel in it"),
 
         // Kernels and programs of other kinds.
-        Foreign(56, "ARM\u0064", "a Linux kernel for 64-bit ARM (arm64)", OnlyX86),
-        Foreign(56, "RSC\u0005", "a Linux kernel for RISC-V", OnlyX86),
-        Foreign(48, "RISCV\0\0\0", "a Linux kernel for RISC-V", OnlyX86),
-        Foreign(56, "\u00cd#\u0082\u0081", "a Linux kernel for LoongArch", OnlyX86),
-        Foreign(36, "\u0018(o\u0001", "a Linux kernel for 32-bit ARM (zImage)", OnlyX86),
+        Foreign(56, "ARM\u0064", "a Linux kernel for 64-bit ARM (arm64)", Remedies.OnlyX86),
+        Foreign(56, "RSC\u0005", "a Linux kernel for RISC-V", Remedies.OnlyX86),
+        Foreign(48, "RISCV\0\0\0", "a Linux kernel for RISC-V", Remedies.OnlyX86),
+        Foreign(56, "\u00cd#\u0082\u0081", "a Linux kernel for LoongArch", Remedies.OnlyX86),
+        Foreign(36, "\u0018(o\u0001", "a Linux kernel for 32-bit ARM (zImage)", Remedies.OnlyX86),
         Foreign(0, "'\u0005\u0019V", "a U-Boot image", "give the x86-64 kernel that it was made of"),
         Foreign(0, "\u00d0\u000d\u00fe\u00ed", "a device tree or a FIT image", "give an x86-64 kernel"),
-        Foreign(0, "\u00cf\u00fa\u00ed\u00fe", "a Mach-O file", "give a Linux kernel, or an ELF kernel entered in 64-bit mode"),
-        Foreign(0, "\u00ce\u00fa\u00ed\u00fe", "a 32-bit Mach-O file", "give a Linux kernel, or an ELF kernel entered in 64-bit mode"),
+        Foreign(0, "\u00cf\u00fa\u00ed\u00fe", "a Mach-O file", Remedies.GiveKernel),
+        Foreign(0, "\u00ce\u00fa\u00ed\u00fe", "a 32-bit Mach-O file", Remedies.GiveKernel),
         Foreign(0, "\u00ca\u00fe\u00ba\u00be", "a universal Mach-O file or Java class", "give a Linux kernel"),
         Foreign(0, "\0asm", "a WebAssembly module", "give a Linux kernel"),
         Foreign(0, "U\u00aa", "an option ROM or a boot sector without code", "no firmware is emulated: give a kernel"),
@@ -59,16 +57,16 @@ internal static class FileSignatures
         Foreign(0, "KDUMP   ", "a compressed kernel dump", "give the kernel it was taken of"),
 
         // Disks, and what stands on them.
-        Disk(0x8001, "CD001", "an ISO 9660 image of a CD or DVD", "no firmware and no disk is emulated: take the kernel out of it (mount it, or: 7z x FILE)"),
-        Disk(0, "QFI\u00fb", "a qcow2 disk image", DiskRemedy),
-        Disk(0, "KDMV", "a VMDK disk image", DiskRemedy),
-        Disk(0, "# Disk DescriptorFile", "the description of a VMDK disk image", DiskRemedy),
-        Disk(64, "\u007f\u0010\u00da\u00be", "a VDI disk image", DiskRemedy),
-        Disk(0, "vhdxfile", "a VHDX disk image", DiskRemedy),
-        Disk(0, "conectix", "a VHD disk image", DiskRemedy),
-        Disk(512, "EFI PART", "a disk image (GPT)", DiskRemedy),
-        Disk(4096, "EFI PART", "a disk image (GPT)", DiskRemedy),
-        Disk(0, "LUKS\u00ba\u00be", "an encrypted disk (LUKS)", DiskRemedy),
+        Disk(0x8001, "CD001", "an ISO 9660 image of a CD or DVD", Remedies.TakeOutOfDisk + " (mount it, or: 7z x FILE)"),
+        Disk(0, "QFI\u00fb", "a qcow2 disk image", Remedies.TakeOutOfDisk),
+        Disk(0, "KDMV", "a VMDK disk image", Remedies.TakeOutOfDisk),
+        Disk(0, "# Disk DescriptorFile", "the description of a VMDK disk image", Remedies.TakeOutOfDisk),
+        Disk(64, "\u007f\u0010\u00da\u00be", "a VDI disk image", Remedies.TakeOutOfDisk),
+        Disk(0, "vhdxfile", "a VHDX disk image", Remedies.TakeOutOfDisk),
+        Disk(0, "conectix", "a VHD disk image", Remedies.TakeOutOfDisk),
+        Disk(512, "EFI PART", "a disk image (GPT)", Remedies.TakeOutOfDisk),
+        Disk(4096, "EFI PART", "a disk image (GPT)", Remedies.TakeOutOfDisk),
+        Disk(0, "LUKS\u00ba\u00be", "an encrypted disk (LUKS)", Remedies.TakeOutOfDisk),
         FileSystem(0, "hsqs", "squashfs", "take the kernel out of it (unsquashfs FILE)"),
         FileSystem(1024, "\u00e2\u00e1\u00f5\u00e0", "EROFS"),
         FileSystem(0, "E=\u00cd(", "cramfs"),
@@ -97,6 +95,6 @@ internal static class FileSignatures
     private static FileSignature Disk(int offset, string magic, string name, string remedy) =>
         new(offset, magic, new(FileFamily.Disk, name, remedy));
 
-    private static FileSignature FileSystem(int offset, string magic, string name, string remedy = DiskRemedy) =>
+    private static FileSignature FileSystem(int offset, string magic, string name, string remedy = Remedies.TakeOutOfDisk) =>
         new(offset, magic, new(FileFamily.FileSystem, $"an image of a file system ({name})", remedy));
 }

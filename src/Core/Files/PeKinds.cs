@@ -23,7 +23,7 @@ internal static class PeKinds
 
         if (!TryFindHeader(file, out ReadOnlySpan<byte> header))
         {
-            return new(FileFamily.Foreign, "a DOS program", "give a Linux kernel, or an ELF kernel entered in 64-bit mode");
+            return new(FileFamily.Foreign, "a DOS program", Remedies.GiveKernel);
         }
 
         int machine = BinaryPrimitives.ReadUInt16LittleEndian(header[4..]);
@@ -32,7 +32,7 @@ internal static class PeKinds
         if (file[4..].StartsWith("zimg"u8))
         {
             return new(
-                FileFamily.Foreign, $"an EFI zboot image of a Linux kernel for {processor}", "only x86-64 is run: give a kernel built for x86-64");
+                FileFamily.Foreign, $"an EFI zboot image of a Linux kernel for {processor}", Remedies.OnlyX86);
         }
 
         if (HasSection(header, ".linux"u8))
@@ -44,11 +44,11 @@ internal static class PeKinds
         }
 
         return subsystem is >= SubsystemEfiApplication and <= SubsystemEfiRom
-            ? new(FileFamily.Foreign, $"an EFI program for {processor}", "no firmware is emulated: give a Linux kernel (bzImage), or an ELF kernel entered in 64-bit mode")
+            ? new(FileFamily.Foreign, $"an EFI program for {processor}", "no firmware is emulated: " + Remedies.GiveBzImage)
             : new(
                 FileFamily.Foreign,
                 $"a Windows {(subsystem == SubsystemNative ? "kernel or driver" : "program")} (PE) for {processor}",
-                "give a Linux kernel (bzImage), or an ELF kernel entered in 64-bit mode");
+                Remedies.GiveBzImage);
     }
 
     private static bool TryFindHeader(ReadOnlySpan<byte> file, out ReadOnlySpan<byte> header)

@@ -49,7 +49,9 @@ public sealed class ReturnTrampolines
         _graph = symbols.AddressOf("return_to_handler") ?? 0;
         if (types is not null)
         {
-            _instances = FindRethooks(types) ?? FindTaskInstances(types) ?? FindInstanceTable(types, symbols);
+            _instances = FindTaskList(types, "rethooks", "rethook_node", "frame")
+                ?? FindTaskList(types, "kretprobe_instances", "kretprobe_instance", "fp")
+                ?? FindInstanceTable(types, symbols);
             _graphStack = FindGraphStack(types);
         }
     }
@@ -84,20 +86,13 @@ public sealed class ReturnTrampolines
         return address;
     }
 
-    private static Instances? FindRethooks(Btf types) =>
-        types.OffsetOf("task_struct", "rethooks") is uint head
-        && types.OffsetOf("rethook_node", "llist") is uint node
-        && types.OffsetOf("rethook_node", "ret_addr") is uint address
-        && types.OffsetOf("rethook_node", "frame") is uint slot
-            ? new Instances(head, 0, node, address, slot, null)
-            : null;
-
-    private static Instances? FindTaskInstances(Btf types) =>
-        types.OffsetOf("task_struct", "kretprobe_instances") is uint head
-        && types.OffsetOf("kretprobe_instance", "llist") is uint node
-        && types.OffsetOf("kretprobe_instance", "ret_addr") is uint address
-        && types.OffsetOf("kretprobe_instance", "fp") is uint slot
-            ? new Instances(head, 0, node, address, slot, null)
+    /// <summary>The list that a task has of its instances, by the names its kernel gives to head, instance and slot.</summary>
+    private static Instances? FindTaskList(Btf types, string head, string instance, string slot) =>
+        types.OffsetOf("task_struct", head) is uint headAt
+        && types.OffsetOf(instance, "llist") is uint node
+        && types.OffsetOf(instance, "ret_addr") is uint address
+        && types.OffsetOf(instance, slot) is uint slotAt
+            ? new Instances(headAt, 0, node, address, slotAt, null)
             : null;
 
     private static Instances? FindInstanceTable(Btf types, SymbolTable symbols) =>
