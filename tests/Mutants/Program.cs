@@ -1,0 +1,33 @@
+using System.CommandLine;
+using KprobeTrace.Tests.Mutants;
+
+Option<string> seed = new("--seed") { Description = "any text; the same text plants the same faults in the same sources", DefaultValueFactory = _ => "0" };
+Option<int> count = new("--count") { Description = "how many faults", DefaultValueFactory = _ => 25 };
+Option<string[]> folders = new("--folder") { Description = "only in this folder of src/Core, or of src (repeatable)" };
+Option<bool> list = new("--list") { Description = "print what would be planted, build nothing" };
+Option<int> budget = new("--budget") { Description = "seconds for all of it: nothing is found out beforehand, each fault gets its share of what the build leaves" };
+Option<int> jobs = new("--jobs") { Description = "how many test processes run at a time", DefaultValueFactory = _ => Environment.ProcessorCount };
+Option<string?> rerun = new("--rerun") { Description = "instead of a sample, the faults that an earlier output lists as survivors" };
+Option<string?> argued = new("--argued") { Description = "faults that change nothing, with the reason: file, before, after, reason between tabs" };
+Option<bool> verbose = new("--verbose", "-v") { Description = "also print what noticed each fault, and how long each class of tests takes" };
+Option<string> root = new("--root") { Description = "the repository", DefaultValueFactory = _ => Directory.GetCurrentDirectory() };
+RootCommand command = new("Plants plausible faults in src, runs the tests that can see each, and prints those that no test noticed.")
+{
+    seed, count, folders, list, budget, jobs, rerun, argued, verbose, root,
+};
+command.SetAction(result =>
+{
+    string repository = Path.GetFullPath(result.GetValue(root)!);
+    return new Measure(new Settings(
+        repository,
+        result.GetValue(seed)!,
+        result.GetValue(count),
+        result.GetValue(folders) ?? [],
+        result.GetValue(list),
+        TimeSpan.FromSeconds(result.GetValue(budget)),
+        Math.Max(1, result.GetValue(jobs)),
+        result.GetValue(rerun),
+        result.GetValue(argued) ?? Path.Combine(repository, "tests/Mutants/equivalents.tsv"),
+        result.GetValue(verbose))).Run();
+});
+return command.Parse(args).Invoke();
