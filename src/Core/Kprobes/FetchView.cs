@@ -23,9 +23,9 @@ public sealed class FetchView : IFetchView, IFetchOverlay
     /// <summary>How many probes depend on the text of a page, by its link or linear address.</summary>
     private readonly Dictionary<ulong, int> _watched = [];
 
-    /// <summary>Where a watched page outside the image lies, and the other way round.</summary>
+    /// <summary>Where a watched page lies, and all watched pages that lie there: a physical page may have several addresses.</summary>
     private readonly Dictionary<ulong, ulong> _physicalOf = [];
-    private readonly Dictionary<ulong, ulong> _linearOf = [];
+    private readonly Dictionary<ulong, ulong[]> _pagesAt = [];
     private readonly HashSet<ulong> _changedPages = [];
     private bool _changedUnmapped;
 
@@ -93,7 +93,7 @@ public sealed class FetchView : IFetchView, IFetchOverlay
             Count(_watched, page, watched ? 1 : -1);
             if (before != _watched.ContainsKey(page))
             {
-                SetWatch(page, watched);
+                SetWatch(page, Math.Max(page, start), watched);
             }
         }
     }
@@ -159,38 +159,45 @@ public sealed class FetchView : IFetchView, IFetchOverlay
         }
     }
 
-    private void SetWatch(ulong page, bool watched)
+    /// <param name="page">The page, by its link or linear address.</param>
+    /// <param name="text">An address of the text in it: a segment of the image may begin in the middle of a page.</param>
+    /// <param name="watched">Whether the watch begins.</param>
+    private void SetWatch(ulong page, ulong text, bool watched)
     {
-        if (TryImagePhysical(page, out ulong physical))
+        if (watched)
         {
-            _processor.WatchCode(physical, watched);
+            if (TryImagePhysical(text, out ulong found) || _translate(text, out found))
+            {
+                found &= PageMask;
+                _physicalOf[page] = found;
+                _pagesAt[found] = [.. _pagesAt.GetValueOrDefault(found, []), page];
+                _processor.WatchCode(found, true);
+            }
         }
-        else if (watched ? _translate(page, out physical) : _physicalOf.Remove(page, out physical))
+        else if (_physicalOf.Remove(page, out ulong physical))
         {
             // What was mapped when the watch began: a module's page may have another place, or none, when it ends.
-            physical &= PageMask;
-            _processor.WatchCode(physical, watched);
-            if (watched)
+            ulong[] left = Array.FindAll(_pagesAt[physical], p => p != page);
+            if (left.Length > 0)
             {
-                _physicalOf[page] = physical;
-                _linearOf[physical] = page;
+                _pagesAt[physical] = left;
             }
             else
             {
-                _linearOf.Remove(physical);
+                _pagesAt.Remove(physical);
+                _processor.WatchCode(physical, false);
             }
         }
     }
 
     private void OnCodeWritten(ulong physical, int length)
     {
-        if (_image is not null && _image.TryPhysicalToLink(physical, out ulong address) && _watched.ContainsKey(address & PageMask))
+        if (_pagesAt.TryGetValue(physical & PageMask, out ulong[]? pages))
         {
-            TextWritten?.Invoke(address, length);
-        }
-        else if (_linearOf.TryGetValue(physical & PageMask, out ulong page))
-        {
-            TextWritten?.Invoke(page | (physical & ~PageMask), length);
+            foreach (ulong page in pages)
+            {
+                TextWritten?.Invoke(page | (physical & ~PageMask), length);
+            }
         }
     }
 }

@@ -75,17 +75,24 @@ public sealed partial class KprobeSubsystem
             return;
         }
 
-        // A write may begin in one function and end in the next.
-        FunctionWritten(address);
-        if (_lastWritten is not Symbol last || address + (ulong)length - 1 - last.Address >= last.Size)
+        // A write may go over several functions, small ones in its middle among them.
+        for (ulong done = 0; done < (ulong)length;)
         {
-            FunctionWritten(address + (ulong)length - 1);
+            ulong at = address + done;
+            Symbol? function = FunctionAt(at);
+            if (function is Symbol written)
+            {
+                FunctionWritten(written);
+            }
+
+            ulong left = function is Symbol holder && at - holder.Address < holder.Size ? holder.Size - (at - holder.Address) : 1;
+            done += Math.Min(left, (ulong)length - done);
         }
     }
 
-    private void FunctionWritten(ulong address)
+    private void FunctionWritten(Symbol function)
     {
-        if (FunctionAt(address) is not Symbol function || _unsettled.ContainsKey(function.Address))
+        if (_unsettled.ContainsKey(function.Address))
         {
             return;
         }

@@ -10,7 +10,9 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
 {
     private readonly Dictionary<ulong, int> _byPhysical = [];
     private readonly Dictionary<ulong, int> _byLinear = [];
-    private readonly List<Symbol> _functions = [];
+
+    /// <summary>The functions with their counters; those at one address share theirs.</summary>
+    private readonly List<(Symbol Function, int Counter)> _functions = [];
     private readonly ImageText _text;
     private readonly Processor _processor;
     private readonly long* _counters;
@@ -24,10 +26,15 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
         foreach (Symbol function in functions)
         {
             bool inImage = session.Image.TryLinkToPhysical(function.Address, out ulong physical);
-            if (inImage ? _byPhysical.TryAdd(physical, _functions.Count) : _byLinear.TryAdd(function.Address, _functions.Count))
+            Dictionary<ulong, int> counters = inImage ? _byPhysical : _byLinear;
+            ulong address = inImage ? physical : function.Address;
+            if (!counters.TryGetValue(address, out int counter))
             {
-                _functions.Add(function);
+                counter = _functions.Count;
+                counters.Add(address, counter);
             }
+
+            _functions.Add((function, counter));
         }
 
         _counters = (long*)NativeMemory.AllocZeroed((nuint)Math.Max(1, _functions.Count), sizeof(long));
@@ -40,12 +47,12 @@ public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
 
     /// <summary>The functions with their counts so far, by address.</summary>
     public IEnumerable<(Symbol Function, long Count)> Counts() =>
-        _functions.Select((function, i) => (function, CountOf(i))).OrderBy(f => f.function.Address);
+        _functions.Select(f => (f.Function, CountOf(f.Counter))).OrderBy(f => f.Function.Address);
 
     /// <inheritdoc/>
     public long* Find(ulong physical, ulong linear) =>
         _byPhysical.TryGetValue(physical, out int i) || _byLinear.TryGetValue(linear, out i)
-            ? IsFreed(_functions[i].Address) ? null : _counters + i
+            ? IsFreed(_functions[i].Function.Address) ? null : _counters + i
             : null;
 
     /// <summary>Frees the counters; the machine must not run any more.</summary>

@@ -321,6 +321,59 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
     }
 
     [Fact]
+    public void R07_write_over_three_functions_is_followed_in_the_middle_one()
+    {
+        ulong first = Guest.Define("low16", [.. Enumerable.Repeat((byte)0x90, 15), 0xC3]);
+        Guest.Define("middle16", 0xB0, 1, 0xC3);
+        Guest.Define("high16", 0xB0, 2, 0xC3);
+        Guest.Text.KernelText = (SyntheticGuest.TextBase, first + 48);
+        Kprobe[] probes = [Register(Logged("p", "low16", 15)), Register(Logged("q", "middle16")), Register(Logged("r", "high16"))];
+
+        Guest.Write(first + 15, [0x90, 0xB0, 9, .. Enumerable.Repeat((byte)0xC3, 14), 0xB0, 8]);
+        Kprobes.SettleText();
+
+        Assert.Equal(["90", "B009", "B008"], probes.Select(p => Convert.ToHexString(p.CopiedInstruction.Span)));
+    }
+
+    [Theory]
+    [InlineData(false, "first second")]
+    [InlineData(true, "second")]
+    public void R07_text_with_two_addresses_is_followed_at_each_as_long_as_it_is_probed_there(bool unregister, string followed)
+    {
+        Guest.MapModuleTwice();
+        Guest.Text.Add("alias_fn", SyntheticGuest.ModuleAlias, 4);
+        Guest.Text.KernelText = (SyntheticGuest.ModuleAlias, SyntheticGuest.ModuleAlias + 16);
+        Kprobe first = Register(Logged("first", "tmod:tmod_fn"));
+        Kprobe second = Register(Logged("second", "alias_fn"));
+        if (unregister)
+        {
+            Kprobes.UnregisterKprobe(first);
+        }
+
+        Guest.Write(SyntheticGuest.ModuleBase, 0x8D, 0x47, 0x09);
+        Kprobes.SettleText();
+
+        Assert.Equal(
+            followed.Split(' '),
+            new[] { ("first", first), ("second", second) }.Where(p => p.Item2.CopiedInstruction.Span.SequenceEqual<byte>([0x8D, 0x47, 0x09])).Select(p => p.Item1));
+    }
+
+    [Fact]
+    public void R07_text_that_begins_in_the_middle_of_a_page_is_followed()
+    {
+        const ulong middle = SyntheticGuest.LinkBase + 0x180_0000 + 0x800;
+        Guest.DefineAt("offpage", middle, 0xB0, 1, 0xC3);
+        Guest.Text.KernelText = (middle, middle + 16);
+        Guest.UseUnmappedImage(middle, middle - SyntheticGuest.LinkBase, 0x1000);
+        Kprobe probe = Register(Logged("p", "offpage"));
+
+        Guest.Write(middle, 0xB0, 9);
+        Kprobes.SettleText();
+
+        Assert.Equal([0xB0, 9], probe.CopiedInstruction.ToArray());
+    }
+
+    [Fact]
     public void R07_instruction_of_a_disabled_probe_is_followed_too()
     {
         Kprobe probe = Register(Logged("p", "leaf"));

@@ -19,6 +19,9 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     public const ulong StackTop = 0xffff_ffff_8140_4000;
     public const ulong ModuleBase = 0xffff_ffff_a000_0000;
     public const ulong ModuleInitBase = 0xffff_ffff_a001_0000;
+
+    /// <summary>Where <see cref="MapModuleTwice"/> maps the module's pages once more.</summary>
+    public const ulong ModuleAlias = ModuleBase + 0x20_0000;
     public const ulong UserBase = 0x40_0000;
     public const ushort KernelCode = 0x10;
     public const ushort KernelData = 0x18;
@@ -42,18 +45,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
         MapMemory();
         WriteTables();
         EnterLongMode();
-        Image = new LoadedImage(
-            [new LinkRange(LinkBase + 0x100_0000, 0x100_0000, 0x70_0000, ReadOnlyMemory<byte>.Empty, true)])
-        {
-            Kind = ImageKind.Elf,
-            BaseName = "synthetic",
-            Sha256 = "",
-            Segments = [],
-            Cpu = null!,
-            EntryPhysical = 0,
-            EntryLink = 0,
-            MemorySize = MemorySize,
-        };
+        Image = ImageOf(LinkBase + 0x100_0000, 0x100_0000, 0x70_0000);
         Context = new SyntheticContext(this);
         View = new FetchView(Processor, Image, (address, out physical) => Processor.TryPeek(address, KernelTables, out physical));
         Kprobes = Probe(View);
@@ -216,6 +208,21 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
         Processor.FlushTranslations();
     }
 
+    /// <summary>Maps the physical pages of the module at a second address.</summary>
+    public void MapModuleTwice()
+    {
+        Physical(0x3000 + (257 * 8), 0x180_0000 | 0x83);
+        Processor.FlushTranslations();
+    }
+
+    /// <summary>Begins anew with kprobes on another image, of which no page table is known yet.</summary>
+    public void UseUnmappedImage(ulong link, ulong physical, ulong length) =>
+        Kprobes = Probe(new FetchView(Processor, ImageOf(link, physical, length), static (ulong _, out ulong found) =>
+        {
+            found = 0;
+            return false;
+        }));
+
     /// <summary>Begins anew with kprobes that know no tables but those in CR3.</summary>
     public void ForgetKernelTables() => Kprobes = Probe(new FetchView(Processor, Image));
 
@@ -224,6 +231,19 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
         Processor.Dispose();
         Memory.Dispose();
     }
+
+    private static LoadedImage ImageOf(ulong link, ulong physical, ulong length) =>
+        new([new LinkRange(link, physical, length, ReadOnlyMemory<byte>.Empty, true)])
+        {
+            Kind = ImageKind.Elf,
+            BaseName = "synthetic",
+            Sha256 = "",
+            Segments = [],
+            Cpu = null!,
+            EntryPhysical = 0,
+            EntryLink = 0,
+            MemorySize = MemorySize,
+        };
 
     private KprobeSubsystem Probe(FetchView view)
     {
