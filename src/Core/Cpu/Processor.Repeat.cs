@@ -6,7 +6,8 @@ namespace KprobeTrace.Cpu;
 /// <remarks>
 /// Such an instruction has been told of and has not completed: its breakpoint does not count again when it goes on. It is known by
 /// its address and the registers it works with, among them the stack pointer, since the handler of the debug trap may itself run
-/// into the same instruction, and need not come back to this one.
+/// into the same instruction, and need not come back to this one. It goes on at once, after a pause of the host, or by an IRET; who
+/// comes to it in any other way, be it with equal registers, begins it anew.
 /// </remarks>
 public sealed unsafe partial class Processor
 {
@@ -16,8 +17,15 @@ public sealed unsafe partial class Processor
     private readonly StoppedRepeat[] _stoppedRepeats = new StoppedRepeat[MaxStoppedRepeats];
     private int _stoppedRepeatCount;
 
-    /// <summary>Where a repeated instruction goes on, and whether its completion is to be told.</summary>
-    private readonly record struct StoppedRepeat(ulong Rip, ulong Rsp, ulong Rcx, ulong Rsi, ulong Rdi, bool Notifies);
+    /// <summary>How many instructions had retired when the last IRET had, -1 before the first.</summary>
+    private long _returned = -1;
+
+    /// <summary>Where a repeated instruction goes on, how many had retired before it, and whether its completion is to be told.</summary>
+    private readonly record struct StoppedRepeat(ulong Rip, ulong Rsp, ulong Rcx, ulong Rsi, ulong Rdi, long Retired, bool Notifies);
+
+    /// <summary>Notes that an IRET has led to the next instruction.</summary>
+    /// <param name="retired">The instructions that have retired with it.</param>
+    internal void NoteReturn(long retired) => _returned = retired;
 
     /// <summary>Notes the instruction at RIP, which has stopped between elements.</summary>
     private void NoteStoppedRepeat(bool notifies)
@@ -29,7 +37,7 @@ public sealed unsafe partial class Processor
             _stoppedRepeatCount--;
         }
 
-        _stoppedRepeats[_stoppedRepeatCount++] = RepeatAtRip(notifies);
+        _stoppedRepeats[_stoppedRepeatCount++] = RepeatAtRip(Retired, notifies);
     }
 
     /// <summary>Whether the instruction at RIP goes on where it has stopped; it is forgotten then.</summary>
@@ -38,8 +46,9 @@ public sealed unsafe partial class Processor
         notifies = false;
         for (int i = _stoppedRepeatCount - 1; i >= 0; i--)
         {
+            long stopped = _stoppedRepeats[i].Retired;
             notifies = _stoppedRepeats[i].Notifies;
-            if (_stoppedRepeats[i] == RepeatAtRip(notifies))
+            if ((Retired == stopped || Retired == _returned) && _stoppedRepeats[i] == RepeatAtRip(stopped, notifies))
             {
                 // What was stopped later, in a handler, did not come back.
                 _stoppedRepeatCount = i;
@@ -50,9 +59,9 @@ public sealed unsafe partial class Processor
         return false;
     }
 
-    private StoppedRepeat RepeatAtRip(bool notifies)
+    private StoppedRepeat RepeatAtRip(long retired, bool notifies)
     {
         ulong* r = State->R;
-        return new StoppedRepeat(State->Rip, r[Registers.Rsp], r[Registers.Rcx], r[Registers.Rsi], r[Registers.Rdi], notifies);
+        return new StoppedRepeat(State->Rip, r[Registers.Rsp], r[Registers.Rcx], r[Registers.Rsi], r[Registers.Rdi], retired, notifies);
     }
 }

@@ -77,6 +77,7 @@ public sealed unsafe partial class Processor : IDisposable
         s->GdtLimit = s->IdtLimit = 0xFFFF;
         _pendingDebug = _heldDebug = 0;
         _stoppedRepeatCount = 0;
+        _returned = -1;
         ForgetProgress();
         FlushTranslations();
         UpdateMode();

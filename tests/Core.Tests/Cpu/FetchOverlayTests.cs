@@ -563,16 +563,19 @@ public sealed unsafe class FetchOverlayTests
         Assert.Equal(counts.Count, overlay.Stepped.Count);
     }
 
-    [Fact]
-    public void A_handler_that_does_not_come_back_leaves_nothing_behind()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)] // as the first element left them
+    public void A_handler_that_does_not_come_back_leaves_nothing_behind_whatever_the_registers_are_later(int advanced)
     {
         using TestGuest guest = new();
+        ulong stack = guest.State->R[4];
         BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, TestGuest.Code);
         guest.Assemble(TestGuest.Handlers + 16, a =>
         {
-            a.mov(rsp, TestGuest.KernelStack);
+            a.mov(rsp, stack);
             a.mov(ecx, 3);
-            a.mov(rdi, TestGuest.Data);
+            a.mov(rdi, TestGuest.Data + (ulong)advanced);
             a.jmp(TestGuest.Code);
         });
         guest.Assemble(TestGuest.Code, a =>

@@ -58,8 +58,18 @@ internal static unsafe class ControlTransfer
 
     /// <summary>IRET, IRETD, IRETQ: the operand size in bytes is the immediate.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* InterruptReturn(CpuState* s, Op* op) =>
-        Finish(s, op, Processor.Of(s).InterruptReturn((int)op->Immediate));
+    public static Op* InterruptReturn(CpuState* s, Op* op)
+    {
+        Processor cpu = Processor.Of(s);
+        long retired = Flow.RetiredBefore(s, op) + 1;
+        bool done = cpu.InterruptReturn((int)op->Immediate);
+        if (done)
+        {
+            cpu.NoteReturn(retired);
+        }
+
+        return Finish(s, op, done);
+    }
 
     /// <summary>Far RET: the operand size in bytes is in Source, what to release beyond it in the immediate.</summary>
     [MethodImpl(Flow.Hot)]
