@@ -128,6 +128,7 @@ public sealed unsafe class OrcUnwinder
     public int Walk(in UnwindRegisters start, Span<ulong> into)
     {
         _page = ulong.MaxValue;
+        Trampolines?.BeginWalk();
         return HasOrc ? WalkOrc(start, exact: true, into, 0) : WalkFramePointers(start, into);
     }
 
@@ -140,6 +141,7 @@ public sealed unsafe class OrcUnwinder
     public int WalkReturned(in UnwindRegisters caller, Span<ulong> into)
     {
         _page = ulong.MaxValue;
+        Trampolines?.BeginWalk();
         UnwindRegisters at = caller with { Ip = Recover(caller.Ip, caller.Sp - 8) };
         if (into.IsEmpty || !IsText(at.Ip))
         {

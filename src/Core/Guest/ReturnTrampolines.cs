@@ -14,11 +14,15 @@ namespace KprobeTrace.Guest;
 /// up to 5.10      kretprobe_inst_table             64 lists of kretprobe_instance, by the task's address
 /// graph tracer    task_struct.ret_stack            ftrace_ret_stack, the innermost last
 /// </code>
-/// Where a member is missing from BTF its addresses stay trampolines. Lists come from the guest and are bounded.
+/// Where a member is missing from BTF its addresses stay trampolines. Lists come from the guest: what one walk of a stack reads of
+/// them is bounded, and walks that the bound has cut short are counted.
 /// </remarks>
 public sealed class ReturnTrampolines
 {
-    private const int MaxInstances = 4096;
+    /// <summary>Elements of lists that one walk of a stack looks at, all of its frames together.</summary>
+    public const int MaxInstances = 1 << 16;
+
+    /// <summary>The kernel itself keeps no more: 50 entries of at most six words, or since 6.10 a page.</summary>
     private const int MaxGraphWords = 512;
     private const int MaxNested = 8;
     private const ulong GoldenRatio = 0x61C8_8646_80B5_83EB;
@@ -32,6 +36,11 @@ public sealed class ReturnTrampolines
     private readonly Func<ulong> _currentTask;
     private readonly Instances? _instances;
     private readonly GraphStack? _graphStack;
+    private int _instancesLeft = MaxInstances;
+    private bool _isCut;
+
+    /// <summary>Where the list goes on behind the instance found last, 0 for its head: outer frames' instances come behind inner ones'.</summary>
+    private ulong _next;
 
     /// <summary>Learns where a kernel keeps what its trampolines stand for.</summary>
     /// <param name="symbols">The kernel's symbols.</param>
@@ -56,11 +65,22 @@ public sealed class ReturnTrampolines
         }
     }
 
+    /// <summary>Walks of stacks that end at a trampoline since the guest's list was longer than <see cref="MaxInstances"/>, or had no end.</summary>
+    public ulong CutWalks { get; private set; }
+
     /// <summary>The addresses of a kernel's trampolines.</summary>
     public static ulong[] AddressesIn(SymbolTable symbols)
     {
         ArgumentNullException.ThrowIfNull(symbols);
         return [.. _probeNames.Append("return_to_handler").Select(symbols.AddressOf).OfType<ulong>()];
+    }
+
+    /// <summary>Begins with another stack: its frames are asked about from the innermost on.</summary>
+    public void BeginWalk()
+    {
+        _instancesLeft = MaxInstances;
+        _isCut = false;
+        _next = 0;
     }
 
     /// <summary>The address that a function really returns to.</summary>
@@ -131,13 +151,29 @@ public sealed class ReturnTrampolines
         }
 
         ulong head = list.Table == 0 ? task + list.Head : list.Table + (((task * GoldenRatio) >> 58) * 8);
-        if (!_memory.TryReadUInt64(head, out ulong node))
+        if (!_memory.TryReadUInt64(head, out ulong first))
         {
             return 0;
         }
 
-        for (int i = 0; i < MaxInstances && node != 0; i++)
+        ulong from = _next;
+        ulong address = from == 0 ? 0 : Search(task, list, slot, from, end: 0);
+        return address != 0 ? address : Search(task, list, slot, first, from);
+    }
+
+    /// <summary>The address that an instance of the task keeps for a slot; 0 where no node before <paramref name="end"/> has it.</summary>
+    private ulong Search(ulong task, Instances list, ulong slot, ulong node, ulong end)
+    {
+        while (node != end && node != 0)
         {
+            if (_instancesLeft == 0)
+            {
+                CutWalks += _isCut ? 0u : 1;
+                _isCut = true;
+                return 0;
+            }
+
+            _instancesLeft--;
             ulong instance = node - list.Node;
             if (!_memory.TryReadUInt64(instance + list.Slot, out ulong at)
                 || !_memory.TryReadUInt64(instance + list.Address, out ulong address)
@@ -149,6 +185,7 @@ public sealed class ReturnTrampolines
             // Several probes on a function, and functions that share a slot by a jump: only the oldest took the real address.
             if (at == slot && Array.IndexOf(_probes, address) < 0 && IsOf(task, list, instance))
             {
+                _next = node;
                 return address;
             }
         }

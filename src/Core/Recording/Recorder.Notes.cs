@@ -81,9 +81,18 @@ public sealed partial class Recorder
         Text = text,
     });
 
-    /// <summary>Says of every return probe which calls gave no event.</summary>
+    /// <summary>Says of every return probe which calls gave no event, and which stacks could not be followed to their end.</summary>
     private void WriteCallNotes()
     {
+        if (Session.Unwinder?.Trampolines is { CutWalks: > 0 } trampolines)
+        {
+            Note(
+                TraceNoteKind.Remark,
+                FormattableString.Invariant(
+                    $"{trampolines.CutWalks} call stacks end at a trampoline of the guest's own return probes: its list of open calls has more than {ReturnTrampolines.MaxInstances} entries or no end"),
+                count: trampolines.CutWalks);
+        }
+
         foreach (EventRecorder recorder in _recorders)
         {
             if (recorder.ReturnProbe is Kretprobe calls)

@@ -11,6 +11,9 @@ internal sealed unsafe class GuestRam(ulong start, int size) : IGuestMemory
     /// <summary>Counts the translations asked for.</summary>
     public int Translations { get; private set; }
 
+    /// <summary>Counts the reads asked for.</summary>
+    public int Reads { get; private set; }
+
     public byte* Pointer => (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref _bytes[0]);
 
     public ulong Size => (ulong)_bytes.Length;
@@ -31,6 +34,7 @@ internal sealed unsafe class GuestRam(ulong start, int size) : IGuestMemory
 
     public bool TryRead(ulong virtualAddress, Span<byte> into)
     {
+        Reads++;
         ulong at = virtualAddress - start;
         if (at >= Size || Size - at < (ulong)into.Length)
         {

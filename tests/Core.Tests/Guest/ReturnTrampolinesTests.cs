@@ -18,7 +18,7 @@ public sealed class ReturnTrampolinesTests
     private const ulong First = Ram + 0x3000;
     private const ulong Second = Ram + 0x3100;
 
-    private readonly GuestRam _ram = new(Ram, 0x10000);
+    private readonly GuestRam _ram = new(Ram, 0x20_0000);
     private readonly BtfBuilder _types = new();
     private ulong _current = Task;
 
@@ -118,6 +118,73 @@ public sealed class ReturnTrampolinesTests
         _ram.Write(Task + 0x40, First + 0x10).Write(First + 0x10, First + 0x10).Write(First + 0x28, Slot - 8);
 
         Assert.Equal(Trampoline, Recover("arch_rethook_trampoline"));
+    }
+
+    [Fact]
+    public void A_stack_finds_its_address_behind_more_instances_than_it_has_slots()
+    {
+        // Three return probes of the guest on each of 2,000 functions that call each other.
+        const int frames = 2000;
+        Rethooks();
+        ulong[] nodes = Instances(frames, 3);
+
+        ReturnTrampolines trampolines = Create("arch_rethook_trampoline");
+        trampolines.BeginWalk();
+
+        Assert.Equal(Enumerable.Range(0, frames).Select(AddressOf), Enumerable.Range(0, frames).Select(i => trampolines.Recover(Trampoline, SlotOf(i))));
+        Assert.Equal(0ul, trampolines.CutWalks);
+        Assert.Equal(frames * 3, nodes.Length);
+    }
+
+    [Fact]
+    public void Slots_are_found_in_any_order()
+    {
+        Rethooks();
+        Instances(frames: 5, each: 1);
+        ReturnTrampolines trampolines = Create("arch_rethook_trampoline");
+        trampolines.BeginWalk();
+
+        Assert.All([3, 1, 4, 0, 2], i => Assert.Equal(AddressOf(i), trampolines.Recover(Trampoline, SlotOf(i))));
+    }
+
+    [Fact]
+    public void A_walk_that_a_list_without_end_has_cut_short_is_counted_once_and_stops_there()
+    {
+        Rethooks();
+        ulong[] nodes = Instances(frames: 2, each: 1);
+        _ram.Write(nodes[1], nodes[1]);
+        ReturnTrampolines trampolines = Create("arch_rethook_trampoline");
+
+        trampolines.BeginWalk();
+        Assert.Equal(Trampoline, trampolines.Recover(Trampoline, Slot - 8));
+        int reads = _ram.Reads;
+        Assert.Equal(Trampoline, trampolines.Recover(Trampoline, Slot - 16));
+        Assert.InRange(_ram.Reads - reads, 0, 10);
+        Assert.Equal(1ul, trampolines.CutWalks);
+
+        trampolines.BeginWalk();
+        Assert.Equal(AddressOf(0), trampolines.Recover(Trampoline, SlotOf(0)));
+        Assert.Equal(1ul, trampolines.CutWalks);
+    }
+
+    private static ulong AddressOf(int frame) => Caller + (ulong)frame;
+
+    private static ulong SlotOf(int frame) => Slot + ((ulong)frame * 8);
+
+    /// <summary>The list of a task, innermost frame first, with as many instances for each frame; only the oldest has the real address.</summary>
+    private ulong[] Instances(int frames, int each)
+    {
+        ulong[] nodes = [.. Enumerable.Range(0, frames * each).Select(i => Ram + 0x10_0000 + ((ulong)i * 0x30) + 0x10)];
+        _ram.Write(Task + 0x40, nodes[0]);
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            bool oldest = i % each == each - 1;
+            _ram.Write(nodes[i], i + 1 < nodes.Length ? nodes[i + 1] : 0)
+                .Write(nodes[i] + 0x10, oldest ? AddressOf(i / each) : Trampoline)
+                .Write(nodes[i] + 0x18, SlotOf(i / each));
+        }
+
+        return nodes;
     }
 
     private void Rethooks()
