@@ -8,7 +8,6 @@ namespace KprobeTrace.Files;
 /// </remarks>
 internal static class ElfKinds
 {
-
     private const int X86 = 3;
     private const int IntelMcu = 6;
     private const int X86_64 = 62;
@@ -44,7 +43,7 @@ internal static class ElfKinds
         return header.Type switch
         {
             Relocatable => OfRelocatable(file),
-            CoreDump => new(FileFamily.Foreign, "a core dump", "give the kernel it was taken of"),
+            CoreDump => new(FileFamily.Foreign, "a core dump", Remedies.GiveDumped),
             Executable or Shared => OfLinked(file, header),
             _ => new(FileFamily.Foreign, $"an ELF file of unknown type {header.Type}", Remedies.GiveKernel),
         };

@@ -3,13 +3,14 @@ namespace KprobeTrace.Files;
 /// <summary>A kind of file as an error message names it.</summary>
 /// <param name="Family">What it is good for.</param>
 /// <param name="Name">What it is, with its article: <c>a gzip-compressed file</c>.</param>
-/// <param name="Remedy">What to do where a kernel image was wanted.</param>
+/// <param name="Remedy">What to do where a kernel image was wanted; <c>FILE</c> in it stands for the file as a shell takes it.</param>
 public sealed record FileKind(FileFamily Family, string Name, string Remedy)
 {
     private bool IsToBeUnpacked => Family is FileFamily.Compressed or FileFamily.Packed or FileFamily.Disk or FileFamily.FileSystem;
 
     /// <summary>The error that says what a file is, and what to do instead of giving it as <paramref name="role"/>.</summary>
-    public KprobeTraceException Refuse(string file, FileRole role) => new($"{file}: it is {Name}; {RemedyFor(role)}");
+    public KprobeTraceException Refuse(string file, FileRole role) =>
+        new($"{file}: it is {Name}; {RemedyFor(role).Replace("FILE", ShellWord.Of(file), StringComparison.Ordinal)}");
 
     private string RemedyFor(FileRole role) => role switch
     {

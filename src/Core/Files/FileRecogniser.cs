@@ -29,6 +29,11 @@ public static class FileRecogniser
             return ElfKinds.NotAKernel(file) ?? new(FileFamily.Kernel, "an x86-64 ELF file", "give it as the image");
         }
 
+        if (OfTrailer(file) is FileKind disk)
+        {
+            return disk;
+        }
+
         foreach (FileSignature signature in FileSignatures.All)
         {
             if (signature.Matches(file))
@@ -37,7 +42,7 @@ public static class FileRecogniser
             }
         }
 
-        return PeKinds.Of(file) ?? OfAssemblerOutput(file) ?? OfBootSector(file) ?? TextKinds.Of(file);
+        return PeKinds.Of(file) ?? OfClassOrUniversal(file) ?? OfAssemblerOutput(file) ?? OfBootSector(file) ?? TextKinds.Of(file);
     }
 
     /// <summary>The kind of a file that cannot be run as a kernel, or null for a bzImage and for an ELF file that may be one.</summary>
@@ -46,6 +51,15 @@ public static class FileRecogniser
 
     private static bool IsBzImage(ReadOnlySpan<byte> file) =>
         file.Length >= 0x206 && file[0x1FE] == 0x55 && file[0x1FF] == 0xAA && file[0x202..].StartsWith("HdrS"u8);
+
+    /// <summary>Disk images that keep their description in the last sector; what comes first is the disk's own.</summary>
+    private static FileKind? OfTrailer(ReadOnlySpan<byte> file)
+    {
+        ReadOnlySpan<byte> last = file.Length > SectorSize ? file[^SectorSize..] : default;
+        return last.StartsWith("koly"u8) ? new(FileFamily.Disk, "an Apple disk image (DMG)", Remedies.TakeOutOfDisk)
+            : last.StartsWith("conectix"u8) ? new(FileFamily.Disk, "a VHD disk image", Remedies.TakeOutOfDisk)
+            : null;
+    }
 
     /// <summary>A packed cpio archive is an initramfs, whatever packed it.</summary>
     private static FileKind LookInside(FileKind packed, ReadOnlySpan<byte> file)
@@ -82,6 +96,21 @@ public static class FileRecogniser
         }
 
         return packed;
+    }
+
+    /// <summary>Two formats share a magic number; behind it stands how many processors there are, or the version of Java, from 45 on.</summary>
+    private static FileKind? OfClassOrUniversal(ReadOnlySpan<byte> file)
+    {
+        const uint FirstJava = 45;
+        if (file.Length < 8 || BinaryPrimitives.ReadUInt32BigEndian(file) != 0xCAFE_BABE)
+        {
+            return null;
+        }
+
+        return new(
+            FileFamily.Foreign,
+            BinaryPrimitives.ReadUInt32BigEndian(file[4..]) < FirstJava ? "a universal Mach-O file" : "a Java class",
+            Remedies.GiveKernel);
     }
 
     /// <summary>The a.out format: a magic number with a machine type above it, then the sizes of text and data.</summary>

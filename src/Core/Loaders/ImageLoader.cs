@@ -20,11 +20,11 @@ public static class ImageLoader
     public static LoadedImage Load(string path, ImageLoadOptions options)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return Load(Path.GetFileName(path), InputFile.ReadAll(path, "image"), options);
+        return Load(path, InputFile.ReadAll(path, "image"), options);
     }
 
     /// <summary>Loads an image from bytes.</summary>
-    /// <param name="name">Base name of the image, for messages and traces.</param>
+    /// <param name="name">Path or name of the image: messages have it as it is, traces without its folder.</param>
     /// <param name="bytes">The whole file.</param>
     /// <param name="options">Memory size, command line and so on.</param>
     /// <exception cref="KprobeTraceException">The image is damaged or does not fit.</exception>
@@ -36,7 +36,7 @@ public static class ImageLoader
             throw new KprobeTraceException($"{name}: the image is empty; get the file again");
         }
 
-        string initrdName = options.InitrdPath is null ? "initrd" : Path.GetFileName(options.InitrdPath);
+        string initrdName = options.InitrdPath ?? "initrd";
         if (options.InitrdPath is not null)
         {
             options = options with { Initrd = InputFile.ReadAll(options.InitrdPath, "initrd"), InitrdPath = null };
@@ -240,7 +240,7 @@ public static class ImageLoader
         return new LoadedImage(ranges)
         {
             Kind = kind,
-            BaseName = name,
+            BaseName = Path.GetFileName(name),
             Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes.Span)),
             Segments = plan.Segments,
             Cpu = cpu,

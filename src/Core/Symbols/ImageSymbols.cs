@@ -61,11 +61,10 @@ public static class ImageSymbols
     private static IReadOnlyList<Symbol> ReadFile(string path)
     {
         byte[] bytes = InputFile.ReadAll(path, "symbol file");
-        string name = Path.GetFileName(path);
         FileKind? kind = FileRecogniser.Recognise(bytes);
         if (ElfFile.HasMagic(bytes) && kind is { Family: FileFamily.Kernel or FileFamily.Executable })
         {
-            IReadOnlyList<Symbol> symbols = ElfSymbolReader.Read(ElfFile.Parse(name, bytes));
+            IReadOnlyList<Symbol> symbols = ElfSymbolReader.Read(ElfFile.Parse(path, bytes));
             return symbols.Count > 0
                 ? symbols
                 : throw new KprobeTraceException($"{path}: the ELF file has no symbol table; give one that was not stripped");
@@ -73,10 +72,10 @@ public static class ImageSymbols
 
         if (kind is { Family: not (FileFamily.SymbolList or FileFamily.Text) })
         {
-            throw kind.Refuse(name, FileRole.Symbols);
+            throw kind.Refuse(path, FileRole.Symbols);
         }
 
         using StreamReader reader = new(new MemoryStream(bytes, writable: false), Encoding.UTF8);
-        return SystemMapReader.Read(name, reader);
+        return SystemMapReader.Read(path, reader);
     }
 }
