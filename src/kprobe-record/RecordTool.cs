@@ -68,5 +68,5 @@ internal static class RecordTool
     }
 
     /// <summary>Prints one line on stderr.</summary>
-    internal static void Say(string message) => Console.Error.WriteLine("kprobe-record: " + OneLine.Of(message));
+    internal static void Say(string message) => Console.Error.WriteLine("kprobe-record: " + OneLine.OfMessage(message));
 }

@@ -69,7 +69,7 @@ internal sealed class ReportConsole
     internal string Green(string text) => Colour ? $"\e[32m{text}\e[0m" : text;
 
     /// <summary>Prints one line on stderr.</summary>
-    internal void Say(string message) => Error.WriteLine(Name + OneLine.Of(message));
+    internal void Say(string message) => Error.WriteLine(Name + OneLine.OfMessage(message));
 
     private static int WidthOfTerminal()
     {

@@ -6,6 +6,9 @@ namespace KprobeTrace.Files;
 /// <summary>Writes names and messages so that they stay on one line and move no cursor.</summary>
 public static class OneLine
 {
+    /// <summary>A message as it is printed: on one line, and of a length that can be read whatever was quoted in it.</summary>
+    public static string OfMessage(string message) => Excerpt.Of(Of(message), Excerpt.MaxLine);
+
     /// <summary>The text with control characters as <c>\n</c>, <c>\t</c>, <c>\r</c> or <c>\xNN</c>.</summary>
     public static string Of(string text)
     {

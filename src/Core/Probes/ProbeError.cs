@@ -23,7 +23,7 @@ public sealed class ProbeError
         Errno = errno;
         Command = command;
         Column = column;
-        Detail = detail;
+        Detail = detail is null ? null : Excerpt.Of(detail);
     }
 
     /// <summary>The reason.</summary>
@@ -38,7 +38,7 @@ public sealed class ProbeError
     /// <summary>The offending column of <see cref="Command"/>, from 0.</summary>
     public int Column { get; }
 
-    /// <summary>What else is known, null when nothing is.</summary>
+    /// <summary>What else is known, shortened where it is long; null when nothing is.</summary>
     public string? Detail { get; }
 
     /// <summary>ftrace's message.</summary>
@@ -69,12 +69,13 @@ public sealed class ProbeError
         return known.Length == 0 ? Message : $"{Message} ({known})";
     }
 
-    /// <summary>The definition, a caret under the offending column and the message: what the tools print.</summary>
+    /// <summary>The definition, or what surrounds the column of a long one, a caret under the column and the message: what the tools print.</summary>
     public override string ToString()
     {
         // A file of anything else may have been given: it must not steer the terminal, and columns must stay.
-        string shown = string.Concat(Command.Select(c => char.IsControl(c) ? '?' : c));
-        return $"{shown}\n{new string(' ', Column)}^\n{Explain(withHint: true)}";
+        (string part, int column, string remark) = Excerpt.At(Command, Column);
+        string shown = string.Concat(part.Select(c => char.IsControl(c) ? '?' : c));
+        return $"{shown}\n{new string(' ', column)}^\n{Explain(withHint: true)}{remark}";
     }
 
     /// <summary>The error of a definition whose registration the subsystem refused.</summary>

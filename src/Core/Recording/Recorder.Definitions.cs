@@ -86,7 +86,7 @@ public sealed partial class Recorder
         if (!_skipped.Exists(s => NameIn(s.Line.Definition) is string skipped && (skipped == name || skipped.EndsWith("/" + name, StringComparison.Ordinal))))
         {
             throw new KprobeTraceException(
-                $"--filter '{filter}': no probe is named '{name}'{Session.Events.AskForEvent(name)}; write NAME: EXPRESSION with the name of a probe");
+                $"--filter '{Excerpt.Of(filter)}': no probe is named '{Excerpt.Of(name)}'{Session.Events.AskForEvent(name)}; write NAME: EXPRESSION with the name of a probe");
         }
     }
 

@@ -7,6 +7,6 @@ namespace KprobeTrace.Recording;
 /// <param name="Error">Why.</param>
 public sealed record SkippedProbe(ProbeLine Line, ProbeError Error)
 {
-    /// <summary>The definition with its file and line, where it has one.</summary>
-    public string Place => Line.Source.Length > 0 ? $"{Line.Source}: {Error.Command}" : Error.Command;
+    /// <summary>The definition, shortened where it is long, with its file and line where it has one.</summary>
+    public string Place => Line.Source.Length > 0 ? $"{Line.Source}: {Excerpt.Of(Error.Command)}" : Excerpt.Of(Error.Command);
 }
