@@ -6,17 +6,52 @@ namespace KprobeTrace.Tools;
 /// <summary>What is wrong with a command line, with the option that was meant.</summary>
 internal static class UsageErrors
 {
-    /// <summary>One sentence for each error.</summary>
+    /// <summary>One sentence for each error, none twice.</summary>
     public static IEnumerable<string> Of(ParseResult result)
     {
         Command command = result.CommandResult.Command;
         string[] options = [.. command.Options.Where(static o => !o.Hidden).SelectMany(static o => o.Aliases.Append(o.Name))];
-        foreach (ParseError error in result.Errors)
+        return result.Errors.Select(error => Of(error, result, options)).Distinct();
+    }
+
+    private static string Of(ParseError error, ParseResult result, string[] options)
+    {
+        OptionResult? option = error.SymbolResult as OptionResult ?? (error.SymbolResult as ArgumentResult)?.Parent as OptionResult;
+        if (option is not null && OfOption(option) is string ofOption)
         {
-            string? option = result.UnmatchedTokens.Concat(result.CommandResult.Tokens.Select(static t => t.Value))
-                .FirstOrDefault(t => t.StartsWith('-') && error.Message.Contains($"'{t}'", StringComparison.Ordinal));
-            yield return option is null ? Choices(error.Message) : error.Message.TrimEnd('.') + NearestName.Ask(option.Split('=')[0], options);
+            return ofOption;
         }
+
+        if (option is null && error.SymbolResult is ArgumentResult { Tokens.Count: 0 } argument)
+        {
+            return $"{argument.Argument.Name} is missing";
+        }
+
+        string? unknown = error.SymbolResult is CommandResult ? result.UnmatchedTokens.FirstOrDefault(error.Message.Contains) : null;
+        if (unknown is not null)
+        {
+            return unknown.StartsWith('-')
+                ? $"there is no option '{Excerpt.Of(unknown)}'{NearestName.Ask(unknown.Split('=')[0], options)}"
+                : $"'{Excerpt.Of(unknown)}' is one argument too many";
+        }
+
+        string? misspelt = result.CommandResult.Tokens.Select(static t => t.Value)
+            .FirstOrDefault(t => t.StartsWith('-') && error.Message.Contains($"'{t}'", StringComparison.Ordinal));
+        return misspelt is null ? Choices(error.Message) : error.Message.TrimEnd('.') + NearestName.Ask(misspelt.Split('=')[0], options);
+    }
+
+    /// <summary>What the parser words in its own way, and in the language of the host: a value that is missing, or too many of them.</summary>
+    private static string? OfOption(OptionResult result)
+    {
+        Option option = result.Option;
+        if (result.Tokens.Count == 0 && option.Arity.MinimumNumberOfValues > 0)
+        {
+            return $"{option.Name} wants {option.HelpName ?? "a value"} behind it";
+        }
+
+        return result.Tokens.Count > option.Arity.MaximumNumberOfValues
+            ? $"{option.Name} is there {result.IdentifierTokenCount} times; give it once"
+            : null;
     }
 
     /// <summary>The parser puts the values that an argument may have on lines of their own.</summary>

@@ -31,17 +31,29 @@ internal sealed class RecordCommand
     {
         Description = "Guest RAM, such as 512M or 2G (512M).",
         HelpName = "SIZE",
-        CustomParser = ParseSize,
+        CustomParser = static r => Parse(r, "wants a size such as 512M or 2G, at most 3G", ParseSize),
     };
 
     private readonly Option<string> _symbols = Text("--symbols", "FILE", "System.map or ELF whose symbols are added to those of the image.");
     private readonly Option<ulong?> _load = Address("--load", "Load address of a flat image (0x100000).");
     private readonly Option<ulong?> _entry = Address("--entry", "Entry address of a flat image (its load address).");
-    private readonly Option<int?> _mode = new("--mode") { Description = "Mode a flat image is entered in: 16, 32 or 64 (64).", HelpName = "BITS" };
+    private readonly Option<int?> _mode = new("--mode")
+    {
+        Description = "Mode a flat image is entered in: 16, 32 or 64 (64).",
+        HelpName = "BITS",
+        CustomParser = static r => Parse(r, "is 16, 32 or 64", ParseMode),
+    };
+
     private readonly Option<string> _engine = Text("--engine", "NAME", "Execution engine: interpreter or auto (auto).");
-    private readonly Option<long> _maxInstructions = Limit("--max-instructions", "Stop after N retired instructions.");
-    private readonly Option<long> _maxEvents = Limit("--max-events", "Stop after N recorded events.");
-    private readonly Option<double> _timeout = new("--timeout") { Description = "Stop after so many seconds of the host's time.", HelpName = "SECONDS" };
+    private readonly Option<long?> _maxInstructions = Limit("--max-instructions", "Stop after N retired instructions.");
+    private readonly Option<long?> _maxEvents = Limit("--max-events", "Stop after N recorded events.");
+    private readonly Option<double?> _timeout = new("--timeout")
+    {
+        Description = "Stop after so many seconds of the host's time.",
+        HelpName = "SECONDS",
+        CustomParser = static r => Parse(r, "wants a number of seconds above 0", ParseSeconds),
+    };
+
     private readonly Option<string> _console = Text("--console", "FILE|none", "Where the guest's serial output goes (stdout, also written -).");
     private readonly Option<bool> _allowBlacklisted = Flag("--allow-blacklisted", "Probe what Linux refuses.");
     private readonly Option<string?> _list = new("--list")
@@ -77,9 +89,7 @@ internal sealed class RecordCommand
 
         _image.Validators.Add(RefuseMisspeltOption);
         Choice(_engine, "there is no such engine; use interpreter or auto", name => name is "auto" or "interpreter");
-        Choice(_mode, "a flat image is entered in mode 16, 32 or 64", text => text is "16" or "32" or "64");
         Choice(_kinds, "the kinds of events are pre, post, fault, ret", list => TryParseKinds(list, out _));
-        Choice(_timeout, "it wants a number of seconds above 0", text => TryParseSeconds(text, out _));
         Root.SetAction(Execute);
         RecordHelp.Install(Root);
     }
@@ -119,18 +129,12 @@ internal sealed class RecordCommand
         return option;
     }
 
-    private static Option<long> Limit(string name, string description)
+    private static Option<long?> Limit(string name, string description) => new(name)
     {
-        Option<long> option = new(name) { Description = description, HelpName = "N" };
-        option.Validators.Add(r =>
-        {
-            if (r.Tokens.Count == 1 && (!long.TryParse(r.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out long value) || value < 1))
-            {
-                r.AddError($"{name} wants a number of at least 1, not '{r.Tokens[0].Value}'.");
-            }
-        });
-        return option;
-    }
+        Description = description,
+        HelpName = "N",
+        CustomParser = static r => Parse(r, $"wants a number from 1 to {long.MaxValue}", ParseLimit),
+    };
 
     /// <summary>Refuses a value that is none of an option's.</summary>
     private static void Choice(Option option, string remedy, Predicate<string> allows) =>
@@ -138,7 +142,7 @@ internal sealed class RecordCommand
         {
             if (r.Tokens.Count == 1 && !allows(r.Tokens[0].Value))
             {
-                r.AddError($"{option.Name} '{r.Tokens[0].Value}': {remedy}.");
+                r.AddError($"{option.Name} '{Excerpt.Of(r.Tokens[0].Value)}': {remedy}.");
             }
         });
 
@@ -147,41 +151,54 @@ internal sealed class RecordCommand
     {
         if (result.Tokens.Count == 1 && result.Tokens[0].Value is { } name && name.StartsWith('-'))
         {
-            result.AddError($"There is no option '{name}' (an image of that name is written ./{name}).");
+            result.AddError($"There is no option '{Excerpt.Of(name)}' (an image of that name is written ./{Excerpt.Of(name)}).");
         }
     }
 
-    private static bool TryParseSeconds(string text, out double seconds) =>
-        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out seconds) && seconds > 0;
-
-    private static Option<ulong?> Address(string name, string description) =>
-        new(name) { Description = description, HelpName = "ADDR", CustomParser = ParseAddress };
-
-    private static ulong? ParseAddress(ArgumentResult result)
+    /// <summary>The value of an option, or the error that says what it wants.</summary>
+    private static T? Parse<T>(ArgumentResult result, string wants, Func<string, T?> parse)
+        where T : struct
     {
         string text = result.Tokens[0].Value;
-        bool hex = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        if (ulong.TryParse(hex ? text[2..] : text, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong value))
+        T? value = parse(text);
+        if (value is null)
         {
-            return value;
+            result.AddError($"{(result.Parent as OptionResult)?.Option.Name} {wants}, not '{Excerpt.Of(text)}'.");
         }
 
-        result.AddError($"'{text}' is no address; write it as 0x100000 or in decimal.");
-        return null;
+        return value;
     }
 
-    private static ulong? ParseSize(ArgumentResult result)
+    private static int? ParseMode(string text) => text switch { "16" => 16, "32" => 32, "64" => 64, _ => null };
+
+    private static double? ParseSeconds(string text) =>
+        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds) && seconds > 0 ? seconds : null;
+
+    private static long? ParseLimit(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long value) && value >= 1 ? value : null;
+
+    private static Option<ulong?> Address(string name, string description) => new(name)
     {
-        string text = result.Tokens[0].Value;
+        Description = description,
+        HelpName = "ADDR",
+        CustomParser = static r => Parse(r, "wants an address of at most 64 bits, as 0x100000 or in decimal", ParseAddress),
+    };
+
+    private static ulong? ParseAddress(string text)
+    {
+        bool hex = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        return ulong.TryParse(hex ? text[2..] : text, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value
+            : null;
+    }
+
+    private static ulong? ParseSize(string text)
+    {
         int shift = char.ToUpperInvariant(text.Length > 0 ? text[^1] : ' ') switch { 'K' => 10, 'M' => 20, 'G' => 30, 'T' => 40, _ => 0 };
         string number = shift == 0 ? text : text[..^1];
-        if (ulong.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value > 0 && value <= (1UL << 40) >> shift)
-        {
-            return value << shift;
-        }
-
-        result.AddError($"'{text}' is no size; write it as 512M or 2G.");
-        return 0;
+        return ulong.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value > 0 && value <= (1UL << 40) >> shift
+            ? value << shift
+            : null;
     }
 
     private int Execute(ParseResult result)
@@ -240,7 +257,7 @@ internal sealed class RecordCommand
     }
 
     private TimeSpan? Timeout(ParseResult result) =>
-        result.GetValue(_timeout) is > 0 and double seconds ? TimeSpan.FromSeconds(Math.Min(seconds, 1e6)) : null;
+        result.GetValue(_timeout) is double seconds ? TimeSpan.FromSeconds(Math.Min(seconds, 1e6)) : null;
 
     private RecordingOptions Options(ParseResult result)
     {
@@ -269,8 +286,8 @@ internal sealed class RecordCommand
             Filters = result.GetValue(_filters) ?? [],
             Kinds = ParseKinds(result.GetValue(_kinds)),
             Output = result.GetValue(_output) ?? "trace.mpk",
-            MaxInstructions = result.GetValue(_maxInstructions),
-            MaxEvents = result.GetValue(_maxEvents),
+            MaxInstructions = result.GetValue(_maxInstructions) ?? 0,
+            MaxEvents = result.GetValue(_maxEvents) ?? 0,
             AllowBlacklisted = result.GetValue(_allowBlacklisted),
             Warn = result.GetValue(_quiet) ? null : RecordTool.Say,
             Producer = "kprobe-record " + ToolVersion.Short,
