@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using KprobeTrace.Files;
 using KprobeTrace.Recording;
 using KprobeTrace.Tools;
 using KprobeTrace.Tracing;
@@ -60,7 +61,7 @@ internal static class RecordVerb
             Console.Error.WriteLine(settings.UserProbes ? "kprobe-record: probes:" : "kprobe-record: no probes given; using these:");
             foreach (string definition in recorder.Definitions.Take(settings.Verbose ? int.MaxValue : 12))
             {
-                Console.Error.WriteLine("  " + definition);
+                Console.Error.WriteLine("  " + OneLine.OfMessage(definition));
             }
 
             if (!settings.Verbose && recorder.Definitions.Count > 12)
@@ -105,6 +106,13 @@ internal static class RecordVerb
         if (settings.Verbose)
         {
             Console.Error.Write("kprobe-record: probes at the end:\n" + recorder.Session.Kprobes.List());
+            RecordTool.Say("hits:");
+            int width = end.Hits.Select(static p => p.Name.Length).DefaultIfEmpty().Max();
+            foreach (ProbeHits probe in end.Hits)
+            {
+                Console.Error.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture, $"  {probe.Name.PadRight(width)}  {probe.Hits:N0} hits, {probe.Filtered:N0} filtered out"));
+            }
         }
 
         foreach ((string name, string reason) in end.Refused)
@@ -119,12 +127,23 @@ internal static class RecordVerb
         string kinds = string.Join(", ", _kindNames.Select((name, i) => (name, Count: end.EventsByKind[i]))
             .Where(k => k.Count > 0)
             .Select(k => string.Create(CultureInfo.InvariantCulture, $"{k.Count:N0} {k.name}")));
-        string never = end.NeverFired.Count == 0 ? ""
-            : end.NeverFired.Count <= 5 ? $"; never fired: {string.Join(", ", end.NeverFired)}"
-            : $"; {end.NeverFired.Count} probes never fired";
+        string[] silent = [.. end.NeverFired];
+        string never = silent.Length == 0 ? ""
+            : silent.Length <= 5 ? $"; never fired: {string.Join(", ", silent)}"
+            : $"; {silent.Length} probes never fired";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{options.Output}: {end.Bytes:N0} bytes, {(kinds.Length == 0 ? "no events" : kinds)}{never}; {guest} after {footer.Instructions:N0} instructions, {footer.TimeNs / 1e9:F3} s of its time, {elapsed.TotalSeconds:F1} s of ours");
+            $"{options.Output}: {end.Bytes:N0} bytes, {(kinds.Length == 0 ? "no events" : kinds)}{HitsText(end)}{never}; {guest} after {footer.Instructions:N0} instructions, {footer.TimeNs / 1e9:F3} s of its time, {elapsed.TotalSeconds:F1} s of ours");
+    }
+
+    /// <summary>What became of hits that are no events; nothing where all are.</summary>
+    private static string HitsText(RunEnd end)
+    {
+        ulong hits = end.Hits.Aggregate(0UL, static (sum, p) => sum + p.Hits);
+        ulong filtered = end.Hits.Aggregate(0UL, static (sum, p) => sum + p.Filtered);
+        return filtered > 0 ? string.Create(CultureInfo.InvariantCulture, $" of {hits:N0} hits, {(filtered == hits ? "all" : $"{filtered:N0}")} filtered out")
+            : hits > 0 && end.EventsByKind.All(static n => n == 0) ? string.Create(CultureInfo.InvariantCulture, $" of {hits:N0} hits, none of the kinds that are written")
+            : "";
     }
 
     private static string ToJson(RecordingOptions options, Recorder recorder, RunEnd end, TimeSpan elapsed, TimeSpan processor)
@@ -139,6 +158,16 @@ internal static class RecordVerb
             for (int i = 0; i < _kindNames.Length; i++)
             {
                 json.WriteNumber(_kindNames[i], end.EventsByKind[i]);
+            }
+
+            json.WriteEndObject();
+            json.WriteStartObject("probes");
+            foreach (IGrouping<string, ProbeHits> probes in end.Hits.GroupBy(static p => p.Name))
+            {
+                json.WriteStartObject(probes.Key);
+                json.WriteNumber("hits", probes.Aggregate(0UL, static (sum, p) => sum + p.Hits));
+                json.WriteNumber("filtered", probes.Aggregate(0UL, static (sum, p) => sum + p.Filtered));
+                json.WriteEndObject();
             }
 
             json.WriteEndObject();

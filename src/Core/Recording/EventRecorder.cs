@@ -57,6 +57,9 @@ internal sealed unsafe class EventRecorder
     /// <summary>Hits so far, recorded or filtered out.</summary>
     public ulong Hits => ReturnProbe?.Returns ?? Probe?.Hits ?? 0;
 
+    /// <summary>Hits that the filter left out.</summary>
+    public ulong Filtered { get; private set; }
+
     /// <summary>Makes the kprobe that feeds this recorder, with only the handlers that its event kinds need.</summary>
     public Kprobe CreateKprobe(EventKinds kinds)
     {
@@ -120,7 +123,11 @@ internal sealed unsafe class EventRecorder
             _program.Execute(frame, _environment, _values);
             _passed = _event.Filter is null || _event.Filter.Matches(_values, probe.Addr, 0, _environment);
             _lastPre = 0;
-            if (_passed && (_recorder.Kinds & EventKinds.Pre) != 0)
+            if (!_passed)
+            {
+                Filtered++;
+            }
+            else if ((_recorder.Kinds & EventKinds.Pre) != 0)
             {
                 Begin(TraceEventKind.Pre, probe.Addr, frame);
                 _scratch.Caller = _atEntry ? ReadCaller(frame->Sp) : 0;
@@ -184,6 +191,10 @@ internal sealed unsafe class EventRecorder
                 _scratch.Caller = instance.RetAddr;
                 _scratch.EntryTimeNs = instance.Token;
                 Write(withArguments: true, _wantsStack ? _environment.WalkStack(instance, frame, _stack) : 0);
+            }
+            else
+            {
+                Filtered++;
             }
         }
 

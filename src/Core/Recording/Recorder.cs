@@ -125,7 +125,7 @@ public sealed partial class Recorder : IDisposable
             Footer = footer,
             Bytes = writer.BytesWritten,
             EventsByKind = _eventsByKind,
-            NeverFired = [.. _recorders.Where(r => r.Hits == 0).Select(r => r.Definition.Event)],
+            Hits = [.. _recorders.Select(r => new ProbeHits(r.Definition.Event, r.Hits, r.Filtered))],
             Refused = [.. _recorders.Where(r => r.Refusal.Length > 0).Select(r => (r.Definition.Event, r.Refusal))],
         };
     }

@@ -24,8 +24,11 @@ public sealed record RunEnd
     /// <summary>Events written, by kind in the order pre, post, fault, return.</summary>
     public required IReadOnlyList<long> EventsByKind { get; init; }
 
+    /// <summary>The hits of every probe.</summary>
+    public required IReadOnlyList<ProbeHits> Hits { get; init; }
+
     /// <summary>Names of the probes that never fired.</summary>
-    public required IReadOnlyList<string> NeverFired { get; init; }
+    public IEnumerable<string> NeverFired => Hits.Where(static p => p.Hits == 0).Select(static p => p.Name);
 
     /// <summary>Probes that were refused when their module came, and why.</summary>
     public required IReadOnlyList<(string Name, string Reason)> Refused { get; init; }
