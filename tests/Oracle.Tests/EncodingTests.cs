@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
+using KprobeTrace.Tests.Guests;
 using Xunit.Abstractions;
 
 namespace KprobeTrace.Tests.Oracle;
@@ -49,6 +50,15 @@ public sealed class EncodingTests(ITestOutputHelper output)
         Assert.True(reports.IsEmpty, Summary(reports));
         Assert.Equal([], EncodingTable.Rows.Where((_, i) => !used.ContainsKey(i)).Select(row => row.Key));
         Assert.True(cases > 300_000 && defined > 100_000, $"{cases} encodings, {defined} defined");
+    }
+
+    [Fact]
+    public void The_page_says_how_many_encodings_are_compared()
+    {
+        int cases = EncodingSpace.Cases().Count(one => FormTable.RefusalOf(one.Form, enumerated: true) is null);
+
+        Assert.Contains(
+            FormattableString.Invariant($"{Math.Round(cases / 10_000.0) * 10_000:N0} encodings, of which"), File.ReadAllText(Repository.PathOf("docs/processor-oracle.md")), StringComparison.Ordinal);
     }
 
     private static void Compare(

@@ -26,6 +26,7 @@ public sealed class GuestKprobeTests(GuestKprobeBoots boots, ITestOutputHelper o
 
         Assert.Equal(profile.OrderBy(e => e.Key), HitsWhileArmed().OrderBy(e => e.Key));
         Assert.True(profile["entry"] >= 50);
+        Assert.Contains($": {profile.Count} events on an entry, ", File.ReadAllText(Repository.PathOf("docs/kprobes.md")), StringComparison.Ordinal);
         Assert.True(profile["late"] >= 10);
         Assert.True(profile["put"] >= 100);
         Assert.True(profile.Count(e => e.Key.StartsWith("inside", StringComparison.Ordinal) && e.Value >= 50) >= 30);
@@ -108,6 +109,8 @@ public sealed class GuestKprobeTests(GuestKprobeBoots boots, ITestOutputHelper o
         Assert.Equal(2, boots.Marks);
         Assert.Equal(guests.OrderBy(f => f.Key), boots.TracedHits.OrderBy(f => f.Key));
         Assert.True(guests.Count >= 20, $"only {guests.Count} functions");
+        Assert.Contains(
+            $"functions called there, about {Math.Round(guests.Count / 10.0) * 10}, are equal", File.ReadAllText(Repository.PathOf("docs/kprobes.md")), StringComparison.Ordinal);
         output.WriteLine($"{guests.Count} functions, {guests.Values.Sum()} calls");
     }
 
