@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using KprobeTrace.Bench;
 using Xunit;
 
@@ -51,15 +50,6 @@ public sealed class QueryMemoryTests : IDisposable
             SyntheticTrace.Write(trace, 3_000);
         }
 
-        using Process process = Process.Start(new ProcessStartInfo(
-            "dotnet", [Path.Combine(AppContext.BaseDirectory, "kprobe-report.dll"), "query", trace, sql, .. options])
-        {
-            RedirectStandardError = true,
-            RedirectStandardOutput = true,
-        })!;
-        _ = process.StandardOutput.ReadToEndAsync();
-        string error = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        return (process.ExitCode, error);
+        return ToolProcess.Run(["query", trace, sql, .. options]);
     }
 }

@@ -165,11 +165,16 @@ public sealed class TraceDamageTests
             stream.Write(head);
         }
 
-        using TraceReader reader = new(new MemoryStream(stream.ToArray()), "memory");
+        CountingStream counting = new(stream.ToArray());
+        using TraceReader reader = new(counting, "memory");
         TraceCheckReport report = reader.Check();
 
         Assert.Equal(0UL, report.Chunks);
         Assert.True(report.Damage.Count > 0);
+
+        // Each head with the first window of a search behind it; and of what the heads claim no more than a few times the file.
+        long heads = 20_000 * (FrameHead.Size + (FrameReader.ScanBytes >> 6));
+        Assert.InRange(counting.BytesRead, counting.Length, heads + (8 * (counting.Length + TraceFormat.MaxPackedBytes)));
     }
 
     [Theory]
