@@ -65,10 +65,16 @@ internal sealed unsafe class BlockCache : IDisposable
             return null;
         }
 
-        for (Block* b = _buckets[Hash(physical, rip, mode)]; b != null; b = b->NextInBucket)
+        Block** bucket = &_buckets[Hash(physical, rip, mode)];
+        for (Block** at = bucket; *at != null; at = &(*at)->NextInBucket)
         {
+            Block* b = *at;
             if (b->Physical == physical && b->Ip == rip && b->Mode == mode)
             {
+                // What has run last comes first: a program that is loaded elsewhere each time leaves blocks that never run again.
+                *at = b->NextInBucket;
+                b->NextInBucket = *bucket;
+                *bucket = b;
                 return b;
             }
         }
