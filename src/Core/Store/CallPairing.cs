@@ -14,6 +14,9 @@ internal sealed class CallPairing
     private readonly HashSet<ulong> _watched = [];
     private readonly Dictionary<(int Pid, ulong Address), List<(ulong Seq, ulong TimeNs)>> _open = [];
 
+    /// <summary>The last return that was paired.</summary>
+    private (int Probe, int Pid, ulong Address, ulong TimeNs, ulong EntrySeq, ulong EntryTimeNs) _last;
+
     /// <summary>Says that a return probe watches the function at <paramref name="address"/>.</summary>
     internal void Watch(ulong address) => _watched.Add(address);
 
@@ -51,31 +54,57 @@ internal sealed class CallPairing
     /// Takes the entry of a return that happens now. <paramref name="entrySeq"/> and <paramref name="entryTimeNs"/>
     /// are what the trace says of it, 0 where it says nothing; false where no entry is known.
     /// </summary>
-    internal bool Return(int pid, ulong address, ref ulong entrySeq, ref ulong entryTimeNs)
+    internal bool Return(int probe, int pid, ulong address, ulong timeNs, ref ulong entrySeq, ref ulong entryTimeNs)
     {
-        if (!_open.TryGetValue((pid, address), out List<(ulong Seq, ulong TimeNs)>? stack))
+        if (_last.Pid == pid && _last.Address == address && _last.TimeNs == timeNs && _last.Probe != probe
+            && Says(entrySeq, _last.EntrySeq) && Says(entryTimeNs, _last.EntryTimeNs))
         {
-            return entryTimeNs != 0;
+            // Another return probe of the function tells of the same return.
+            entrySeq = _last.EntrySeq;
+            entryTimeNs = _last.EntryTimeNs;
+            return true;
         }
 
-        for (int i = stack.Count - 1; i >= 0; i--)
+        if (_open.TryGetValue((pid, address), out List<(ulong Seq, ulong TimeNs)>? stack))
         {
-            (ulong seq, ulong timeNs) = stack[i];
-            if ((entrySeq == 0 || entrySeq == seq) && (entryTimeNs == 0 || entryTimeNs == timeNs))
+            Take(stack, ref entrySeq, ref entryTimeNs);
+            if (stack.Count == 0)
             {
-                // Entries above it belong to calls that never returned.
-                stack.RemoveRange(i, stack.Count - i);
-                if (stack.Count == 0)
-                {
-                    _ = _open.Remove((pid, address));
-                }
-
-                entrySeq = seq;
-                entryTimeNs = timeNs;
-                return true;
+                _ = _open.Remove((pid, address));
             }
         }
 
-        return entryTimeNs != 0;
+        if (entryTimeNs == 0)
+        {
+            return false;
+        }
+
+        _last = (probe, pid, address, timeNs, entrySeq, entryTimeNs);
+        return true;
     }
+
+    /// <summary>Takes what is said of an entry, or the innermost one, and all above: those calls never return.</summary>
+    private static void Take(List<(ulong Seq, ulong TimeNs)> stack, ref ulong entrySeq, ref ulong entryTimeNs)
+    {
+        for (int i = stack.Count - 1; i >= 0; i--)
+        {
+            (ulong seq, ulong timeNs) = stack[i];
+            if (Says(entrySeq, seq) && Says(entryTimeNs, timeNs))
+            {
+                stack.RemoveRange(i, stack.Count - i);
+                entrySeq = seq;
+                entryTimeNs = timeNs;
+                return;
+            }
+        }
+
+        // The entry itself was not recorded; what came later was called by it.
+        while (entryTimeNs != 0 && stack.Count > 0 && stack[^1].TimeNs > entryTimeNs)
+        {
+            stack.RemoveAt(stack.Count - 1);
+        }
+    }
+
+    /// <summary>True where the trace says this, or nothing.</summary>
+    private static bool Says(ulong said, ulong value) => said == 0 || said == value;
 }

@@ -319,7 +319,7 @@ internal sealed partial class TraceImporter
     {
         ulong entrySeq = e.EntrySeq;
         ulong entryTime = e.EntryTimeNs;
-        bool known = _pairing.Return(e.Pid, e.Address, ref entrySeq, ref entryTime);
+        bool known = _pairing.Return(e.ProbeId & int.MaxValue, e.Pid, e.Address, e.TimeNs, ref entrySeq, ref entryTime);
         if (!known)
         {
             return;
