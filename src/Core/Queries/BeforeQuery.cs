@@ -15,7 +15,7 @@ public sealed record BeforeQuery
     /// <summary>The last events of the same task before it, in order.</summary>
     public required IReadOnlyList<long> SameTask { get; init; }
 
-    /// <summary>The last event of each probe before it, the latest first.</summary>
+    /// <summary>The last hit of each probe before it, the latest first.</summary>
     public required IReadOnlyList<long> LastHits { get; init; }
 
     /// <summary>The calls of its task that were open at it: entry events, outermost first.</summary>
@@ -104,8 +104,9 @@ public sealed record BeforeQuery
         }
 
         List<long> hits = [];
-        using SqliteStatement last = database.Prepare("""
-            SELECT seq FROM kt_event WHERE run = ?1 AND probe = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT 1
+        using SqliteStatement last = database.Prepare($"""
+            SELECT e.seq FROM kt_event e WHERE e.run = ?1 AND e.probe = ?2 AND e.seq < ?3 AND {HitCounts.IsHit("(e.kind & 3)", "e")}
+            ORDER BY e.seq DESC LIMIT 1
             """);
         foreach (long id in ids)
         {
@@ -124,7 +125,7 @@ public sealed record BeforeQuery
     private static List<long> Open(SqliteDatabase database, long run, long seq, long pid) => Column(
         database,
         """
-        SELECT k.return_seq - k.entry FROM kt_call k
+        SELECT DISTINCT k.return_seq - k.entry FROM kt_call k
         WHERE k.run = ?1 AND k.return_seq > ?2 AND k.return_seq < ?2 + 200000 AND k.pid = ?3
           AND k.return_seq - k.entry < ?2 ORDER BY 1
         """,

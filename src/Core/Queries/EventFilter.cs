@@ -35,4 +35,7 @@ public sealed record EventFilter
 
     /// <summary>At most so many events, 0 for all.</summary>
     public long Limit { get; init; }
+
+    /// <summary>Only those that count as hits.</summary>
+    internal bool HitsOnly { get; init; }
 }

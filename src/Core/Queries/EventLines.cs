@@ -275,14 +275,16 @@ public sealed class EventLines
         if (!_places.TryGetValue(number, out byte[]? text))
         {
             using SqliteStatement statement = _history.Database.Prepare(
-                "SELECT symbol, offset, size, module FROM kt_place WHERE place = ?1");
+                "SELECT symbol, offset, size, module, address FROM kt_place WHERE place = ?1");
             _ = statement.Bind(1, number);
             text = Render(o =>
             {
                 if (statement.Step())
                 {
                     o.WriteVisible(statement.Utf8(0));
-                    if (statement.Int64(2) != 0 || statement.Int64(1) != 0)
+
+                    // An address without a symbol is its own name.
+                    if (statement.Text(0) != $"0x{statement.UInt64(4):x}")
                     {
                         o.Write("+"u8);
                         o.WriteHex(statement.UInt64(1));

@@ -23,12 +23,13 @@ internal static class EventSelection
         AddNumbers(sql, "e.cpu", filter.Cpus);
         AddNumbers(sql, "(e.kind & 3)", [.. filter.Kinds.Select(KindNumber)]);
         AddTimes(database, filter, run, sql);
+        _ = filter.HitsOnly ? sql.Append(" AND ").Append(HitCounts.IsHit("(e.kind & 3)", "e")) : sql;
         int prefix = sql.Length;
         if (filter.Where is not null)
         {
-            CheckWhere(database, filter, run);
+            CheckWhere(database, filter);
             _ = sql.Append(" AND EXISTS (SELECT 1 FROM ")
-                .Append(WhereSource(database, filter, run))
+                .Append(WhereSource(database, filter))
                 .Append(" v WHERE v.run = e.run AND v.seq = e.seq AND (");
             prefix = sql.Length;
             _ = sql.Append(filter.Where).Append("\n))");
@@ -181,13 +182,14 @@ internal static class EventSelection
         }
     }
 
-    /// <summary>The view a condition is about: that of the one event named, so that its arguments are columns.</summary>
-    private static string WhereSource(SqliteDatabase database, EventFilter filter, long run)
+    /// <summary>The view a condition is about: that of the one event named, so that its arguments are columns, in every run.</summary>
+    private static string WhereSource(SqliteDatabase database, EventFilter filter)
     {
         if (filter.Probes.Count == 1)
         {
-            using SqliteStatement statement = database.Prepare("SELECT view FROM kt_probe WHERE run = ?1 AND name = ?2");
-            _ = statement.Bind(1, run).Bind(2, filter.Probes[0]);
+            using SqliteStatement statement = database.Prepare(
+                "SELECT view FROM kt_probe WHERE name = ?1 OR grp || '/' || name = ?1 ORDER BY name <> ?1 LIMIT 1");
+            _ = statement.Bind(1, filter.Probes[0]);
             if (statement.Step())
             {
                 return SqlText.Identifier(statement.Text(0));
@@ -198,9 +200,9 @@ internal static class EventSelection
     }
 
     /// <summary>Compiles the condition alone first: what a user wrote must be one expression, not more.</summary>
-    private static void CheckWhere(SqliteDatabase database, EventFilter filter, long run)
+    private static void CheckWhere(SqliteDatabase database, EventFilter filter)
     {
-        string before = $"SELECT 1 FROM {WhereSource(database, filter, run)} v WHERE ";
+        string before = $"SELECT 1 FROM {WhereSource(database, filter)} v WHERE ";
         ReadOnlyAuthorizer.Install(database);
         try
         {

@@ -125,13 +125,12 @@ public sealed record HistogramQuery
                 : "";
         }
 
-        if (!isChosen && (SpeaksOfKind(Key) || SpeaksOfKind(Value) || SpeaksOfKind(Where) || !HasHits(database)))
+        if (!isChosen)
         {
-            return "";
+            return SpeaksOfKind(Key) || SpeaksOfKind(Value) || SpeaksOfKind(Where) ? "" : " AND " + HitCounts.IsHitOfView;
         }
 
-        IReadOnlyList<string> kinds = isChosen ? Kinds : HitCounts.Kinds;
-        return $" AND kind IN ({string.Join(", ", kinds.Select(static k => SqlText.Literal(Schema.Kinds[EventSelection.KindNumber(k)])))})";
+        return $" AND kind IN ({string.Join(", ", Kinds.Select(static k => SqlText.Literal(Schema.Kinds[EventSelection.KindNumber(k)])))})";
     }
 
     private static bool SpeaksOfKind(string? expression) =>
@@ -141,13 +140,6 @@ public sealed record HistogramQuery
     {
         using SqliteStatement statement = database.Prepare("SELECT 1 FROM kt_probe WHERE view = ?1 COLLATE NOCASE LIMIT 1");
         return statement.Bind(1, view).Step();
-    }
-
-    private bool HasHits(SqliteDatabase database)
-    {
-        using SqliteStatement statement = database.Prepare(
-            "SELECT 1 FROM kt_tally WHERE kind IN (0, 3) AND (?1 = 0 OR run = ?1) LIMIT 1");
-        return statement.Bind(1, Run).Step();
     }
 
     private string Sql(string view, string kinds)
@@ -258,7 +250,7 @@ public sealed record HistogramQuery
             string text = key switch
             {
                 0 => "0",
-                < 0 => string.Create(CultureInfo.InvariantCulture, $"({key * 2}, {key}]"),
+                < 0 => string.Create(CultureInfo.InvariantCulture, $"({(key == long.MinValue ? "-2^64" : key * 2)}, {key}]"),
                 1 => "1",
                 _ => string.Create(CultureInfo.InvariantCulture, $"[{key}, {(key == 1L << 62 ? "2^63" : key * 2)})"),
             };

@@ -20,11 +20,16 @@ public static class StackQuery
         SqliteDatabase database = history.Database;
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
         StackNode root = new("all");
+        long left = filter.Limit;
         foreach (long run in EventSelection.Runs(database, filter.Run))
         {
             Dictionary<(long Stack, long Caller, long Probe, long Comm), long> counts = [];
-            bool stacks = Count(database, filter, run, counts);
+            bool stacks = Count(database, filter, run, counts, ref left);
             AddTo(root, database, run, counts, stacks);
+            if (filter.Limit > 0 && left == 0)
+            {
+                break;
+            }
         }
 
         return root.Count > 0
@@ -37,13 +42,15 @@ public static class StackQuery
         SqliteDatabase database,
         EventFilter filter,
         long run,
-        Dictionary<(long Stack, long Caller, long Probe, long Comm), long> counts)
+        Dictionary<(long Stack, long Caller, long Probe, long Comm), long> counts,
+        ref long left)
     {
         bool stacks = database.ScalarInt64($"SELECT EXISTS (SELECT 1 FROM kt_frame WHERE run = {run})") != 0;
         using SqliteStatement statement = EventSelection.Prepare(
-            database, HitsOf(database, filter, run), run, "e.stack, e.caller, e.probe, e.comm");
+            database, filter with { Limit = left, HitsOnly = filter.Kinds.Count == 0 }, run, "e.stack, e.caller, e.probe, e.comm");
         while (statement.Step())
         {
+            left -= Math.Min(left, 1);
             long stack = statement.Int64(0);
             long caller = stacks ? 0 : statement.Int64(1);
             if (stack == 0 && caller == 0)
@@ -63,13 +70,6 @@ public static class StackQuery
 
         return stacks;
     }
-
-    /// <summary>Without kinds that were chosen a call counts once.</summary>
-    private static EventFilter HitsOf(SqliteDatabase database, EventFilter filter, long run) =>
-        filter.Kinds.Count == 0
-            && database.ScalarInt64($"SELECT EXISTS (SELECT 1 FROM kt_tally WHERE run = {run} AND kind IN (0, 3))") != 0
-            ? filter with { Kinds = HitCounts.Kinds }
-            : filter;
 
     private static void AddTo(
         StackNode root,

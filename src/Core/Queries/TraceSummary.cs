@@ -86,7 +86,7 @@ public sealed record TraceSummary
         string hits = $"FROM kt_tally t WHERE t.run = ?1 AND {HitCounts.IsHit("t.kind", "t")}";
         List<(string, string, long)> symbols = Rows(database, run, $"""
             SELECT p.name, p.symbol, h.n FROM (SELECT t.probe AS probe, sum(t.events) AS n {hits} GROUP BY t.probe) h
-            JOIN kt_probe p ON p.run = ?1 AND p.probe = h.probe ORDER BY 3 DESC, 1
+            JOIN kt_probe p ON p.run = ?1 AND p.probe = h.probe ORDER BY 3 DESC, 1, h.probe
             """, static s => (s.Text(0), s.Text(1), s.Int64(2)));
         List<(string, long)> comms = Rows(database, run, $"""
             SELECT coalesce(c.name, '(no task)'), sum(h.n)
