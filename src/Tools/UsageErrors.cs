@@ -46,7 +46,8 @@ internal static class UsageErrors
         Option option = result.Option;
         if (result.Tokens.Count == 0 && option.Arity.MinimumNumberOfValues > 0)
         {
-            return $"{option.Name} wants {option.HelpName ?? "a value"} behind it";
+            string value = option.HelpName ?? "a value";
+            return result.IdentifierTokenCount > 0 ? $"{option.Name} wants {value} behind it" : $"{option.Name} {value} is missing";
         }
 
         return result.Tokens.Count > option.Arity.MaximumNumberOfValues

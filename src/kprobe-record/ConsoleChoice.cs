@@ -40,7 +40,14 @@ internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new KprobeTraceException($"--console {Target}: {(e is DirectoryNotFoundException ? "its folder does not exist; name another file" : e.Message)}", e);
+            string reason = e switch
+            {
+                DirectoryNotFoundException => "its folder does not exist; name another file",
+                UnauthorizedAccessException when Directory.Exists(Target) => "is a directory; name a file",
+                UnauthorizedAccessException => "it or its folder may not be written; name another file",
+                _ => e.Message,
+            };
+            throw new KprobeTraceException($"--console {Target}: {reason}", e);
         }
     }
 }

@@ -226,6 +226,11 @@ internal sealed class RecordCommand
         }
 
         KeepInputs(result, options);
+        if (options.Warn is not null && MemoryNotice.For(options.Load.MemorySize) is string notice)
+        {
+            options.Warn(notice);
+        }
+
         if (result.GetValue(_countOnly) is string glob)
         {
             return CountVerb.Run(options, glob, console, Timeout(result));
