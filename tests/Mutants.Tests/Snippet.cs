@@ -1,5 +1,4 @@
 using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace KprobeTrace.Tests.Mutants;
 
@@ -10,6 +9,6 @@ internal static class Snippet
     public static List<Site> Sites(string code, string folder = "Store")
     {
         SyntaxNode root = Sources.Parse($"enum Kind\n{{\n    Pre,\n    Post,\n    Ret,\n}}\nclass C\n{{\n    int M()\n    {{\n        {code}\n    }}\n}}\n", "C.cs");
-        return [.. new SiteFinder(root.DescendantNodes().OfType<EnumDeclarationSyntax>()).In($"src/Core/{folder}/C.cs", root)];
+        return [.. new SiteFinder([root]).In($"src/Core/{folder}/C.cs", root)];
     }
 }

@@ -53,17 +53,12 @@ internal sealed class Measure(Settings settings)
         HashSet<int> standing = scratch.Plant(planted);
         List<Mutant> chosen = [.. plan.SelectMany(folder => planted.Where(mutant => mutant.Folder == folder.Folder && standing.Contains(mutant.Id)).Take(folder.Wanted))];
         Print($"{places:N0} places; {chosen.Count} faults {(settings.Rerun is null ? $"planted by seed {settings.Seed}" : $"of {settings.Rerun}")}, built in {_clock.Elapsed.TotalSeconds:F0} s");
-        List<TestClass> classes = settings.Budget > TimeSpan.Zero ? Coverage.Assume(scratch, planted.Count) : Coverage.Measure(scratch, planted.Count, settings.Jobs, Print);
+        List<TestClass> classes = settings.Budget > TimeSpan.Zero ? Coverage.Assume(scratch, planted.Count) : Coverage.Measure(scratch, planted.Count, settings.Jobs, Print, settings.Verbose ? Print : static _ => { });
         Print($"{classes.Count} classes of tests known after {_clock.Elapsed.TotalSeconds:F0} s");
-        if (settings.Verbose)
-        {
-            classes.ForEach(tests => Print($"  {tests.Milliseconds,7} ms {tests.Name}"));
-        }
-
         List<Mutant> tried = [.. chosen.Where(mutant => argued.ReasonOf(mutant.Fault) is null)];
         _left = tried.Count;
         ConcurrentDictionary<int, Verdict> verdicts = new();
-        Trial trial = new(scratch, classes, new Nearness(settings.Root, classes));
+        Trial trial = new(scratch, classes, new Nearness(scratch.Folder, classes));
         Parallel.ForEach(Partitioner.Create(tried, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { MaxDegreeOfParallelism = settings.Jobs }, mutant =>
         {
             Verdict verdict = verdicts[mutant.Id] = trial.Run(mutant, Share());

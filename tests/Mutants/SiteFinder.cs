@@ -5,13 +5,13 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace KprobeTrace.Tests.Mutants;
 
 /// <summary>Finds every place where an operator fits and a switch can stand.</summary>
-/// <param name="enumerations">The enumerations of all sources.</param>
-internal sealed class SiteFinder(IEnumerable<EnumDeclarationSyntax> enumerations)
+/// <param name="sources">The syntax of all sources.</param>
+internal sealed class SiteFinder(IReadOnlyCollection<SyntaxNode> sources)
 {
     private readonly IMutationOperator[] _operators =
     [
-        new BinaryOperators(), new Literals(), new Conditions(), new Statements(), new Calls(), new Values(), new Patterns(), new SqlText(), new SiblingNames(),
-        new EnumerationNames(enumerations),
+        new BinaryOperators(), new Literals(), new Conditions(), new Statements(), new Calls(), new Values(new Types(sources.Select(root => root.SyntaxTree))), new Patterns(),
+        new SqlText(), new SiblingNames(), new EnumerationNames(sources.SelectMany(root => root.DescendantNodes().OfType<EnumDeclarationSyntax>())),
     ];
 
     /// <summary>The sites of one file.</summary>

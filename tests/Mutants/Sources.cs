@@ -1,6 +1,5 @@
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Text;
 
 namespace KprobeTrace.Tests.Mutants;
@@ -16,7 +15,7 @@ internal static class Sources
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)
             .Select(file => (file, Parse(Path.Combine(root, file))))];
-        SiteFinder finder = new(files.SelectMany(file => file.Root.DescendantNodes().OfType<EnumDeclarationSyntax>()));
+        SiteFinder finder = new([.. files.Select(file => file.Root)]);
         return [.. files.SelectMany(file => finder.In(file.File, file.Root))];
     }
 

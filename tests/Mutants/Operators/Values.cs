@@ -5,14 +5,15 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace KprobeTrace.Tests.Mutants.Operators;
 
 /// <summary>A result that is empty, a width cut short, a count before and not after its step, a sum that is replaced.</summary>
-internal sealed class Values : IMutationOperator
+/// <param name="types">What tells whether a narrower type loses anything.</param>
+internal sealed class Values(Types types) : IMutationOperator
 {
-    private static readonly Dictionary<SyntaxKind, SyntaxKind> _narrower = new()
+    private static readonly Dictionary<SyntaxKind, (SyntaxKind Type, int Bits)> _narrower = new()
     {
-        [SyntaxKind.ULongKeyword] = SyntaxKind.UIntKeyword,
-        [SyntaxKind.LongKeyword] = SyntaxKind.IntKeyword,
-        [SyntaxKind.UIntKeyword] = SyntaxKind.UShortKeyword,
-        [SyntaxKind.UShortKeyword] = SyntaxKind.ByteKeyword,
+        [SyntaxKind.ULongKeyword] = (SyntaxKind.UIntKeyword, 32),
+        [SyntaxKind.LongKeyword] = (SyntaxKind.IntKeyword, 32),
+        [SyntaxKind.UIntKeyword] = (SyntaxKind.UShortKeyword, 16),
+        [SyntaxKind.UShortKeyword] = (SyntaxKind.ByteKeyword, 8),
     };
 
     public IEnumerable<Change> At(SyntaxNode node)
@@ -25,9 +26,9 @@ internal sealed class Values : IMutationOperator
             case ArrowExpressionClauseSyntax { Expression: { } value, Parent: MethodDeclarationSyntax } when !IsConstant(value):
                 yield return new Change("empty result", value, SyntaxFactory.LiteralExpression(SyntaxKind.DefaultLiteralExpression));
                 break;
-            case CastExpressionSyntax { Type: PredefinedTypeSyntax type } cast when _narrower.TryGetValue(type.Keyword.Kind(), out SyntaxKind narrow):
+            case CastExpressionSyntax { Type: PredefinedTypeSyntax type } cast when _narrower.TryGetValue(type.Keyword.Kind(), out (SyntaxKind Type, int Bits) narrow) && !types.Fits(cast.Expression, narrow.Bits):
                 yield return new Change("width", cast, cast.WithExpression(SyntaxFactory.CastExpression(
-                    SyntaxFactory.PredefinedType(SyntaxFactory.Token(narrow)), SyntaxFactory.ParenthesizedExpression(cast.Expression.WithoutTrivia()))));
+                    SyntaxFactory.PredefinedType(SyntaxFactory.Token(narrow.Type)), SyntaxFactory.ParenthesizedExpression(cast.Expression.WithoutTrivia()))));
                 break;
             case PostfixUnaryExpressionSyntax { RawKind: (int)SyntaxKind.PostIncrementExpression, Operand: var operand } step when step.Parent is not (ForStatementSyntax or ExpressionStatementSyntax):
                 yield return new Change("off by one", step, SyntaxFactory.PrefixUnaryExpression(SyntaxKind.PreIncrementExpression, operand.WithoutTrivia()));
