@@ -13,6 +13,7 @@ internal sealed class Measure(Settings settings)
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly Lock _printing = new();
     private int _left;
+    private volatile bool _abandoned;
 
     /// <summary>Runs it. Returns 0 also when faults survived: it reports, it does not judge.</summary>
     public int Run()
@@ -44,7 +45,15 @@ internal sealed class Measure(Settings settings)
         using Scratch scratch = new(settings.Root);
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Abandon(scratch, context));
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Abandon(scratch, context));
-        Try(scratch, plan, planted, sites.Count, argued);
+        try
+        {
+            Try(scratch, plan, planted, sites.Count, argued);
+        }
+        catch (Exception) when (_abandoned)
+        {
+            Thread.Sleep(Timeout.Infinite); // all it stands on is being deleted: the one who does that ends the process
+        }
+
         return 0;
     }
 
@@ -110,9 +119,10 @@ internal sealed class Measure(Settings settings)
         }
     }
 
-    private static void Abandon(Scratch scratch, PosixSignalContext context)
+    private void Abandon(Scratch scratch, PosixSignalContext context)
     {
         context.Cancel = true;
+        _abandoned = true;
         scratch.Dispose();
         Console.Error.WriteLine("mutants: broken off");
         Environment.Exit(130);

@@ -32,10 +32,25 @@ internal sealed class Trial(Scratch scratch, IReadOnlyList<TestClass> classes, N
         return new Verdict(null, Stopwatch.GetElapsedTime(start).TotalSeconds, sees.Count);
     }
 
-    // Short classes of a project share a process; each long one has its own, after all short ones of all projects.
-    private static IEnumerable<List<TestClass>> Processes(List<TestClass> sees) =>
-        sees.Where(tests => !tests.IsLong).GroupBy(tests => tests.Project).Select(tests => tests.ToList())
-            .Concat(sees.Where(tests => tests.IsLong).Select(tests => (List<TestClass>)[tests]));
+    // The likeliest first, then others in processes of more and more classes; each long one has its own, after all short ones.
+    private static IEnumerable<List<TestClass>> Processes(List<TestClass> sees)
+    {
+        List<TestClass> left = [.. sees.Where(tests => !tests.IsLong)];
+        for (int tier = 8; left.Count > 0; tier *= 5)
+        {
+            foreach (IGrouping<string, TestClass> project in left.Take(tier).GroupBy(tests => tests.Project))
+            {
+                yield return [.. project];
+            }
+
+            left.RemoveRange(0, Math.Min(tier, left.Count));
+        }
+
+        foreach (TestClass tests in sees.Where(tests => tests.IsLong))
+        {
+            yield return [tests];
+        }
+    }
 
     private string? In(Mutant mutant, List<TestClass> tests, TimeSpan? left)
     {
