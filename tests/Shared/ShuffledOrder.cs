@@ -2,7 +2,7 @@ using Xunit;
 using Xunit.Abstractions;
 using Xunit.Sdk;
 
-namespace KprobeTrace.Tests.Shared;
+namespace KprobeTrace.Tests.Ordering;
 
 /// <summary>
 /// Runs the classes, and the tests of each, in an order that the seed <c>KPROBETRACE_TEST_SEED</c> draws, so that a test which
