@@ -11,19 +11,18 @@ internal sealed class Types
     // What ImplicitUsings stands for.
     private const string Usings = "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Threading; global using System.Threading.Tasks;";
 
-    private readonly CSharpCompilation _compilation;
+    private static readonly Lazy<MetadataReference[]> _libraries = new(() =>
+        [.. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            .Where(path => Path.GetFileName(path).StartsWith("System.", StringComparison.Ordinal)).Select(path => MetadataReference.CreateFromFile(path))]);
+
+    private readonly Lazy<CSharpCompilation> _compilation;
 
     /// <summary>Of these sources.</summary>
-    public Types(IEnumerable<SyntaxTree> trees)
-    {
-        IEnumerable<string> libraries = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
-            .Where(path => Path.GetFileName(path).StartsWith("System.", StringComparison.Ordinal));
-        _compilation = CSharpCompilation.Create(
-            "Sources",
-            trees.Append(CSharpSyntaxTree.ParseText(Usings, new CSharpParseOptions(LanguageVersion.Preview))),
-            libraries.Select(path => MetadataReference.CreateFromFile(path)),
-            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true));
-    }
+    public Types(IEnumerable<SyntaxTree> trees) => _compilation = new(() => CSharpCompilation.Create(
+        "Sources",
+        trees.Append(CSharpSyntaxTree.ParseText(Usings, new CSharpParseOptions(LanguageVersion.Preview))),
+        _libraries.Value,
+        new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true)));
 
     /// <summary>
     /// Whether every value that an expression is likely to have fits into so many bits: also of an <c>int</c>, which is an index, a length
@@ -31,7 +30,7 @@ internal sealed class Types
     /// </summary>
     public bool Fits(ExpressionSyntax expression, int bits)
     {
-        SemanticModel model = _compilation.GetSemanticModel(expression.SyntaxTree);
+        SemanticModel model = _compilation.Value.GetSemanticModel(expression.SyntaxTree);
         if (model.GetConstantValue(expression) is { HasValue: true, Value: sbyte or byte or short or ushort or int or uint or long or ulong } constant)
         {
             decimal number = Convert.ToDecimal(constant.Value, CultureInfo.InvariantCulture);
