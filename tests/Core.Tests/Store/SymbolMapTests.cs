@@ -69,6 +69,32 @@ public sealed class SymbolMapTests
         Assert.Equal(100, map.Count);
     }
 
+    [Theory]
+    [InlineData("falling")]
+    [InlineData("rising")]
+    [InlineData("scattered")]
+    [InlineData("over each other")]
+    public void What_a_symbol_costs_does_not_grow_with_those_that_are_there(string order)
+    {
+        const uint count = 100_000;
+        SymbolMap map = new();
+        for (uint i = 0; i < count; i++)
+        {
+            (ulong address, string module) = order switch
+            {
+                "falling" => (count - i, ""),
+                "rising" => (i, ""),
+                "scattered" => (i * 2_654_435_761U, ""),
+                _ => ((ulong)(i * 7919 % 5000), i % 2 == 0 ? "a" : "b"),
+            };
+            map.Add(new(address * 16, 16, "f", module, 'T'));
+            _ = map.TryFind(address * 16, out _);
+        }
+
+        Assert.True(map.Moved < count * (SymbolMap.MaxBlock + 100L), $"{map.Moved} symbols were moved");
+        Assert.Equal(order == "over each other" ? 5000 : (int)count, map.Count);
+    }
+
     /// <summary>The first of the alphabet among those that begin last before an address, if it reaches so far.</summary>
     private static TraceSymbol? Expected(List<TraceSymbol> all, ulong address)
     {
