@@ -1,3 +1,4 @@
+using KprobeTrace.Store;
 using KprobeTrace.Tracing;
 using Xunit;
 
@@ -35,6 +36,28 @@ public sealed class ModuleSymbolTests : IDisposable
         Assert.Equal("first_fn\r\nsecond_fn\r\n", Rows(trace, "SELECT name FROM symbols WHERE module <> '' ORDER BY name"));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void An_import_that_forgets_addresses_names_them_like_one_that_does_not(int remembered)
+    {
+        const string Named = """
+            SELECT caller, (SELECT group_concat(trim(module || ' ' || symbol), ', ') FROM stacks s
+              WHERE s.run = e.run AND s.stack = e.stack ORDER BY depth) FROM events e ORDER BY seq
+            """;
+        ulong[] others = [0x10, 0x20, 0x30];
+        string trace = Write(other => [others[other % 3]], First(), Second(), First(), Second(), Second(), First());
+        string expected = Rows(trace, Named);
+
+        using TraceHistory history = TraceHistory.Open(trace, _folder["short.db"], new ImportOptions { PlacesRemembered = remembered });
+
+        Assert.Equal(expected, Rows(_folder["short.db"], Named));
+        Assert.Contains("second_fn", expected, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Function_that_begins_inside_the_earlier_one_takes_its_place_and_not_the_kernels()
     {
@@ -55,7 +78,10 @@ public sealed class ModuleSymbolTests : IDisposable
     }
 
     /// <summary>Writes two events a module, each called from the same address, with the module's symbols as the recorder would.</summary>
-    private string Write(params TraceSymbol[][] modules)
+    private string Write(params TraceSymbol[][] modules) => Write(static _ => [], modules);
+
+    /// <summary>The same, with further addresses behind the caller in the stack of each event.</summary>
+    private string Write(Func<int, ulong[]> further, params TraceSymbol[][] modules)
     {
         const ulong kernel = TraceFolder.Clone;
         TraceSymbol[] known = [new(kernel, 0x100, "kernel_fn", "", 'T'), new(kernel + 0x1000, 0x100, "kernel", "", 'T')];
@@ -72,7 +98,7 @@ public sealed class ModuleSymbolTests : IDisposable
             {
                 time += 10;
                 TraceEvent e = new() { TimeNs = time, Instructions = time, Address = kernel, Caller = Caller, Kind = TraceEventKind.Pre, ProbeId = 0 };
-                writer.WriteEvent(in e, default, [Caller, kernel + 0x1010]);
+                writer.WriteEvent(in e, default, [Caller, .. further((int)time / 10), kernel + 0x1010]);
             }
         }
 

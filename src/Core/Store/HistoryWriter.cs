@@ -159,7 +159,7 @@ internal static class HistoryWriter
         TraceImporter importer;
         using (Loaders loaders = new(path))
         {
-            importer = new TraceImporter(trace, loaders, spool, numbers);
+            importer = new TraceImporter(trace, loaders, spool, numbers, options.PlacesRemembered);
             importer.Read(options);
             loaders.Finish();
         }

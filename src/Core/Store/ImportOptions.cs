@@ -8,4 +8,7 @@ public sealed record ImportOptions
 
     /// <summary>Ends the import; the database is then as it was before.</summary>
     public CancellationToken Cancellation { get; init; }
+
+    /// <summary>Addresses whose names are remembered at most; beyond it only some sharing of rows is lost.</summary>
+    internal int PlacesRemembered { get; init; } = PlaceTable.MaxRemembered;
 }

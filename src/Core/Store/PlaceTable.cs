@@ -7,12 +7,11 @@ namespace KprobeTrace.Store;
 /// <summary>Gives code addresses a row with their symbol, so that no query has to look one up.</summary>
 internal sealed class PlaceTable
 {
-    private const int MaxRemembered = 1 << 20;
+    /// <summary>Addresses remembered at most.</summary>
+    internal const int MaxRemembered = 1 << 20;
 
     private readonly Dictionary<ulong, Known> _places = [];
-
-    /// <summary>Addresses that have had more than one row.</summary>
-    private readonly HashSet<ulong> _moved = [];
+    private readonly int _most;
     private readonly SymbolMap _symbols;
     private readonly TableLoader _table;
     private readonly RecordBuilder _record = new();
@@ -22,19 +21,23 @@ internal sealed class PlaceTable
     private long _lastPlace;
     private int _lastVersion;
 
-    internal PlaceTable(SymbolMap symbols, TableLoader table, long run, long last)
+    internal PlaceTable(SymbolMap symbols, TableLoader table, long run, long last, int most)
     {
+        _most = most;
         _symbols = symbols;
         _table = table;
         _run = run;
         _last = last;
     }
 
+    /// <summary>Changes when all addresses are forgotten: what is known of them only holds until then.</summary>
+    internal int Generation { get; private set; }
+
     /// <summary>
-    /// Whether an address may have had another row before, or has: a module has taken another's place there. To be asked after
+    /// Whether an address has had another row in this generation: a module has taken another's place there. To be asked after
     /// <see cref="Of"/>.
     /// </summary>
-    internal bool HasMoved(ulong address) => _moved.Contains(address);
+    internal bool HasMoved(ulong address) => _places.TryGetValue(address, out Known known) && known.HasMoved;
 
     /// <summary>Whether any address has.</summary>
     internal bool MayHaveMoved => _symbols.HasReplaced;
@@ -70,12 +73,13 @@ internal sealed class PlaceTable
         }
         else
         {
-            if (isKnown)
+            if (!isKnown && _places.Count >= _most)
             {
-                _moved.Add(address);
+                _places.Clear();
+                Generation++;
             }
 
-            known = new Known(Add(address, named, symbol), symbol, _symbols.Version);
+            known = new Known(Add(address, named, symbol), symbol, _symbols.Version, HasMoved: isKnown);
         }
 
         _places[address] = known;
@@ -84,11 +88,6 @@ internal sealed class PlaceTable
 
     private long Add(ulong address, bool named, in TraceSymbol symbol)
     {
-        if (_places.Count >= MaxRemembered)
-        {
-            _places.Clear();
-        }
-
         ++_last;
         _record.Begin();
         _record.Null();
@@ -113,6 +112,6 @@ internal sealed class PlaceTable
         return _last;
     }
 
-    /// <summary>An address's row, the symbol it was named by and when that was looked at last.</summary>
-    private readonly record struct Known(long Place, TraceSymbol Symbol, int Version);
+    /// <summary>An address's row, the symbol it was named by, when that was looked at last, and whether it had another row before.</summary>
+    private readonly record struct Known(long Place, TraceSymbol Symbol, int Version, bool HasMoved);
 }

@@ -14,6 +14,7 @@ internal sealed class StackTable
     private readonly RecordBuilder _record = new();
     private readonly long _run;
     private long _last;
+    private int _generation;
 
     internal StackTable(PlaceTable places, IndexLoader table, long run)
     {
@@ -27,6 +28,13 @@ internal sealed class StackTable
     {
         frames = frames[..Math.Min(frames.Length, MaxFrames)];
         UInt128 hash = Hash(frames, _places.MayHaveMoved ? _places : null);
+        if (_generation != _places.Generation)
+        {
+            // Which addresses have had other code before is forgotten with them.
+            _numbers.Clear();
+            _generation = _places.Generation;
+        }
+
         if (_numbers.TryGetValue(hash, out long number))
         {
             return number;

@@ -34,13 +34,13 @@ internal sealed partial class TraceImporter
     private long _lastTallyCount;
     private long _outOfOrder;
 
-    internal TraceImporter(TraceReader trace, Loaders loaders, SequenceSpool spool, ImportNumbers numbers)
+    internal TraceImporter(TraceReader trace, Loaders loaders, SequenceSpool spool, ImportNumbers numbers, int placesRemembered)
     {
         _trace = trace;
         _loaders = loaders;
         _spool = spool;
         _run = numbers.Run;
-        _places = new PlaceTable(_symbols, loaders.Places, _run, numbers.LastPlace);
+        _places = new PlaceTable(_symbols, loaders.Places, _run, numbers.LastPlace, placesRemembered);
         _comms = new CommTable(loaders.Comms, numbers.LastComm);
         _stacks = new StackTable(_places, loaders.Frames, _run);
         _kept = new KeptTable(loaders.Kept, numbers.LastKept);
