@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace KprobeTrace.Tools;
 
-/// <summary>Standard output, unbuffered; every failure is an <see cref="IOException"/> with one plain sentence.</summary>
+/// <summary>Standard output, unbuffered; every failure is a <see cref="PlainIOException"/>.</summary>
 internal sealed class StandardOutput : WriteOnlyStream
 {
     private const int Number = 1;
@@ -49,7 +49,7 @@ internal sealed class StandardOutput : WriteOnlyStream
         }
     }
 
-    private static IOException Failure(int error) => new(
+    private static PlainIOException Failure(int error) => new(
         error switch
         {
             Errno.BadDescriptor => "standard output is closed; send it to a file, or to /dev/null",

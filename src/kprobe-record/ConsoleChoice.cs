@@ -22,6 +22,11 @@ internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
         }
 
         FileName.Require(Target, "console's file");
+        if (Directory.Exists(Target))
+        {
+            throw new KprobeTraceException($"--console {Target}: is a directory; name a file");
+        }
+
         try
         {
             FileStream file = new(Target, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, bufferSize: 0);
@@ -40,14 +45,7 @@ internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            string reason = e switch
-            {
-                DirectoryNotFoundException => "its folder does not exist; name another file",
-                UnauthorizedAccessException when Directory.Exists(Target) => "is a directory; name a file",
-                UnauthorizedAccessException => "it or its folder may not be written; name another file",
-                _ => e.Message,
-            };
-            throw new KprobeTraceException($"--console {Target}: {reason}", e);
+            throw new KprobeTraceException($"--console {Target}: {FileErrors.Reason(e)}; name another file", e);
         }
     }
 }

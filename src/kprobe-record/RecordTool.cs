@@ -62,7 +62,7 @@ internal static class RecordTool
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Say(e.Message);
+            Say(e is PlainIOException ? e.Message : "a file cannot be read or written: " + FileErrors.Reason(e));
             return (int)ExitCode.Failure;
         }
     }

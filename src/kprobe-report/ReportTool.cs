@@ -90,7 +90,7 @@ internal static class ReportTool
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            console.Say(e.Message);
+            console.Say(e is PlainIOException ? e.Message : "a file cannot be read or written: " + FileErrors.Reason(e));
             return (int)ExitCode.Failure;
         }
         finally

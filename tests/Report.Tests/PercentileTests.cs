@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using KprobeTrace.Queries;
 using Xunit;
 
@@ -68,6 +69,36 @@ public sealed class PercentileTests
 
         Assert.True(budget.TryTake(PercentileBudget.Limit));
         Assert.False(budget.TryTake(1));
+    }
+
+    [TinyDiskFact]
+    public void A_full_disk_of_temporary_files_is_told_in_our_words()
+    {
+        using TraceFolder folder = new();
+        string trace = folder.Small();
+        _ = Tool.Good(trace);
+        using TinyDisk disk = new(folder["disk"], "64k");
+        foreach ((string sql, string said) in ((string, string)[])[
+            ("median(x)", $"a percentile of so many values needs room in {folder["disk"]}/: the disk is full; set TMPDIR to another folder"),
+            ("count(DISTINCT x || hex(zeroblob(100)))", "the disk is full that temporary files lie on; set TMPDIR to another folder, or choose less at once")])
+        {
+            ProcessStartInfo start = new(
+                "dotnet",
+                [
+                    Path.Combine(AppContext.BaseDirectory, "kprobe-report.dll"), "query", trace, "--memory", "64M",
+                    $"WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 8000000) SELECT {sql} FROM n",
+                ])
+            {
+                RedirectStandardError = true,
+                Environment = { ["TMPDIR"] = folder["disk"], ["SQLITE_TMPDIR"] = folder["disk"] },
+            };
+            using Process process = Process.Start(start)!;
+            string error = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+
+            Assert.Equal($"kprobe-report: SQL: {said}\n", error);
+            Assert.Equal(1, process.ExitCode);
+        }
     }
 
     [Fact]

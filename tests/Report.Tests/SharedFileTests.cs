@@ -51,6 +51,20 @@ public sealed class SharedFileTests : IDisposable
         Assert.Contains("leads nowhere", Tool.Bad(1, "html", trace, "-o", _folder["circle"]), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("query", "SELECT 1")]
+    [InlineData("events")]
+    [InlineData("check")]
+    [InlineData()]
+    public void A_circle_of_links_is_told_in_our_words(params string[] verb)
+    {
+        _ = File.CreateSymbolicLink(_folder["circle"], _folder["circle"]);
+
+        string error = Tool.Bad(1, [.. verb.Take(1), _folder["circle"], .. verb.Skip(1)]);
+
+        Assert.Matches("circle: cannot read the trace( or database)?: its symbolic links lead in a circle$", error);
+    }
+
     [Fact]
     public void A_trace_overwritten_while_it_is_imported_is_imported_again()
     {

@@ -117,7 +117,7 @@ public static class InputFile
     {
         FileNotFoundException or DirectoryNotFoundException => NoSuchFile(path, what, e),
         UnauthorizedAccessException => new($"{path}: you may not read the {what}; its permissions forbid it", e),
-        _ => new($"{path}: cannot read the {what}: {e.Message.ReplaceLineEndings(" ")}", e),
+        _ => new($"{path}: cannot read the {what}: {FileErrors.Reason(e)}", e),
     };
 
     private static KprobeTraceException NoSuchFile(string path, string what, Exception? e = null)

@@ -91,15 +91,13 @@ public static class PayloadDecompressor
         catch (Exception e) when (e is InvalidDataException or ZstdException or EndOfStreamException)
         {
             throw new KprobeTraceException(
-                $"{name}: the {format} payload is damaged ({OneLine(e.Message)}); get the file again", e);
+                $"{name}: the {format} payload is damaged; get the file again", e);
         }
         catch (OutOfMemoryException e)
         {
             throw new KprobeTraceException($"{name}: the host cannot provide the {length >> 20} MiB that the {format} payload unpacks to", e);
         }
     }
-
-    private static string OneLine(string message) => message.ReplaceLineEndings(" ").TrimEnd('.');
 
     private static byte[] Gunzip(string name, ReadOnlyMemory<byte> payload, int length)
     {

@@ -12,7 +12,7 @@ namespace KprobeTrace.Queries;
 /// <list type="table">
 /// <item><term><c>hex64(x)</c></term><description>the integer as <c>0x…</c></description></item>
 /// <item><term><c>sym(x [, run])</c></term><description>the code or data address as <c>symbol+0xoffset</c></description></item>
-/// <item><term><c>bucket(x)</c></term><description>the largest power of two not above x; 0 for 0</description></item>
+/// <item><term><c>bucket(x)</c></term><description>the largest power of two not above x; 0 for 0; -bucket(-x) below 0</description></item>
 /// <item><term><c>percentile(x, p)</c>, <c>median(x)</c>, <c>p50 p90 p95 p99 (x)</c></term>
 /// <description>aggregates: the smallest value that at least p per cent of the values do not exceed</description></item>
 /// </list>
@@ -39,6 +39,7 @@ internal static unsafe class SqlFunctions
 
         // The second registration owns the handle: SQLite frees it when the connection closes.
         Create(database, "sym", 2, data, &Sym, null, null, &Free);
+        ConcatFunction.Register(database);
         PercentileBudget budget = new();
         Aggregate(database, "percentile", 2, 0, budget);
         Aggregate(database, "median", 1, 50, budget);
@@ -241,8 +242,8 @@ internal static unsafe class SqlFunctions
         KprobeTraceException => e.Message,
         OutOfMemoryException => "out of memory",
         IOException or UnauthorizedAccessException =>
-            $"a percentile of so many values needs room in {Path.GetTempPath()}: {e.Message}; set TMPDIR to another folder",
-        _ => e.GetType().Name + ": " + e.Message,
+            $"a percentile of so many values needs room in {Path.GetTempPath()}: {FileErrors.Reason(e)}; set TMPDIR to another folder",
+        _ => $"a function of the query failed by a mistake of its own ({e.GetType().Name}); please report it with the SQL",
     });
 
     private static void Fail(nint context, string message)

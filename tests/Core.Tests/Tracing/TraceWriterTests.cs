@@ -192,7 +192,7 @@ public sealed class TraceWriterTests : IDisposable
             base.Write(buffer[..(int)Math.Min(buffer.Length, capacity - Length)]);
             if (buffer.Length > 0 && Length == capacity)
             {
-                throw new IOException("disk full");
+                throw new PlainIOException("disk full", 5);
             }
         }
     }

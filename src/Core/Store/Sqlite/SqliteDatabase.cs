@@ -8,9 +8,12 @@ internal sealed unsafe class SqliteDatabase : IDisposable
 {
     private nint _handle;
 
-    private SqliteDatabase(nint handle, string path)
+    private readonly bool _writes;
+
+    private SqliteDatabase(nint handle, string path, bool writes)
     {
         _handle = handle;
+        _writes = writes;
         Path = path;
     }
 
@@ -35,7 +38,7 @@ internal sealed unsafe class SqliteDatabase : IDisposable
             code = SqliteLibrary.OpenV2(name, &handle, flags, null);
         }
 
-        SqliteDatabase database = new(handle, path);
+        SqliteDatabase database = new(handle, path, write || create);
         if (code != SqliteLibrary.Ok)
         {
             string reason = handle == 0 ? "out of memory" : SqliteLibrary.Text(SqliteLibrary.ErrorMessage(handle));
@@ -157,6 +160,7 @@ internal sealed unsafe class SqliteDatabase : IDisposable
         {
             SqliteLibrary.NotADatabase => $"{Path}: not a SQLite database",
             SqliteLibrary.Corrupt => $"{Path}: the database is damaged ({message}); delete it to import the trace again",
+            SqliteLibrary.Full when !_writes => "the disk is full that temporary files lie on; set TMPDIR to another folder, or choose less at once",
             SqliteLibrary.Full => $"{Path}: the disk is full",
             SqliteLibrary.Busy or SqliteLibrary.Locked => $"{Path}: another program has locked it; try again when that has finished",
             SqliteLibrary.CantOpen => $"{Path}: cannot be opened: it, its folder or a file beside it may not be read or written",

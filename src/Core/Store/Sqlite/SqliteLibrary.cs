@@ -46,6 +46,9 @@ internal static unsafe class SqliteLibrary
     internal const int Utf8 = 1;
     internal const int Deterministic = 0x800;
 
+    /// <summary>A function without side effects, which a view may call whoever wrote the view.</summary>
+    internal const int Innocuous = 0x20_0000;
+
     /// <summary>Tells SQLite to copy a bound or returned buffer.</summary>
     internal static readonly nint Transient = -1;
 
@@ -119,12 +122,40 @@ internal static unsafe class SqliteLibrary
             delegate* unmanaged[Cdecl]<nint, void>,
             delegate* unmanaged[Cdecl]<nint, void>, int>)
         Export("sqlite3_create_function_v2");
+    internal static readonly delegate* unmanaged[Cdecl]<
+        nint, byte*, int, int, nint,
+        delegate* unmanaged[Cdecl]<nint, int, nint*, void>,
+        delegate* unmanaged[Cdecl]<nint, void>,
+        delegate* unmanaged[Cdecl]<nint, void>,
+        delegate* unmanaged[Cdecl]<nint, int, nint*, void>,
+        delegate* unmanaged[Cdecl]<nint, void>, int> CreateWindowFunction =
+        (delegate* unmanaged[Cdecl]<
+            nint, byte*, int, int, nint,
+            delegate* unmanaged[Cdecl]<nint, int, nint*, void>,
+            delegate* unmanaged[Cdecl]<nint, void>,
+            delegate* unmanaged[Cdecl]<nint, void>,
+            delegate* unmanaged[Cdecl]<nint, int, nint*, void>,
+            delegate* unmanaged[Cdecl]<nint, void>, int>)
+        Export("sqlite3_create_window_function");
+    internal static readonly delegate* unmanaged[Cdecl]<nint, nint> DatabaseOf =
+        (delegate* unmanaged[Cdecl]<nint, nint>)Export("sqlite3_context_db_handle");
+    internal static readonly delegate* unmanaged[Cdecl]<byte*, ulong, byte*> Reallocate =
+        (delegate* unmanaged[Cdecl]<byte*, ulong, byte*>)Export("sqlite3_realloc64");
+    internal static readonly nint FreeMemory = Export("sqlite3_free");
+    internal static readonly delegate* unmanaged[Cdecl]<byte*, void> Free =
+        (delegate* unmanaged[Cdecl]<byte*, void>)FreeMemory;
     internal static readonly delegate* unmanaged[Cdecl]<nint, nint> UserData =
         (delegate* unmanaged[Cdecl]<nint, nint>)Export("sqlite3_user_data");
     internal static readonly delegate* unmanaged[Cdecl]<nint, int, nint> AggregateContext =
         (delegate* unmanaged[Cdecl]<nint, int, nint>)Export("sqlite3_aggregate_context");
     internal static readonly delegate* unmanaged[Cdecl]<nint, int> ValueType =
         (delegate* unmanaged[Cdecl]<nint, int>)Export("sqlite3_value_numeric_type");
+    internal static readonly delegate* unmanaged[Cdecl]<nint, int> ValueStoredType =
+        (delegate* unmanaged[Cdecl]<nint, int>)Export("sqlite3_value_type");
+    internal static readonly delegate* unmanaged[Cdecl]<nint, byte*> ValueText =
+        (delegate* unmanaged[Cdecl]<nint, byte*>)Export("sqlite3_value_text");
+    internal static readonly delegate* unmanaged[Cdecl]<nint, int> ValueBytes =
+        (delegate* unmanaged[Cdecl]<nint, int>)Export("sqlite3_value_bytes");
     internal static readonly delegate* unmanaged[Cdecl]<nint, long> ValueInt64 =
         (delegate* unmanaged[Cdecl]<nint, long>)Export("sqlite3_value_int64");
     internal static readonly delegate* unmanaged[Cdecl]<nint, double> ValueDouble =
@@ -139,6 +170,11 @@ internal static unsafe class SqliteLibrary
         (delegate* unmanaged[Cdecl]<nint, byte*, int, nint, void>)Export("sqlite3_result_text");
     internal static readonly delegate* unmanaged[Cdecl]<nint, byte*, int, void> ResultError =
         (delegate* unmanaged[Cdecl]<nint, byte*, int, void>)Export("sqlite3_result_error");
+
+    internal static readonly delegate* unmanaged[Cdecl]<nint, void> ResultTooBig =
+        (delegate* unmanaged[Cdecl]<nint, void>)Export("sqlite3_result_error_toobig");
+    internal static readonly delegate* unmanaged[Cdecl]<nint, void> ResultNoMemory =
+        (delegate* unmanaged[Cdecl]<nint, void>)Export("sqlite3_result_error_nomem");
 
     /// <summary>The text SQLite returned, or an empty string where it returned none.</summary>
     internal static string Text(byte* text) =>
