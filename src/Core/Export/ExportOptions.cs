@@ -15,6 +15,9 @@ public sealed record ExportOptions
     /// <summary>Ends the export; what was written is removed.</summary>
     public CancellationToken Cancellation { get; init; }
 
+    /// <summary>Takes what would be a file, for the path <c>-</c>.</summary>
+    public Stream? StandardOutput { get; init; }
+
     /// <summary>The same for one of several parts that are written one after the other.</summary>
     internal ExportOptions Part(int index, int count) =>
         this with { Progress = Progress is { } report ? done => report((index + done) / count) : null };

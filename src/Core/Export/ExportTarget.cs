@@ -8,9 +8,15 @@ internal static class ExportTarget
 {
     private const string TemporarySuffix = ".partial";
 
-    /// <summary>Writes a file, or into a device or pipe.</summary>
-    internal static void File(string path, Action<Stream> write)
+    /// <summary>Writes a file, or into a device or pipe, or for <c>-</c> to standard output.</summary>
+    internal static void File(string path, ExportOptions options, Action<Stream> write)
     {
+        if (path == OutputFile.StandardOutput && options.StandardOutput is { } output)
+        {
+            write(output);
+            return;
+        }
+
         FileName.Require(path, "export");
         if (Directory.Exists(path))
         {
@@ -48,6 +54,7 @@ internal static class ExportTarget
     internal static void Folder(string path, Action<string> write)
     {
         FileName.Require(path, "export");
+        OutputFile.RefuseStandardOutput(path, "-o", "this format is a folder; name one");
         if (System.IO.File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
         {
             throw new KprobeTraceException($"{path}: exists; name a new folder with -o");

@@ -43,7 +43,7 @@ public static class HtmlExport
 
         string page = Template();
         int at = page.IndexOf(Placeholder, StringComparison.Ordinal);
-        ExportTarget.File(path, stream =>
+        ExportTarget.File(path, options, stream =>
         {
             using Utf8Output output = new(stream, leaveOpen: true);
             output.Write(page.AsSpan(0, at));
@@ -237,6 +237,12 @@ public static class HtmlExport
             try
             {
                 StackNode root = StackQuery.Read(_history, new EventFilter { Run = _run }, _options.Cancellation);
+                if (root.Count == 0)
+                {
+                    _output.Write("null,"u8);
+                    return;
+                }
+
                 Node(root, Math.Max(1, (long)(root.Count * LeastFlameShare)), 0);
                 _output.Write(","u8);
             }

@@ -51,7 +51,7 @@ public static class PerfettoExport
     public static void Write(TraceHistory history, string path, ExportOptions options)
     {
         IReadOnlyList<long> runs = EventSelection.Runs(history.Database, options.Run);
-        ExportTarget.File(path, stream =>
+        ExportTarget.File(path, options, stream =>
         {
             for (int i = 0; i < runs.Count; i++)
             {

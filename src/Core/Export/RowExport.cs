@@ -19,6 +19,7 @@ public static class RowExport
     private static void Write(
         TraceHistory history, string path, ExportOptions options, Func<Utf8Output, IRowSink> format)
     {
+        _ = EventSelection.Runs(history.Database, options.Run);
         string sql = "SELECT * FROM " + SqlText.Identifier(options.View);
         if (options.Run != 0)
         {
@@ -45,7 +46,7 @@ public static class RowExport
             sql += order is not null && names.Contains("run") ? " ORDER BY run, " + order : "";
         }
 
-        ExportTarget.File(path, stream =>
+        ExportTarget.File(path, options, stream =>
         {
             using Utf8Output output = new(stream, leaveOpen: true);
             SqlQuery.Run(history, sql, format(output), options.Cancellation);

@@ -3,6 +3,9 @@ namespace KprobeTrace.Files;
 /// <summary>Checks the places that a user names for results, before anything is written to them.</summary>
 public static class OutputFile
 {
+    /// <summary>How standard output is named where it can be written to.</summary>
+    public const string StandardOutput = "-";
+
     // The last byte a lock can stand on: no file has it.
     private const long LockByte = long.MaxValue - 1;
 
@@ -25,7 +28,20 @@ public static class OutputFile
         }
         catch (IOException e)
         {
-            throw new KprobeTraceException($"{path}: is a symbolic link that leads nowhere ({e.Message.ReplaceLineEndings(" ")}); name another file", e);
+            throw new KprobeTraceException($"{path}: is a symbolic link that leads nowhere or in a circle; name another file", e);
+        }
+    }
+
+    /// <summary>Refuses <c>-</c> where results cannot go to standard output, rather than write a file of that name.</summary>
+    /// <param name="path">Where results go.</param>
+    /// <param name="option">The option that says so, for the message.</param>
+    /// <param name="remedy">Why not, and what to do.</param>
+    /// <exception cref="KprobeTraceException">It is <c>-</c>.</exception>
+    public static void RefuseStandardOutput(string? path, string option, string remedy)
+    {
+        if (path == StandardOutput)
+        {
+            throw new KprobeTraceException($"{option} -: {remedy} (a file of that name is written ./-)");
         }
     }
 

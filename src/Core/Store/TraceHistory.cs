@@ -1,5 +1,6 @@
 using KprobeTrace.Files;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Store;
 
@@ -39,13 +40,16 @@ public sealed class TraceHistory : IDisposable
 
         string named = database ?? DefaultDatabase(source);
         FileName.Require(named, "database");
+        OutputFile.RefuseStandardOutput(database, "--db", "a database is no stream; name a file");
         string target = OutputFile.Follow(named);
         if (!IsUpToDate(file, target, remark) && !HistoryWriter.Create(file, target, options ?? new ImportOptions()))
         {
             remark?.Invoke($"{source}: is still being written; this is what was there");
         }
 
-        return OpenDatabase(target);
+        TraceHistory history = OpenDatabase(target);
+        history.TellOfSecondTrace(source, 0, remark);
+        return history;
     }
 
     /// <summary>Opens an existing database.</summary>
@@ -80,18 +84,31 @@ public sealed class TraceHistory : IDisposable
     }
 
     /// <summary>Imports a trace as a further run of a database, which is created where it does not exist.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="trace">The trace.</param>
+    /// <param name="options">Progress and cancellation of the import.</param>
+    /// <param name="remark">Told in one line that the file goes on with another trace.</param>
     /// <returns>The number of the run, and whether it was there already.</returns>
     /// <exception cref="KprobeTraceException">A file is missing, damaged or of another kind.</exception>
-    public static (long Run, bool AlreadyThere) Add(string database, string trace, ImportOptions? options = null)
+    public static (long Run, bool AlreadyThere) Add(
+        string database, string trace, ImportOptions? options = null, Action<string>? remark = null)
+    {
+        (long Run, bool AlreadyThere) added = AddRun(database, trace, options ?? new ImportOptions());
+        using TraceHistory history = OpenDatabase(OutputFile.Follow(database));
+        history.TellOfSecondTrace(trace, added.Run, remark);
+        return added;
+    }
+
+    private static (long Run, bool AlreadyThere) AddRun(string database, string trace, ImportOptions options)
     {
         FileName.Require(database, "database");
+        OutputFile.RefuseStandardOutput(database, "add", "a database is no stream; name a file");
         SourceFile file = SourceFile.Of(trace);
         if (SourceFile.IsDatabase(trace))
         {
             throw new KprobeTraceException($"{trace}: is a database; add takes traces");
         }
 
-        options ??= new ImportOptions();
         database = OutputFile.Follow(database);
         if (!File.Exists(database) && HistoryWriter.TryCreateNew(file, database, options))
         {
@@ -124,6 +141,17 @@ public sealed class TraceHistory : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Database.Dispose();
+
+    /// <summary>Says that a run, or any for 0, was imported from a file that goes on with another trace.</summary>
+    private void TellOfSecondTrace(string source, long run, Action<string>? remark)
+    {
+        using SqliteStatement statement = Database.Prepare(
+            "SELECT reason FROM kt_damage WHERE (?1 = 0 OR run = ?1) AND substr(reason, 1, length(?2)) = ?2 LIMIT 1");
+        if (statement.Bind(1, run).Bind(2, TraceDamage.SecondTrace).Step())
+        {
+            remark?.Invoke($"{source}: {statement.Text(0)}");
+        }
+    }
 
     private static bool IsUpToDate(SourceFile source, string target, Action<string>? remark)
     {

@@ -25,6 +25,7 @@ internal sealed class FrameReader : IDisposable
     private byte[]? _scan;
     private uint _nextIndex;
     private bool _damagedSinceFrame;
+    private bool _isComplete;
     private long _failedBytes;
 
     internal FrameReader(Stream stream, string name)
@@ -49,6 +50,9 @@ internal sealed class FrameReader : IDisposable
     internal IReadOnlyList<TraceDamage> Damage => _damage;
 
     internal long DamageNotListed { get; private set; }
+
+    /// <summary>Where another trace begins behind this one, as where files were joined; null as far as none was met.</summary>
+    internal long? SecondTraceAt { get; private set; }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -91,12 +95,17 @@ internal sealed class FrameReader : IDisposable
     /// <summary>Goes to the next whole frame; false at the end of the file.</summary>
     internal bool Next()
     {
-        while (Position < Length)
+        while (Position < Length && SecondTraceAt is null)
         {
             int read = ReadAt(Position, _head);
             if (!FrameHead.TryRead(_head.AsSpan(0, read), out FrameHead head))
             {
                 SkipToNextHead(read);
+            }
+            else if (IsOfAnotherTrace(head))
+            {
+                SecondTraceAt = Position;
+                _damage.Add(new TraceDamage(Position, Length - Position, TraceDamage.OfSecondTrace(Position)));
             }
             else if (TryReadPayload(head) && InOrder(head))
             {
@@ -119,6 +128,10 @@ internal sealed class FrameReader : IDisposable
         };
         return $"frame {head.Index} ({what})";
     }
+
+    /// <summary>A trace has one header, which is its first frame, and nothing behind its footer.</summary>
+    private bool IsOfAnotherTrace(in FrameHead head) =>
+        _isComplete || (_nextIndex > 0 && head.Index == 0 && head.Kind == TraceChunkKind.None);
 
     private void SkipToNextHead(int read)
     {
@@ -210,6 +223,7 @@ internal sealed class FrameReader : IDisposable
 
         _nextIndex = head.Index == uint.MaxValue ? head.Index : head.Index + 1;
         _damagedSinceFrame = false;
+        _isComplete = head.Kind == TraceChunkKind.Footer;
         return true;
     }
 
@@ -233,9 +247,9 @@ internal sealed class FrameReader : IDisposable
                 {
                     return _decompressor.Unwrap(packed, raw) == raw.Length ? null : "it unpacks to fewer bytes than it says";
                 }
-                catch (ZstdException e)
+                catch (ZstdException)
                 {
-                    return $"it does not unpack: {e.Message}";
+                    return "it does not unpack";
                 }
 
             default:
@@ -308,7 +322,7 @@ internal sealed class FrameReader : IDisposable
         }
     }
 
-    private KprobeTraceException Unreadable(Exception e) => new($"{_name}: cannot read the trace: {e.Message}", e);
+    private KprobeTraceException Unreadable(Exception e) => new($"{_name}: cannot read the trace: {FileErrors.Reason(e)}", e);
 
     private static void Grow(ref byte[] buffer, int size)
     {

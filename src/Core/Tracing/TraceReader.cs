@@ -17,7 +17,8 @@ namespace KprobeTrace.Tracing;
 /// // now reader.Footer, reader.Damage
 /// </code>
 /// A damaged chunk is skipped and listed in <see cref="Damage"/>; all others are delivered. Probes and symbols come
-/// before the events that use them. Sequence numbers only rise. Not safe for use from several threads.
+/// before the events that use them. Sequence numbers only rise. Where another trace follows in the file, reading ends there and
+/// <see cref="Damage"/> says so. Not safe for use from several threads.
 /// </remarks>
 public sealed class TraceReader : IDisposable
 {

@@ -31,7 +31,7 @@ internal static class AddVerb
             {
                 using ProgressLine progress = new(console, "importing " + Path.GetFileName(trace));
                 (long run, bool there) = TraceHistory.Add(
-                    target, trace, new ImportOptions { Progress = progress.Report, Cancellation = cancellation });
+                    target, trace, new ImportOptions { Progress = progress.Report, Cancellation = cancellation }, console.Say);
                 output.Write(string.Create(
                     CultureInfo.InvariantCulture, $"{trace}: run {run}{(there ? ", was there already" : "")}\n"));
             }

@@ -45,7 +45,7 @@ internal static class CheckVerb
         foreach (TraceDamage damage in report.Damage)
         {
             // What has no length is missing, not damaged, and says itself where.
-            output.Write(damage.Length == 0
+            output.Write(damage.Length == 0 || damage.IsSecondTrace
                 ? $"  {damage.Reason}\n"
                 : string.Create(
                     CultureInfo.InvariantCulture, $"  byte {damage.Offset:N0}, {damage.Length:N0} bytes: {damage.Reason}\n"));
@@ -65,7 +65,7 @@ internal static class CheckVerb
     private static string Lost(TraceCheckReport report)
     {
         List<string> parts = [];
-        long damaged = report.Damage.Count(static d => d.Length > 0) + report.DamageNotListed;
+        long damaged = report.Damage.Count(static d => d.Length > 0 && !d.IsSecondTrace) + report.DamageNotListed;
         long gaps = report.Damage.Count(d => d.Length == 0 && d.Offset < report.Bytes);
         if (damaged > 0)
         {
@@ -87,6 +87,8 @@ internal static class CheckVerb
             parts.Add("no footer, the trace was cut off");
         }
 
-        return string.Join("; ", parts) + "; all the rest can be imported";
+        string lost = parts.Count == 0 ? "" : string.Join("; ", parts) + "; all the rest can be imported";
+        string second = report.Damage.FirstOrDefault(static d => d.IsSecondTrace).Reason ?? "";
+        return lost + (lost.Length > 0 && second.Length > 0 ? "; " : "") + second;
     }
 }

@@ -19,7 +19,7 @@ internal static class ExportVerb
             Required = true,
         };
         to.AcceptOnlyFromAmong("perfetto", "ctf", "csv", "jsonl", "parquet", "clickhouse");
-        Option<string> path = new("--output", "-o") { Description = "Where to.", HelpName = "PATH", Required = true };
+        Option<string> path = new("--output", "-o") { Description = "Where to; - is stdout for perfetto, csv and jsonl.", HelpName = "PATH", Required = true };
         Option<string> view = new("--of")
         {
             Description = "The view for csv and jsonl (events).", HelpName = "VIEW", DefaultValueFactory = static _ => "events",
@@ -29,6 +29,7 @@ internal static class ExportVerb
             "Writes events in another tool's format.",
             "export boot.mpk --to perfetto -o boot.pftrace",
             "export boot.mpk --to csv --of calls -o calls.csv",
+            "export boot.mpk --to jsonl -o - | gzip > boot.jsonl.gz",
             "export fleet.db --to parquet -o fleet"))
         {
             source, database, to, path, view, run,
@@ -38,11 +39,16 @@ internal static class ExportVerb
             using TraceHistory history = SharedOptions.Open(
                 console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
             string target = result.GetRequiredValue(path);
-            OutputFile.Distinct(target, "-o", (result.GetRequiredValue(source), "source"), (history.Path, "database"));
+            if (target != OutputFile.StandardOutput)
+            {
+                OutputFile.Distinct(target, "-o", (result.GetRequiredValue(source), "source"), (history.Path, "database"));
+            }
+
             using ProgressLine progress = new(console, "writing " + Path.GetFileName(target));
             ExportOptions options = new()
             {
                 Run = result.GetValue(run),
+                StandardOutput = console.Output,
                 View = result.GetRequiredValue(view),
                 Progress = progress.Report,
                 Cancellation = cancellation,

@@ -12,7 +12,7 @@ internal static class HtmlVerb
     {
         Argument<string> source = SharedOptions.Source();
         Option<string?> database = SharedOptions.Database();
-        Option<string> path = new("--output", "-o") { Description = "The page.", HelpName = "FILE", Required = true };
+        Option<string> path = new("--output", "-o") { Description = "The page; - is stdout.", HelpName = "FILE", Required = true };
         Option<long> run = SharedOptions.Run();
         Command command = new("html", SharedOptions.Describe(
             "Writes one self-contained page: summary, timeline, latencies, stacks, searchable events and console lines.",
@@ -25,11 +25,16 @@ internal static class HtmlVerb
             using TraceHistory history = SharedOptions.Open(
                 console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
             string target = result.GetRequiredValue(path);
-            OutputFile.Distinct(target, "-o", (result.GetRequiredValue(source), "source"), (history.Path, "database"));
+            if (target != OutputFile.StandardOutput)
+            {
+                OutputFile.Distinct(target, "-o", (result.GetRequiredValue(source), "source"), (history.Path, "database"));
+            }
+
             using ProgressLine progress = new(console, "writing " + Path.GetFileName(target));
             HtmlExport.Write(history, target, new ExportOptions
             {
                 Run = result.GetValue(run),
+                StandardOutput = console.Output,
                 Progress = progress.Report,
                 Cancellation = cancellation,
             });
