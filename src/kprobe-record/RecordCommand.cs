@@ -236,6 +236,8 @@ internal sealed class RecordCommand
             return CountVerb.Run(options, glob, console, Timeout(result));
         }
 
+        OutputFile.RefuseStandardOutput(
+            options.Output, "-o", "stdout is the guest's console; name a file, or /dev/stdout with --console none");
         return RecordVerb.Run(options, console, new RecordVerb.Settings
         {
             Json = result.GetValue(_json),

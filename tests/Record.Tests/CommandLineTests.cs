@@ -56,6 +56,7 @@ public sealed class CommandLineTests
     [InlineData("*nosuch*", "--list", "*nosuch*")]
     [InlineData("*nosuch*", "--count-only", "*nosuch*")]
     [InlineData("/dev/full", "-q", "-o", "/dev/full")]
+    [InlineData("-o -: stdout is the guest's console; name a file, or /dev/stdout", "-q", "-o", "-")]
     public void Bad_input_ends_with_status_1_and_one_line_that_names_it(string named, params string[] arguments)
     {
         using Folder folder = new();
@@ -76,6 +77,7 @@ public sealed class CommandLineTests
         Assert.StartsWith("kprobe-record: ", line, StringComparison.Ordinal);
         Assert.Contains(named, line, StringComparison.Ordinal);
         Assert.False(File.Exists(folder["trace.mpk"]));
+        Assert.False(File.Exists(folder["-"]));
     }
 
     [Fact]

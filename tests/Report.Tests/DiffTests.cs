@@ -141,6 +141,18 @@ public sealed class DiffTests : IDisposable
     }
 
     [Fact]
+    public void Memory_that_differs_is_one_line_with_both_sizes_and_what_is_missing_is_called_so()
+    {
+        string a = _folder.Write("a.mpk", [], memory: 256 << 20, initrd: new string('1', 64));
+        string b = _folder.Write("b.mpk", [], memory: (512 << 20) + 4096);
+
+        string[] lines = Tool.Good("diff", a, b).Split('\n');
+
+        Assert.Contains("  memory differs: 256 MiB in A, 536,875,008 bytes in B", lines);
+        Assert.Equal(["  initramfs differs", $"  - {new string('1', 64)}", "  + not there"], lines.SkipWhile(static l => !l.StartsWith("  init", StringComparison.Ordinal)).Take(3));
+    }
+
+    [Fact]
     public void The_argument_that_differs_is_named_with_both_values()
     {
         string a = Opens("a.mpk", "a b c");

@@ -35,7 +35,7 @@ internal sealed class TraceFolder : IDisposable
 
     internal string Write(
         string name, IReadOnlyList<Entry> entries, string image = "vmlinuz-test", bool complete = true,
-        string commandLine = "console=ttyS0 panic=-1", string probe = "fork")
+        string commandLine = "console=ttyS0 panic=-1", string probe = "fork", ulong memory = 512 << 20, string initrd = "")
     {
         string path = this[name];
         using TraceWriter writer = TraceWriter.Create(
@@ -46,7 +46,8 @@ internal sealed class TraceFolder : IDisposable
                 ImageSha256 = new string(image[^1], 64),
                 Kernel = "Linux version 6.1.0-test",
                 CommandLine = commandLine,
-                MemoryBytes = 512 << 20,
+                InitrdSha256 = initrd,
+                MemoryBytes = memory,
                 Producer = "test",
             },
             new TraceWriterOptions { EventsPerChunk = 256 });

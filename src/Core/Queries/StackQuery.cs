@@ -14,17 +14,19 @@ public static class StackQuery
     private const int MaxDistinct = 1 << 20;
 
     /// <summary>Reads the stacks of the events that <paramref name="filter"/> lets through, as one tree.</summary>
-    /// <exception cref="KprobeTraceException">No event has a stack or a caller, or the filter is wrong.</exception>
+    /// <returns>The root, which counts nothing where the filter leaves nothing.</returns>
+    /// <exception cref="KprobeTraceException">No event that is left has a stack or a caller, or the filter is wrong.</exception>
     public static StackNode Read(TraceHistory history, EventFilter filter, CancellationToken cancellation = default)
     {
         SqliteDatabase database = history.Database;
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
         StackNode root = new("all");
         long left = filter.Limit;
+        bool any = false;
         foreach (long run in EventSelection.Runs(database, filter.Run))
         {
             Dictionary<(long Stack, long Caller, long Probe, long Comm), long> counts = [];
-            bool stacks = Count(database, filter, run, counts, ref left);
+            bool stacks = Count(database, filter, run, counts, ref left, ref any);
             AddTo(root, database, run, counts, stacks);
             if (filter.Limit > 0 && left == 0)
             {
@@ -32,7 +34,7 @@ public static class StackQuery
             }
         }
 
-        return root.Count > 0
+        return root.Count > 0 || !any
             ? root
             : throw new KprobeTraceException(
                 "no event has a stack or a known caller; record with the argument 'stack' to have them");
@@ -43,7 +45,8 @@ public static class StackQuery
         EventFilter filter,
         long run,
         Dictionary<(long Stack, long Caller, long Probe, long Comm), long> counts,
-        ref long left)
+        ref long left,
+        ref bool any)
     {
         bool stacks = database.ScalarInt64($"SELECT EXISTS (SELECT 1 FROM kt_frame WHERE run = {run})") != 0;
         using SqliteStatement statement = EventSelection.Prepare(
@@ -51,6 +54,7 @@ public static class StackQuery
         while (statement.Step())
         {
             left -= Math.Min(left, 1);
+            any = true;
             long stack = statement.Int64(0);
             long caller = stacks ? 0 : statement.Int64(1);
             if (stack == 0 && caller == 0)

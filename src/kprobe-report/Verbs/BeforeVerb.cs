@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -12,12 +13,12 @@ internal static class BeforeVerb
     {
         Argument<string> source = SharedOptions.Source();
         Option<string?> database = SharedOptions.Database();
-        Option<long?> fault = new("--fault") { Description = "The N-th fault of a probed instruction, counted from 1 (the view faults lists them).", HelpName = "N" };
-        Option<long?> seq = new("--seq") { Description = "The event with this sequence number.", HelpName = "N" };
-        Option<int> count = new("--limit", "-n")
+        Option<long?> fault = new Option<long?>("--fault") { Description = "The N-th fault of a probed instruction, counted from 1 (the view faults lists them).", HelpName = "N" }.Whole(1L);
+        Option<long?> seq = new Option<long?>("--seq") { Description = "The event with this sequence number.", HelpName = "N" }.Whole(1L);
+        Option<int> count = new Option<int>("--limit", "-n")
         {
             Description = "How many events of the same task (10).", HelpName = "N", DefaultValueFactory = static _ => 10,
-        };
+        }.Whole(0);
         Option<string[]> probes = SharedOptions.Many("--probe", "NAME", "Only the last hits of these probes (repeatable; all).");
         Option<long> run = SharedOptions.Run();
         Command command = new("before", SharedOptions.Describe(
@@ -41,13 +42,18 @@ internal static class BeforeVerb
             long number = result.GetValue(seq)
                 ?? BeforeQuery.SeqOfFault(history, result.GetValue(run), result.GetValue(fault) ?? 0);
             BeforeQuery answer = BeforeQuery.OfEvent(
-                history, result.GetValue(run), number, Math.Max(0, result.GetValue(count)), result.GetValue(probes));
+                history, result.GetValue(run), number, result.GetValue(count), result.GetValue(probes));
             using Utf8Output output = console.Results();
             EventLines lines = new(history) { Nanoseconds = true };
             Section(string.Create(CultureInfo.InvariantCulture, $"Event {answer.Seq}"), [answer.Seq]);
             Section("Calls of its task that were open", answer.OpenCalls);
             Section("Before it in the same task", answer.SameTask);
             Section("Last hit of each probe before it", answer.LastHits);
+            if (answer.LastHits.Count == 0 && result.GetValue(probes) is { Length: > 0 })
+            {
+                SharedOptions.SayNothing(console, output, "no hit of these probes is before it");
+            }
+
             return Task.FromResult((int)ExitCode.Success);
 
             void Section(string title, IReadOnlyList<long> events)

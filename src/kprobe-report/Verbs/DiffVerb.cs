@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -16,18 +17,18 @@ internal static class DiffVerb
     {
         Argument<string> first = SharedOptions.Source("A");
         Argument<string> second = SharedOptions.Source("B");
-        Option<long> runA = new("--run-a") { Description = "The run of A where it holds several (the first).", HelpName = "N" };
-        Option<long> runB = new("--run-b") { Description = "The run of B where it holds several (the first).", HelpName = "N" };
-        Option<int> limit = new("--limit", "-n")
+        Option<long> runA = new Option<long>("--run-a") { Description = "The run of A where it holds several (the first).", HelpName = "N" }.Whole(1);
+        Option<long> runB = new Option<long>("--run-b") { Description = "The run of B where it holds several (the first).", HelpName = "N" }.Whole(1);
+        Option<int> limit = new Option<int>("--limit", "-n")
         {
             Description = "How many divergences, counts and latencies to list (10).", HelpName = "N",
             DefaultValueFactory = static _ => 10,
-        };
-        Option<int> context = new("--context", "-C")
+        }.Whole(1);
+        Option<int> context = new Option<int>("--context", "-C")
         {
             Description = "Events to show before and behind the first divergence (5).", HelpName = "N",
             DefaultValueFactory = static _ => 5,
-        };
+        }.Whole(0);
         Option<string[]> ignore = SharedOptions.Many(
             "--ignore", "ARG", "An argument, EVENT.ARG or register that may differ; * and ? match (repeatable).");
         Option<bool> counts = new("--counts") { Description = "Compare only how often probes were hit and from where." };
@@ -46,7 +47,7 @@ internal static class DiffVerb
         {
             using TraceHistory a = SharedOptions.Open(console, result.GetRequiredValue(first), null, cancellation);
             using TraceHistory b = SharedOptions.Open(console, result.GetRequiredValue(second), null, cancellation);
-            int most = Math.Max(1, result.GetValue(limit));
+            int most = result.GetValue(limit);
             TraceDiff diff = TraceDiff.Compare(
                 a,
                 result.GetValue(runA),
@@ -81,9 +82,7 @@ internal static class DiffVerb
         Line(console.Green("+ ") + "B: " + Visible($"{sources.B}: {diff.Images.B}") + Number($", run {diff.Runs.B}, {diff.Events.B:N0} events"));
         foreach (DiffInput input in diff.Inputs)
         {
-            Line($"  {input.Name} {(input.Name.EndsWith('s') ? "differ" : "differs")}");
-            Line(console.Red("  - ") + Visible(input.A));
-            Line(console.Green("  + ") + Visible(input.B));
+            Differs(input);
         }
 
         if (!diff.CountsOnly)
@@ -146,6 +145,25 @@ internal static class DiffVerb
 
             table.AlignLeft(0, 1);
             table.Finish();
+        }
+
+        // A number fits the line; what is longer stands below it.
+        void Differs(DiffInput input)
+        {
+            switch (input.Name)
+            {
+                case "memory":
+                    Line($"  memory differs: {Visible(ByteCount.Of(input.A))} in A, {Visible(ByteCount.Of(input.B))} in B");
+                    break;
+                case "cpus":
+                    Line($"  CPUs differ: {Visible(input.A)} in A, {Visible(input.B)} in B");
+                    break;
+                default:
+                    Line($"  {input.Name} {(input.Name == "options" ? "differ" : "differs")}");
+                    Line(console.Red("  - ") + Shown(input.A));
+                    Line(console.Green("  + ") + Shown(input.B));
+                    break;
+            }
         }
 
         void Registers(long? seqA, long? seqB, IReadOnlyList<DiffRegister> registers)
@@ -224,7 +242,7 @@ internal static class DiffVerb
     private static string Number(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static string Visible(string text) =>
-        string.Concat(text.Select(static c => char.IsControl(c) ? '\uFFFD' : c));
+        string.Concat(Excerpt.Of(text, Excerpt.MaxLine).Select(static c => char.IsControl(c) ? '\uFFFD' : c));
 
     private static string Json(
         TraceDiff diff, (string A, string B) sources, TraceHistory a, TraceHistory b, int limit, int context)

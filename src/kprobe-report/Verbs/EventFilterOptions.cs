@@ -1,5 +1,6 @@
 using System.CommandLine;
 using KprobeTrace.Queries;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -9,9 +10,13 @@ internal sealed class EventFilterOptions
     private readonly Option<string[]> _probe = SharedOptions.Many("--probe", "NAME", "Event name, * and ? match (repeatable).");
     private readonly Option<string[]> _symbol = SharedOptions.Many("--symbol", "NAME", "Probed symbol, * and ? match (repeatable).");
     private readonly Option<string[]> _comm = SharedOptions.Many("--comm", "NAME", "Task name, * and ? match (repeatable).");
-    private readonly Option<int[]> _pid = new("--pid") { Description = "Task id (repeatable).", HelpName = "N" };
+    private readonly Option<int[]> _pid =
+        new Option<int[]>("--pid") { Description = "Task id (repeatable).", HelpName = "N" }.Whole(0);
+
     private readonly Option<string[]> _kind = SharedOptions.Many("--kind", "KIND", "pre, post, fault or ret (repeatable; all).");
-    private readonly Option<int[]> _cpu = new("--cpu") { Description = "CPU number (repeatable).", HelpName = "N" };
+    private readonly Option<int[]> _cpu =
+        new Option<int[]>("--cpu") { Description = "CPU number (repeatable).", HelpName = "N" }.Whole(0);
+
     private readonly Option<long?> _from = SharedOptions.Time("--from", "Earliest virtual time, in seconds or with ns, us, ms.");
     private readonly Option<long?> _to = SharedOptions.Time("--to", "Latest virtual time.");
     private readonly Option<string?> _where = new("--where")
@@ -20,7 +25,9 @@ internal sealed class EventFilterOptions
         HelpName = "SQL",
     };
 
-    private readonly Option<long> _limit = new("--limit", "-n") { Description = "Stop after N events (0: no limit).", HelpName = "N" };
+    private readonly Option<long> _limit =
+        new Option<long>("--limit", "-n") { Description = "Stop after N events (0: no limit).", HelpName = "N" }.Whole(0);
+
     private readonly Option<long> _run = SharedOptions.Run();
 
     internal EventFilterOptions() => _kind.AcceptOnlyFromAmong("pre", "post", "fault", "ret");

@@ -31,7 +31,11 @@ internal static class EventsVerb
             using TraceHistory history = SharedOptions.OpenForQuery(
                 console, result.GetRequiredValue(source), result.GetValue(database), result.GetValue(memory), cancellation);
             using Utf8Output output = console.Results();
-            _ = new EventLines(history) { Nanoseconds = result.GetValue(nanoseconds) }.Write(wanted, output, cancellation);
+            if (new EventLines(history) { Nanoseconds = result.GetValue(nanoseconds) }.Write(wanted, output, cancellation) == 0)
+            {
+                SharedOptions.SayNothing(console, output, "no event matches");
+            }
+
             return Task.FromResult((int)ExitCode.Success);
         });
         return command;

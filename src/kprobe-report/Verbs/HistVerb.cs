@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -17,10 +18,10 @@ internal static class HistVerb
         Option<bool> log2 = new("--log2") { Description = "Count by powers of two." };
         Option<string?> view = new("--of") { Description = "The view (events, or calls where its columns are used).", HelpName = "VIEW" };
         Option<string?> where = new("--where") { Description = "SQL condition.", HelpName = "SQL" };
-        Option<int> limit = new("--limit", "-n")
+        Option<int> limit = new Option<int>("--limit", "-n")
         {
             Description = "Print at most N lines (50; 0: no limit).", HelpName = "N", DefaultValueFactory = static _ => 50,
-        };
+        }.Whole(0);
         Option<string[]> kinds = SharedOptions.Many(
             "--kind", "KIND", "pre, post, fault or ret (repeatable; hits, which are pre and ret, unless an expression says kind).");
         kinds.AcceptOnlyFromAmong("pre", "post", "fault", "ret");
@@ -49,10 +50,15 @@ internal static class HistVerb
                 Where = result.GetValue(where),
                 Kinds = result.GetValue(kinds) ?? [],
                 Run = result.GetValue(run),
-                Limit = Math.Max(0, result.GetValue(limit)),
+                Limit = result.GetValue(limit),
             }.Read(history, out long all, cancellation);
             using Utf8Output output = console.Results();
             Print(buckets, all, result.GetRequiredValue(format), hasValue: result.GetValue(value) is not null, output, console);
+            if (all == 0)
+            {
+                SharedOptions.SayNothing(console, output, "no row matches");
+            }
+
             return Task.FromResult((int)ExitCode.Success);
         });
         return command;

@@ -40,6 +40,11 @@ internal static class LatencyVerb
                 history, result.GetValue(probes) ?? [], result.GetValue(run), cancellation);
             using Utf8Output output = console.Results();
             Print(rows, result.GetRequiredValue(format), output, console);
+            if (rows.Count == 0)
+            {
+                SharedOptions.SayNothing(console, output, "no call matches that has both entry and return, and no instruction both pre and post");
+            }
+
             return Task.FromResult((int)ExitCode.Success);
         });
         return command;

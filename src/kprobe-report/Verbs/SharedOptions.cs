@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -24,11 +25,11 @@ internal static class SharedOptions
         HelpName = "FILE",
     };
 
-    internal static Option<long> Run() => new("--run")
+    internal static Option<long> Run() => new Option<long>("--run")
     {
         Description = "The run of a database that holds several (all).",
         HelpName = "N",
-    };
+    }.Whole(1);
 
     internal static Option<string> Format(string first, params string[] others)
     {
@@ -69,7 +70,7 @@ internal static class SharedOptions
     {
         Description = description,
         HelpName = "TIME",
-        CustomParser = static result =>
+        CustomParser = result =>
         {
             string text = result.Tokens[0].Value;
             (string number, decimal unit) = text switch
@@ -86,7 +87,7 @@ internal static class SharedOptions
                 return (long)(value * unit);
             }
 
-            result.AddError($"'{text}' is no time; write seconds as in 1.5, or a number with ns, us, ms or s");
+            result.AddError($"{name} '{text}' is no time; write seconds as in 1.5, or a number with ns, us, ms or s");
             return null;
         },
     };
@@ -104,7 +105,7 @@ internal static class SharedOptions
             if (!long.TryParse(text[..(shift > 0 ? ^1 : ^0)], NumberStyles.None, CultureInfo.InvariantCulture, out long number)
                 || number > long.MaxValue >> shift)
             {
-                result.AddError($"'{text}' is no size; write it as 64M or 2G");
+                result.AddError($"--memory '{text}' is no size; write it as 64M or 2G");
                 return 0;
             }
 
@@ -116,6 +117,13 @@ internal static class SharedOptions
             return number << shift;
         },
     };
+
+    /// <summary>Says that nothing is there that was asked for, which is no error.</summary>
+    internal static void SayNothing(ReportConsole console, Utf8Output output, string what)
+    {
+        output.Flush();
+        console.Say(what);
+    }
 
     /// <summary>Opens a source for a user's SQL, which gets no more than <paramref name="memory"/> bytes.</summary>
     internal static TraceHistory OpenForQuery(

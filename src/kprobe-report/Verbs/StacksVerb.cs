@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -14,12 +15,12 @@ internal static class StacksVerb
         Argument<string> source = SharedOptions.Source();
         Option<string?> database = SharedOptions.Database();
         Option<bool> folded = new("--folded") { Description = "One line a stack, as flame graph tools read it." };
-        Option<double> least = new("--min")
+        Option<double> least = new Option<double>("--min")
         {
             Description = "Leave out branches below so many per cent of all hits (0.5).",
             HelpName = "PERCENT",
             DefaultValueFactory = static _ => 0.5,
-        };
+        }.Real(0, 100);
         Option<long> memory = SharedOptions.Memory();
         EventFilterOptions filter = new();
         Command command = new("stacks", SharedOptions.Describe(
@@ -36,7 +37,11 @@ internal static class StacksVerb
                 console, result.GetRequiredValue(source), result.GetValue(database), result.GetValue(memory), cancellation);
             StackNode root = StackQuery.Read(history, filter.Read(result), cancellation);
             using Utf8Output output = console.Results();
-            if (result.GetValue(folded))
+            if (root.Count == 0)
+            {
+                SharedOptions.SayNothing(console, output, "no event matches");
+            }
+            else if (result.GetValue(folded))
             {
                 PrintFolded(root, [], output);
             }
@@ -58,7 +63,12 @@ internal static class StacksVerb
             path.Add(child.Name.Replace(';', ':').Replace('\n', ' '));
             if (child.Self > 0)
             {
-                output.WriteVisible(Encoding.UTF8.GetBytes(string.Join(';', path)));
+                for (int i = 0; i < path.Count; i++)
+                {
+                    output.Write(i > 0 ? ";"u8 : ""u8);
+                    output.WriteName(Encoding.UTF8.GetBytes(path[i]));
+                }
+
                 output.WriteByte((byte)' ');
                 output.WriteInteger(child.Self);
                 output.WriteByte((byte)'\n');
@@ -79,7 +89,7 @@ internal static class StacksVerb
 
         output.Write(string.Create(CultureInfo.InvariantCulture, $"{percent,6:0.0} % {node.Count,10}  "));
         output.WriteBlanks(2 * depth);
-        output.WriteVisible(Encoding.UTF8.GetBytes(node.Name));
+        output.WriteName(Encoding.UTF8.GetBytes(node.Name));
         output.WriteByte((byte)'\n');
         foreach (StackNode child in node.Children.OrderByDescending(static c => c.Count).ThenBy(static c => c.Name, StringComparer.Ordinal))
         {

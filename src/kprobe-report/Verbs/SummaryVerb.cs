@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -12,12 +13,12 @@ internal static class SummaryVerb
     {
         Argument<string> source = SharedOptions.Source("TRACE");
         Option<string?> database = SharedOptions.Database();
-        Option<int> top = new("--top")
+        Option<int> top = new Option<int>("--top")
         {
             Description = "How many symbols, tasks and silent probes to list (10).",
             HelpName = "N",
             DefaultValueFactory = static _ => 10,
-        };
+        }.Whole(1);
         RootCommand command = new(SharedOptions.Describe(
             "Imports kprobe-record traces into SQLite, summarises them and answers questions about them.",
             "boot.mpk",
@@ -33,7 +34,7 @@ internal static class SummaryVerb
                 console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
             using Utf8Output output = console.Results();
             bool first = true;
-            foreach (TraceSummary summary in TraceSummary.Read(history, Math.Max(1, result.GetValue(top))))
+            foreach (TraceSummary summary in TraceSummary.Read(history, result.GetValue(top)))
             {
                 output.Write(first ? "" : "\n");
                 first = false;
@@ -52,7 +53,7 @@ internal static class SummaryVerb
         Property("kernel", run["kernel"]);
         Property("command line", run["command_line"]);
         Property("sha256", run["image_sha256"]);
-        Property("memory", Bytes(run["memory"]));
+        Property("memory", ByteCount.Of(run["memory"]));
         Property("virtual time", Seconds(run["time_ns"]));
         Property("instructions", Grouped(run["instructions"]));
         Property("ended", run["ended"] + (run["exit_code"] == "0" ? "" : ", exit code " + run["exit_code"]));
@@ -158,20 +159,12 @@ internal static class SummaryVerb
     private static string More(int others) =>
         others > 0 ? string.Create(CultureInfo.InvariantCulture, $" ({others:N0} more)") : "";
 
-    /// <summary>Nothing that a trace holds may move the terminal's cursor.</summary>
+    /// <summary>Nothing that a trace holds may move the terminal's cursor, or fill it.</summary>
     private static string Visible(string text) =>
-        string.Concat(text.Select(static c => char.IsControl(c) ? '\uFFFD' : c));
+        string.Concat(Excerpt.Of(text, Excerpt.MaxLine).Select(static c => char.IsControl(c) ? '\uFFFD' : c));
 
     private static string Grouped(string number) =>
         long.Parse(number, CultureInfo.InvariantCulture).ToString("N0", CultureInfo.InvariantCulture);
-
-    private static string Bytes(string number)
-    {
-        long bytes = long.Parse(number, CultureInfo.InvariantCulture);
-        return bytes >= 1 << 20 && bytes % (1 << 20) == 0
-            ? string.Create(CultureInfo.InvariantCulture, $"{bytes >> 20} MiB")
-            : string.Create(CultureInfo.InvariantCulture, $"{bytes:N0} bytes");
-    }
 
     private static string Seconds(string nanoseconds) => string.Create(
         CultureInfo.InvariantCulture, $"{long.Parse(nanoseconds, CultureInfo.InvariantCulture) / 1e9:0.000000000} s");

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -30,16 +31,16 @@ internal static class WhoVerb
                     return unchecked((ulong)negative);
                 }
 
-                result.AddError($"'{text}' is no number of 64 bits");
+                result.AddError($"VALUE '{text}' is no number of 64 bits");
                 return 0;
             },
         };
         Option<string?> database = SharedOptions.Database();
         Option<string[]> registers = SharedOptions.Many("--register", "NAME", "Look only in this register (repeatable; all).");
-        Option<long> limit = new("--limit", "-n")
+        Option<long> limit = new Option<long>("--limit", "-n")
         {
             Description = "Stop after N events (100; 0: no limit).", HelpName = "N", DefaultValueFactory = static _ => 100,
-        };
+        }.Whole(0);
         Option<long> run = SharedOptions.Run();
         Command command = new("who", SharedOptions.Describe(
             "Which events held a value in any register.",
@@ -81,7 +82,7 @@ internal static class WhoVerb
             }
             else if (found == 0)
             {
-                console.Say("no event held that value in a register");
+                SharedOptions.SayNothing(console, output, "no event held that value in a register");
             }
 
             return Task.FromResult((int)ExitCode.Success);
