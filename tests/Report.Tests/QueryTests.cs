@@ -90,6 +90,31 @@ public sealed class QueryTests : IDisposable
         Assert.Equal(["3.0"], Tool.Rows(trace, "SELECT log2(8)"));
     }
 
+    [Theory]
+    [InlineData("hex64(x)", "0xffffffffffffffea", "0x8000000000000000", "0x7fffffffffffffff")]
+    [InlineData("bucket(x)", "-16", "-9223372036854775808", "4611686018427387904")]
+    [InlineData("median(x)", "-22", "-9223372036854775808", "9223372036854775807")]
+    [InlineData("percentile(x, 99)", "-22", "-9223372036854775808", "9223372036854775807")]
+    [InlineData("max(x)", "-22", "-9223372036854775808", "9223372036854775807")]
+    [InlineData("sym(x)", "0xffffffffffffffea", "0x8000000000000000", "0x7fffffffffffffff")]
+    public void Numbers_of_sixty_four_bits_are_signed_but_where_bits_are_shown(string function, params string[] expected)
+    {
+        string trace = _folder.Small();
+        string[] numbers = ["-22", "-9223372036854775807 - 1", "9223372036854775807"];
+
+        Assert.Equal(expected, numbers.Select(x => Assert.Single(Tool.Rows(trace, $"SELECT {function} FROM (SELECT {x} AS x)"))));
+    }
+
+    [Theory]
+    [InlineData("-22", "(-32, -16]")]
+    [InlineData("-9223372036854775807 - 1", "(-2^64, -9223372036854775808]")]
+    [InlineData("-9223372036854775807", "(-9223372036854775808, -4611686018427387904]")]
+    [InlineData("9223372036854775807", "[4611686018427387904, 2^63)")]
+    public void Powers_of_two_count_negative_numbers_like_positive_ones(string number, string bucket) =>
+        Assert.Equal(
+            $"key,count\r\n{(bucket.Contains(',') ? $"\"{bucket}\"" : bucket)},7\r\n",
+            Tool.Good("hist", _folder.Small(), "--key", number, "--log2", "--format", "csv"));
+
     [Fact]
     public void A_dash_reads_the_statement_from_stdin()
     {

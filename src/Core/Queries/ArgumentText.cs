@@ -10,6 +10,12 @@ namespace KprobeTrace.Queries;
 /// </remarks>
 internal static class ArgumentText
 {
+    /// <summary>
+    /// Bytes of JSON after which no further argument is printed, and of a text that are printed: many times what a kernel has room
+    /// for in an event.
+    /// </summary>
+    private const int MaxPrinted = 1 << 15;
+
     internal static ArgumentStyle[] Styles(IReadOnlyList<TraceArgument> arguments) =>
         [.. arguments.Select(static a => StyleOf(a.Type))];
 
@@ -39,7 +45,13 @@ internal static class ArgumentText
             }
 
             output.WriteByte((byte)' ');
-            output.WriteVisible(json.Slice(position + 1, end));
+            if (position > MaxPrinted)
+            {
+                output.Write("…"u8);
+                return;
+            }
+
+            output.WriteName(json.Slice(position + 1, end));
             output.WriteByte((byte)'=');
             position += end + 3;
             ArgumentStyle style = i < styles.Length ? styles[i] : ArgumentStyle.Hex;
@@ -73,6 +85,12 @@ internal static class ArgumentText
             output.WriteByte((byte)'{');
             while (position < json.Length && json[position] != (byte)']')
             {
+                if (position > MaxPrinted)
+                {
+                    output.Write("…"u8);
+                    return false;
+                }
+
                 if (json[position] == (byte)',')
                 {
                     output.WriteByte((byte)',');
@@ -152,7 +170,21 @@ internal static class ArgumentText
         }
 
         position++;
-        output.WriteVisible(json[start..position]);
+        if (position - start <= MaxPrinted)
+        {
+            output.WriteVisible(json[start..position]);
+            return true;
+        }
+
+        // Not within a character, nor between a backslash and what it is for.
+        int end = start + MaxPrinted;
+        while (end > start + 1 && ((json[end] & 0xC0) == 0x80 || json[end - 1] == (byte)'\\'))
+        {
+            end--;
+        }
+
+        output.WriteVisible(json[start..end]);
+        output.Write("…\""u8);
         return true;
     }
 }

@@ -244,7 +244,7 @@ public sealed class EventLines
             return;
         }
 
-        output.WriteVisible(Encoding.UTF8.GetBytes(symbol.Name));
+        output.WriteName(Encoding.UTF8.GetBytes(symbol.Name));
         output.Write("+"u8);
         output.WriteHex(address - symbol.Address);
         output.WriteByte((byte)'/');
@@ -252,7 +252,7 @@ public sealed class EventLines
         if (symbol.Module.Length > 0)
         {
             output.Write(" ["u8);
-            output.WriteVisible(Encoding.UTF8.GetBytes(symbol.Module));
+            output.WriteName(Encoding.UTF8.GetBytes(symbol.Module));
             output.WriteByte((byte)']');
         }
     }
@@ -263,7 +263,7 @@ public sealed class EventLines
         {
             using SqliteStatement statement = _history.Database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
             _ = statement.Bind(1, number);
-            text = Render(o => o.WriteVisible(statement.Step() ? statement.Utf8(0) : "<...>"u8));
+            text = Render(o => o.WriteName(statement.Step() ? statement.Utf8(0) : "<...>"u8));
             Remember(_comms, number, text);
         }
 
@@ -281,7 +281,7 @@ public sealed class EventLines
             {
                 if (statement.Step())
                 {
-                    o.WriteVisible(statement.Utf8(0));
+                    o.WriteName(statement.Utf8(0));
 
                     // An address without a symbol is its own name.
                     if (statement.Text(0) != $"0x{statement.UInt64(4):x}")
@@ -295,7 +295,7 @@ public sealed class EventLines
                     if (!statement.Utf8(3).IsEmpty)
                     {
                         o.Write(" ["u8);
-                        o.WriteVisible(statement.Utf8(3));
+                        o.WriteName(statement.Utf8(3));
                         o.WriteByte((byte)']');
                     }
                 }
@@ -355,13 +355,13 @@ public sealed class EventLines
             ulong offset = statement.UInt64(4);
             ulong address = statement.UInt64(3);
             ProbeText probe = new(
-                Render(o => o.WriteVisible(statement.Utf8(1))),
-                Render(o => o.WriteVisible(statement.Utf8(2))),
+                Render(o => o.WriteName(statement.Utf8(1))),
+                Render(o => o.WriteName(statement.Utf8(2))),
                 Render(o =>
                 {
                     if (address == 0 && symbol.Length > 0)
                     {
-                        o.WriteVisible(statement.Utf8(2));
+                        o.WriteName(statement.Utf8(2));
                         o.Write("+"u8);
                         o.WriteHex(offset);
                     }

@@ -47,7 +47,7 @@ internal static class EventSelection
         }
         catch (SqliteException e) when (filter.Where is not null && e.Offset >= prefix)
         {
-            throw WhereError(e, filter.Where, e.Offset - Encoding.UTF8.GetByteCount(sql.ToString(0, prefix)));
+            throw WhereError(database, e, sql.ToString(), filter.Where, e.Offset - Encoding.UTF8.GetByteCount(sql.ToString(0, prefix)));
         }
     }
 
@@ -214,7 +214,7 @@ internal static class EventSelection
         }
         catch (SqliteException e)
         {
-            throw WhereError(e, filter.Where!, e.Offset - Encoding.UTF8.GetByteCount(before));
+            throw WhereError(database, e, before + filter.Where, filter.Where!, e.Offset - Encoding.UTF8.GetByteCount(before));
         }
         finally
         {
@@ -222,12 +222,12 @@ internal static class EventSelection
         }
     }
 
-    private static KprobeTraceException WhereError(SqliteException e, string where, int offset) =>
+    private static KprobeTraceException WhereError(SqliteDatabase database, SqliteException e, string sql, string where, int offset) =>
         offset < 0
-            ? new KprobeTraceException("--where: " + e.Message, e)
+            ? new KprobeTraceException("--where: " + SqlErrors.Explain(database, e, sql), e)
             : new KprobeTraceException(
                 $"--where, column {Encoding.UTF8.GetString(
                     Encoding.UTF8.GetBytes(where).AsSpan(0, Math.Min(offset, Encoding.UTF8.GetByteCount(where)))).Length + 1}: " +
-                e.Message,
+                SqlErrors.Explain(database, e, sql),
                 e);
 }

@@ -50,6 +50,7 @@ public sealed record HistogramQuery
     public IReadOnlyList<HistogramBucket> Read(TraceHistory history, out long all, CancellationToken cancellation = default)
     {
         SqliteDatabase database = history.Database;
+        _ = EventSelection.Runs(database, Run);
         SqlFunctions.Register(history);
         ReadOnlyAuthorizer.Install(database);
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
@@ -90,13 +91,18 @@ public sealed record HistogramQuery
             }
             catch (SqliteException)
             {
+                string question = SqlErrors.Ask(database, e, "events calls");
                 throw new KprobeTraceException(
-                    $"{e.Message} in the views events and calls; name another view with --of", e);
+                    $"{e.Message} in the views events and calls{(question.Length > 0 ? question : "; name another view with --of")}", e);
             }
+        }
+        catch (SqliteException e) when (e.Message == $"no such table: {View}")
+        {
+            throw new KprobeTraceException($"--of: there is no view {View}{SqlErrors.Ask(database, e, sql)}", e);
         }
         catch (SqliteException e)
         {
-            throw new KprobeTraceException("--key, --value or --where is no SQL expression: " + e.Message, e);
+            throw new KprobeTraceException("--key, --value or --where is no SQL expression: " + SqlErrors.Explain(database, e, sql), e);
         }
     }
 

@@ -42,7 +42,7 @@ public static class SqlQuery
         }
         catch (SqliteException e)
         {
-            throw Locate(e, sql);
+            throw Locate(database, e, sql);
         }
         finally
         {
@@ -51,18 +51,19 @@ public static class SqlQuery
     }
 
     /// <summary>Adds line and column to an error that points into <paramref name="sql"/>.</summary>
-    internal static KprobeTraceException Locate(SqliteException e, string sql)
+    private static KprobeTraceException Locate(SqliteDatabase database, SqliteException e, string sql)
     {
+        string message = SqlErrors.Explain(database, e, sql);
         if (e.Offset < 0)
         {
-            return new KprobeTraceException("SQL: " + e.Message, e);
+            return new KprobeTraceException("SQL: " + message, e);
         }
 
         byte[] bytes = Encoding.UTF8.GetBytes(sql);
         string before = Encoding.UTF8.GetString(bytes, 0, Math.Min(e.Offset, bytes.Length));
         int line = before.Count(static c => c == '\n') + 1;
         int column = before.Length - before.LastIndexOf('\n');
-        return new KprobeTraceException($"SQL, line {line}, column {column}: {e.Message}", e);
+        return new KprobeTraceException($"SQL, line {line}, column {column}: {message}", e);
     }
 
     private static SqliteStatement Prepare(SqliteDatabase database, string sql)

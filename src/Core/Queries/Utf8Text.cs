@@ -3,6 +3,9 @@ namespace KprobeTrace.Queries;
 /// <summary>Writes untrusted text so that it cannot break out of the format it stands in.</summary>
 public static class Utf8Text
 {
+    /// <summary>Bytes of a name that are printed: Linux has none longer, but a trace may hold any.</summary>
+    private const int MaxName = 1024;
+
     private static ReadOnlySpan<byte> HexDigits => "0123456789abcdef"u8;
 
     /// <summary>Writes text for people: control characters appear as <c>\n</c>, <c>\t</c> or <c>\xNN</c>.</summary>
@@ -36,6 +39,25 @@ public static class Utf8Text
         }
 
         output.Write(utf8[plain..]);
+    }
+
+    /// <summary>Writes a name for people: as <see cref="WriteVisible"/> does, a long one cut off by <c>…</c>.</summary>
+    public static void WriteName(this Utf8Output output, ReadOnlySpan<byte> utf8)
+    {
+        if (utf8.Length <= MaxName)
+        {
+            output.WriteVisible(utf8);
+            return;
+        }
+
+        int end = MaxName;
+        while (end > 0 && (utf8[end] & 0xC0) == 0x80)
+        {
+            end--;
+        }
+
+        output.WriteVisible(utf8[..end]);
+        output.Write("…"u8);
     }
 
     /// <summary>Writes a JSON string with its quotes.</summary>
