@@ -11,7 +11,7 @@ internal sealed class EventFilterOptions
     private readonly Option<string[]> _symbol = SharedOptions.Many("--symbol", "NAME", "Probed symbol, * and ? match (repeatable).");
     private readonly Option<string[]> _comm = SharedOptions.Many("--comm", "NAME", "Task name, * and ? match (repeatable).");
     private readonly Option<int[]> _pid =
-        new Option<int[]>("--pid") { Description = "Task id (repeatable).", HelpName = "N" }.Whole(0);
+        new Option<int[]>("--pid") { Description = "Task id (repeatable).", HelpName = "N" }.Whole(int.MinValue); // a trace may hold any
 
     private readonly Option<string[]> _kind = SharedOptions.Many("--kind", "KIND", "pre, post, fault or ret (repeatable; all).");
     private readonly Option<int[]> _cpu =

@@ -67,7 +67,7 @@ public sealed class HistModelTests
 
         Bucket[] all = [.. shape.IsLog2 ? Powers(rows, key, value) : Groups(rows, key, value)];
         Bucket[] shown = shape.Limit == 0 ? all : [.. all.Take(shape.Limit ?? 50)];
-        Assert.Equal((0, shown.Length == all.Length ? "" : $"kprobe-report: {all.Length - shown.Length} more lines; --limit 0 prints all\n"), (exit, error));
+        Assert.Equal((0, all.Length == 0 ? "kprobe-report: no row matches\n" : shown.Length == all.Length ? "" : $"kprobe-report: {all.Length - shown.Length} more lines; --limit 0 prints all\n"), (exit, error));
         bool people = HistoryAnswer.IsForPeople(shape.Format);
         string[] columns = [.. (string[])["key", "count"], .. value is null ? [] : (string[])["sum", "min", "mean", "max"], .. people ? [""] : (string[])[]];
         long most = shown.Length == 0 ? 0 : shown.Max(static b => b.Count);
