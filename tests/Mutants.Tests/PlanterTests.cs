@@ -48,8 +48,8 @@ public sealed class PlanterTests
     [Fact]
     public void What_does_not_compile_is_led_back_to_its_switch()
     {
-        List<Site> sites = Snippet.Sites("string a = \"x\"; string b = a + \"y\"; int c = 3 - 1; return c;");
-        Site wrong = sites.First(site => site.Fault.After.Contains("a - \"y\"", StringComparison.Ordinal));
+        List<Site> sites = Snippet.Sites("string a = \"x\"; string y = \"y\"; string b = a + y; int c = 3 - 1; return c;");
+        Site wrong = sites.First(site => site.Fault.After.Contains("a - y", StringComparison.Ordinal));
         Site right = sites.First(site => site.Fault.After.Contains("3 + 1", StringComparison.Ordinal));
         SyntaxNode planted = Sources.Parse(Planter.Plant(wrong.Guarded.SyntaxTree.GetRoot(), [(8, wrong), (9, right)]), "C.cs");
 

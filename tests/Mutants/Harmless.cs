@@ -4,7 +4,8 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace KprobeTrace.Tests.Mutants;
 
-/// <summary>Code in which a switch cannot stand, or a fault changes nothing that a test is for: words of messages, first sizes, hashes.</summary>
+/// <summary>Code in which a switch cannot stand, or a fault changes nothing that a test is for: words of messages, what the host
+/// cannot be made to do, first sizes, hashes.</summary>
 internal static class Harmless
 {
     private static readonly HashSet<string> _growing =
@@ -15,7 +16,7 @@ internal static class Harmless
 
     private static readonly HashSet<string> _hints = ["leaveOpen", "bufferSize", "capacity", "useAsync", "options"];
 
-    private static readonly HashSet<string> _hintMethods = ["EnsureCapacity", "ConfigureAwait", "Rent", "TrimExcess", "Assert", "GetHashCode", "Add7BitEncodedInt"];
+    private static readonly HashSet<string> _hintMethods = ["EnsureCapacity", "ConfigureAwait", "Rent", "TrimExcess", "Assert", "GetHashCode", "Sleep"];
 
     /// <summary>Whether nothing is planted at this node and below.</summary>
     public static bool Is(SyntaxNode node) => node switch
@@ -29,8 +30,16 @@ internal static class Harmless
         ArgumentSyntax { Expression: LiteralExpressionSyntax or BinaryExpressionSyntax, Parent.Parent: BaseObjectCreationExpressionSyntax creation } => IsGrowing(creation),
         ArgumentListSyntax { Parent: InvocationExpressionSyntax call } => IsHint(call),
         ArrayRankSpecifierSyntax rank => rank.Sizes.Any(IsBuffer),
+        InterpolatedStringExpressionSyntax { Parent.Parent.Parent: InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.ValueText: "AddError" } } } => true,
+        IsPatternExpressionSyntax { Expression: IdentifierNameSyntax } test => test.FirstAncestorOrSelf<CatchFilterClauseSyntax>() is not null,
+        ExpressionSyntax { Parent: ConditionalExpressionSyntax choice } when choice.WhenTrue == node => IsElsewhere(choice.Condition),
+        StatementSyntax { Parent: IfStatementSyntax check } when check.Statement == node => IsElsewhere(check.Condition),
         _ => false,
     };
+
+    /// <summary>Whether a condition asks for another system than the tests run on.</summary>
+    public static bool IsElsewhere(ExpressionSyntax condition) =>
+        condition.ToString() is "OperatingSystem.IsMacOS()" or "OperatingSystem.IsWindows()" or "!OperatingSystem.IsLinux()";
 
     // The buffers of copying loops, of which any size will do; smaller arrays hold something of exactly that size.
     private static bool IsBuffer(ExpressionSyntax size) => size switch

@@ -34,7 +34,7 @@ internal sealed class BinaryOperators : IMutationOperator
 
     public IEnumerable<Change> At(SyntaxNode node)
     {
-        if (node is not BinaryExpressionSyntax binary)
+        if (node is not BinaryExpressionSyntax binary || IsText(binary.Left) || IsText(binary.Right))
         {
             yield break;
         }
@@ -52,4 +52,6 @@ internal sealed class BinaryOperators : IMutationOperator
             yield return new Change("swapped operands", binary, swapped);
         }
     }
+
+    private static bool IsText(ExpressionSyntax operand) => operand is InterpolatedStringExpressionSyntax || operand.IsKind(StringLiteralExpression);
 }

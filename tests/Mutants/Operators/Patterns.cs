@@ -15,8 +15,16 @@ internal sealed class Patterns : IMutationOperator
                 yield return new Change("limit", pattern, pattern.WithOperatorToken(token));
                 break;
             case BinaryPatternSyntax { RawKind: (int)SyntaxKind.OrPattern } either:
-                yield return new Change("case left out", either, either.Left.WithoutTrivia());
-                yield return new Change("case left out", either, either.Right.WithoutTrivia());
+                if (!either.Right.IsKind(SyntaxKind.OrPattern))
+                {
+                    yield return new Change("case left out", either, either.Left.WithoutTrivia());
+                }
+
+                if (!either.Left.IsKind(SyntaxKind.OrPattern))
+                {
+                    yield return new Change("case left out", either, either.Right.WithoutTrivia());
+                }
+
                 break;
             case SwitchExpressionArmSyntax { WhenClause: { } guard }:
                 yield return new Change("check left out", guard.Condition, SyntaxFactory.LiteralExpression(SyntaxKind.TrueLiteralExpression));

@@ -22,7 +22,7 @@ internal sealed partial class SqlText : IMutationOperator
             InterpolatedStringExpressionSyntax interpolated => interpolated.ToString(),
             _ => "",
         };
-        if (!Statement().IsMatch(text))
+        if (!Statement().IsMatch(text) || text.Contains("boot.mpk", StringComparison.Ordinal)) // an example in the help
         {
             yield break;
         }

@@ -32,5 +32,5 @@ internal sealed class Statements : IMutationOperator
         call.Expression.ToString() is string name
         && (name.StartsWith("Debug.", StringComparison.Ordinal) || name.Contains(".ThrowIf", StringComparison.Ordinal)
             || name.EndsWith("Dispose", StringComparison.Ordinal) || name.EndsWith(".EnsureCapacity", StringComparison.Ordinal) || name.EndsWith(".TrimExcess", StringComparison.Ordinal)
-            || name.StartsWith("GC.", StringComparison.Ordinal));
+            || name.StartsWith("GC.", StringComparison.Ordinal) || name is "Thread.Sleep" or "Thread.Yield" or "Thread.SpinWait");
 }
