@@ -51,7 +51,10 @@ internal sealed unsafe class TestGuest : IDisposable
     public const ulong Accessed = 0x20;
     public const ulong Dirty = 0x40;
 
-    private const ulong Cr3 = 0x300000;
+    /// <summary>Where the page tables begin; they take the rest of memory.</summary>
+    public const ulong PageTables = 0x300000;
+
+    private const ulong Cr3 = PageTables;
     private const ulong Cr0Value = KprobeTrace.Cpu.Cr0.PG | KprobeTrace.Cpu.Cr0.PE | KprobeTrace.Cpu.Cr0.WP | KprobeTrace.Cpu.Cr0.NE | KprobeTrace.Cpu.Cr0.ET;
 
     private ulong _nextTable = Cr3 + 0x1000;
