@@ -99,6 +99,15 @@ internal static class DiffContent
         while (i < text.Length)
         {
             byte value = text[i];
+            if (value == (byte)'"')
+            {
+                int start = i;
+                SkipText(text, ref i);
+                i = Math.Min(i, text.Length);
+                hash = Add(hash, text[start..i], sameImage: true);
+                continue;
+            }
+
             if (IsOfNumber(value) && i > 0 && text[i - 1] is (byte)':' or (byte)',' or (byte)'[')
             {
                 int start = i;
@@ -107,7 +116,7 @@ internal static class DiffContent
                     i++;
                 }
 
-                if (i - start <= SmallDigits)
+                if (i - start <= SmallDigits + (value == (byte)'-' ? 1 : 0))
                 {
                     hash = Add(hash, text[start..i], sameImage: true);
                 }

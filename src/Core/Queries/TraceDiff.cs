@@ -199,7 +199,8 @@ public sealed class TraceDiff
             key => Known(_b, countsB, key));
         HashSet<string> common = [.. _a.Keys.Intersect(_b.Keys)];
         Callers = Changes(
-            [.. callersA.Keys.Union(callersB.Keys).Where(k => common.Contains(k.Key)).Order()],
+            [.. callersA.Keys.Union(callersB.Keys).Where(k => common.Contains(k.Key))
+                .OrderBy(static k => k.Key, StringComparer.Ordinal).ThenBy(static k => k.Caller, StringComparer.Ordinal)],
             static key => key,
             key => callersA.TryGetValue(key, out long n) ? n : null,
             key => callersB.TryGetValue(key, out long n) ? n : null);
@@ -232,8 +233,8 @@ public sealed class TraceDiff
             }
         }
 
-        list.Sort(static (x, y) => Math.Abs((y.B ?? 0) - (y.A ?? 0)).CompareTo(Math.Abs((x.B ?? 0) - (x.A ?? 0))));
-        return list;
+        // In the order of the keys where changes are equal.
+        return [.. list.OrderByDescending(static c => Math.Abs((c.B ?? 0) - (c.A ?? 0)))];
     }
 
     private void CompareLatencies(double shift)
@@ -244,7 +245,7 @@ public sealed class TraceDiff
         foreach ((string key, LatencyRow a) in inA.OrderBy(static p => p.Key, StringComparer.Ordinal))
         {
             if (inB.TryGetValue(key, out LatencyRow? b)
-                && Math.Abs(b.MeanNs - a.MeanNs) > shift * Math.Max(1, Math.Min(a.MeanNs, b.MeanNs)))
+                && Math.Abs(b.MeanNs - a.MeanNs) >= shift * Math.Max(1, Math.Min(a.MeanNs, b.MeanNs)))
             {
                 list.Add(new DiffLatency(a, b));
             }
