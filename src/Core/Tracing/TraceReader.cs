@@ -124,9 +124,12 @@ public sealed class TraceReader : IDisposable
         while (ReadChunk())
         {
             chunks++;
+
+            // Every chunk says which event comes next, those of rows too.
+            AddGap(expected, _frames.Head.First);
+            expected = Math.Max(expected, _frames.Head.First);
             if (Kind == TraceChunkKind.Events)
             {
-                AddGap(expected, Events[0].Seq);
                 expected = LastSeq + 1;
                 events += (ulong)Events.Length;
             }
