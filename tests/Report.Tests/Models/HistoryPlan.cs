@@ -18,6 +18,9 @@ internal sealed record HistoryPlan
     /// <summary>How the guest ended; null where the recording was cut off before its footer.</summary>
     public string? Ended { get; init; } = "poweroff";
 
+    /// <summary>What is changed of the events in the end.</summary>
+    public IReadOnlyList<HistoryEdit> Edits { get; init; } = [];
+
     /// <summary>Events after which a chunk of the trace is closed.</summary>
     public int EventsPerChunk { get; init; } = 16384;
 }

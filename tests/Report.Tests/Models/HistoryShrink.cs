@@ -31,6 +31,11 @@ internal static class HistoryShrink
             }
         }
 
+        for (int i = 0; i < plan.Edits.Count; i++)
+        {
+            yield return plan with { Edits = [.. plan.Edits.Where((_, at) => at != i)] };
+        }
+
         HistoryPlan plain = plan with { EventsPerChunk = 16384, Ended = "poweroff" };
         if (plain != plan)
         {

@@ -64,7 +64,7 @@ internal sealed class HistorySimulation
             },
             Functions = [.. world.Functions.Where(static f => f.Name.Length > 0)],
             Probes = world.Probes,
-            Events = _events,
+            Events = HistoryEdit.Apply(_plan.Edits, _events),
             Console = _console,
             Pokes = _pokes,
             Notes = _notes,

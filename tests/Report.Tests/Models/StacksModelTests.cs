@@ -42,7 +42,7 @@ public sealed class StacksModelTests
     private static List<string[]> Paths(IReadOnlyList<HistoryRun> all, HistoryFilter filter)
     {
         HistoryRun[] runs = [.. filter.RunsOf(all)];
-        return [.. Chosen(all, filter).Select(r => Path(runs.Single(a => a.Run == r.Run), r)).OfType<string[]>()];
+        return [.. Chosen(all, filter).Select(r => PathOf(runs.Single(a => a.Run == r.Run), r)).OfType<string[]>()];
     }
 
     /// <summary>The hits that the filter lets through.</summary>
@@ -53,7 +53,8 @@ public sealed class StacksModelTests
         return filter.Limit is > 0 and int limit ? rows.Take(limit) : rows;
     }
 
-    private static string[]? Path(HistoryRun run, HistoryRow row)
+    /// <summary>The path of a hit; null where it has neither stack nor caller.</summary>
+    internal static string[]? PathOf(HistoryRun run, HistoryRow row)
     {
         // Where no event of the run has a stack, its caller stands for one.
         IReadOnlyList<ulong> stack = run.Rows.Any(static r => r.Event.Stack.Count > 0) ? row.Event.Stack
