@@ -319,7 +319,7 @@ public sealed class DiffModelTests
                 from context in Gen.Int[-2, 2]
                 from ignore in Gen.Frequency((3, Gen.Const(0)), (1, Gen.Int[1, 2])).SelectMany(n => Gen.Frequency((2, HistoryPattern.Of(names)), (1, Gen.OneOf("ax", "r*", "?i"))).Array[n])
                 from counts in Gen.Int[0, 3]
-                select new Question(a, b, limit < 0 ? null : limit, context < 0 ? null : context, ignore, counts == 0);
+                select new Question(a, b, limit < 1 ? null : limit, context < 0 ? null : context, ignore, counts == 0);
         }
 
         internal string[] Arguments(string source, string format) =>
