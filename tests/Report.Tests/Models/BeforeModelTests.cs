@@ -9,7 +9,7 @@ public sealed class BeforeModelTests
 {
     [Fact]
     public void Before_tells_what_a_scan_backwards_finds() => HistoryCheck.Ask(
-        120, HistoryGen.Plans, 5,
+        120, Gen.Frequency((2, HistoryGen.Plans), (1, HistoryCheck.One(HistoryGen.Recursion))), 5,
         static runs =>
             from isFault in Gen.Frequency((1, Gen.Const(true)), (2, Gen.Const(false)))
             from number in isFault ? Gen.Int[1, 4] : Gen.Int[1, Math.Max(2, runs.Max(static r => r.Rows.Count) + 1)]

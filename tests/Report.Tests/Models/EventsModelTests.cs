@@ -10,7 +10,7 @@ public sealed class EventsModelTests
 {
     [Fact]
     public void Events_are_those_that_every_filter_lets_through() => HistoryCheck.Ask(
-        150, HistoryGen.Plans, 6,
+        120, HistoryGen.Plans, 6,
         static runs => Gen.Select(HistoryFilter.Of(runs), Gen.Bool),
         static (database, question) =>
         {

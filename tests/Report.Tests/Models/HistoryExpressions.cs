@@ -11,13 +11,13 @@ internal static class HistoryExpressions
         new("pid", static r => r.Pid), new("cpu", static r => r.Cpu), new("seq % 3", static r => r.Seq % 3), new("time_ns / 1000", static r => r.TimeNs / 1000),
         new("entry_seq", static r => r.EntrySeq), new("address", static r => r.Address), new("seq * 1.5", static r => r.Seq * 1.5), new("-seq", static r => -r.Seq),
         new("(seq % 2) * 1000", static r => r.Seq % 2 * 1000), new("truncated", static r => r.Event.IsTruncated ? 1L : 0L), new("insn", static r => r.Insn),
-        new("CASE WHEN seq % 2 THEN -9223372036854775807 - 1 ELSE 9223372036854775807 END", static r => r.Seq % 2 == 1 ? long.MinValue : long.MaxValue),
         new("probe", static r => r.Probe), new("offset", static r => r.Offset),
     ];
 
-    /// <summary>Texts of events, and what is no number now and then.</summary>
+    /// <summary>Texts of events, what is no number now and then, and numbers too large to be added up.</summary>
     internal static readonly HistoryExpression<HistoryRow>[] TextsOfEvents =
     [
+        new("CASE WHEN seq % 2 THEN -9223372036854775807 - 1 ELSE 9223372036854775807 END", static r => r.Seq % 2 == 1 ? long.MinValue : long.MaxValue),
         new("symbol", static r => r.Symbol), new("name", static r => r.Name), new("comm", static r => r.Comm), new("caller", static r => r.Caller),
         new("kind", static r => r.Kind), new("upper(Kind)", static r => r.Kind.ToUpperInvariant()), new("comm || '/' || name", static r => r.Comm is null ? null : $"{r.Comm}/{r.Name}"),
         new("CASE seq % 3 WHEN 0 THEN NULL WHEN 1 THEN seq ELSE name END", static r => (r.Seq % 3) switch { 0 => null, 1 => r.Seq, _ => r.Name }),

@@ -53,7 +53,7 @@ internal sealed record HistoryFilter
             from kinds in Sometimes(4, Gen.OneOf("pre", "post", "fault", "ret"))
             from times in Gen.Select(Sometimes(4, time), Sometimes(4, time))
             from wheres in Sometimes(3, HistoryCondition.Of(rows, probes.Length == 1 ? probes[0] : null))
-            from limit in Gen.Frequency((4, Gen.Const(-1)), (1, Gen.Int[0, 6]))
+            from limit in Gen.Frequency((3, Gen.Const(-1)), (1, Gen.Int[0, 6]), (1, Gen.Int[7, 60]))
             from run in Gen.Frequency((3, Gen.Const(0)), (1, Gen.Int[1, runs.Count]))
             select new HistoryFilter
             {

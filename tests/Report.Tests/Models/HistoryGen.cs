@@ -37,8 +37,8 @@ internal static class HistoryGen
 
     private static readonly HistoryTask?[] _tasks =
     [
-        null, Task(0, "swapper/0"), Task(1, "init"), Task(42, "sh"), Task(42, "workload"), Task(43, "sh"), Task(1000, "kworker/u2:1"),
-        Task(32768, "ünïcödé"), Task(int.MaxValue, "sixteen-bytes-xx"), Task(7, ""), Task(8, "a\"b'c"), Task(9, "e\n\tvil"), Task(10, "<...>"),
+        null, Task(0, "swapper/0"), Task(1, "init"), Task(42, "sh"), Task(42, "workload"), Task(43, "sh"), Task(1000, "kworker/u2:1"), Task(1001, "kworker/0:0"), Task(1002, "kworker/0:0H"),
+        Task(32768, "ünïcödé"), Task(int.MaxValue, "sixteen-bytes-xx"), Task(17, "sixteen-bytes-xy"), Task(7, ""), Task(8, "a\"b'c"), Task(9, "e\n\tvil"), Task(10, "<...>"),
         Task(11, "(no task)"), Task(12, "st*r"), Task(13, "a,b;c d"), Task(14, "ab\0hidden"), new HistoryTask(15, [(byte)'x', 0xFF, (byte)'y']),
         Task(-1, "negative"),
     ];
@@ -66,6 +66,17 @@ internal static class HistoryGen
 
     /// <summary>One run.</summary>
     internal static Gen<HistoryPlan> Plan { get; } = World.SelectMany(PlanIn);
+
+    /// <summary>One run in which two tasks call one function within itself, returns are lost and entries are filtered out.</summary>
+    internal static Gen<HistoryPlan> Recursion { get; } = Plan.Select(static plan => plan with
+    {
+        World = plan.World with
+        {
+            Tasks = [.. plan.World.Tasks.Take(2)],
+            Probes = [.. plan.World.Probes, Deep(plan.World, 'p', "deep"), Deep(plan.World, 'r', "deep_ret")],
+        },
+        Steps = [.. plan.Steps.Select(Deeper)],
+    });
 
     /// <summary>One to three runs of one database, of the same or of other kernels and probes.</summary>
     internal static Gen<HistoryPlan[]> Plans { get; } =
@@ -145,6 +156,21 @@ internal static class HistoryGen
 
         return [.. probes];
     }
+
+    private static HistoryProbe Deep(HistoryWorld world, char type, string name) => new(
+        new TraceProbe
+        {
+            Id = world.Probes.Count + (type == 'r' ? 1 : 0), Type = type, Name = name, Symbol = world.Functions[0].Name, Address = world.Functions[0].Address,
+            Module = world.Functions[0].Module,
+        },
+        0);
+
+    private static HistoryStep Deeper(HistoryStep step) => step.Kind switch
+    {
+        HistoryStepKind.Call => step with { Target = 0, IsFiltered = step.Seed % 4 == 0 },
+        HistoryStepKind.Hit => step with { Kind = HistoryStepKind.Lose },
+        _ => step,
+    };
 
     private static Gen<TraceArgument[]> Arguments() =>
         from names in Some(_arguments, 0, 4)

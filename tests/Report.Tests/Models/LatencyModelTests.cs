@@ -12,7 +12,7 @@ public sealed class LatencyModelTests
 
     [Fact]
     public void Latencies_are_those_of_pairs_found_in_a_list() => HistoryCheck.Ask(
-        120, HistoryGen.Plans, 3,
+        120, Gen.Frequency((1, HistoryGen.Plans), (1, HistoryCheck.One(HistoryGen.Recursion))), 3,
         static runs =>
             from patterns in Gen.Frequency((1, Gen.Const(0)), (2, Gen.Int[1, 2])).SelectMany(n => HistoryPattern.Of(
                 runs.SelectMany(static r => r.History.Probes).SelectMany(static p => (string[])[p.Definition.Name, p.Definition.Symbol])).Array[n])
@@ -43,7 +43,7 @@ public sealed class LatencyModelTests
 
     [Fact]
     public void Calls_are_pairs_found_in_a_list() => HistoryCheck.Each(
-        120, HistoryGen.Plans,
+        120, Gen.Frequency((1, HistoryGen.Plans), (1, HistoryCheck.One(HistoryGen.Recursion))),
         static database => Assert.Equal(
             database.Runs.SelectMany(static r => r.Calls.Select(Shown)),
             HistoryAnswer.Csv(Tool.Good(

@@ -11,7 +11,7 @@ public sealed class SummaryModelTests
 {
     [Fact]
     public void The_summary_counts_what_lists_count() => HistoryCheck.Ask(
-        150, HistoryGen.Plans, 1,
+        100, HistoryGen.Plans, 1,
         static _ => Gen.OneOf<int?>(null, 1, 2, 3),
         static (database, top) =>
         {
