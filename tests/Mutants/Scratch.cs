@@ -17,11 +17,18 @@ internal sealed partial class Scratch : IDisposable
     // The projects that get a switch of their own.
     private static readonly string[] _planted = ["src/Core", "src/kprobe-record", "src/kprobe-report"];
 
-    private static readonly string[] _plainBuild =
-    [
-        "-c", "Release", "--nologo", "-v", "quiet", "-clp:NoSummary", "-p:RunAnalyzers=false", "-p:TreatWarningsAsErrors=false",
-        "-p:EnforceCodeStyleInBuild=false", "-p:GenerateDocumentationFile=false", "-p:AllowUnsafeBlocks=true", "-p:UseSharedCompilation=false",
-    ];
+    // What else the planted code would not pass; for builds that tests start as well.
+    private const string Plain = """
+          <PropertyGroup>
+            <RunAnalyzers>false</RunAnalyzers>
+            <TreatWarningsAsErrors>false</TreatWarningsAsErrors>
+            <EnforceCodeStyleInBuild>false</EnforceCodeStyleInBuild>
+            <GenerateDocumentationFile>false</GenerateDocumentationFile>
+            <AllowUnsafeBlocks>true</AllowUnsafeBlocks>
+            <UseSharedCompilation>false</UseSharedCompilation>
+          </PropertyGroup>
+        </Project>
+        """;
 
     // No server that it started would outlive a build: it is not to be used by others.
     private static readonly Dictionary<string, string> _alone = new() { ["MSBUILDDISABLENODEREUSE"] = "1" };
@@ -54,6 +61,8 @@ internal sealed partial class Scratch : IDisposable
             File.WriteAllText(Path.Combine(Folder, project, "MutantSwitch.cs"), source);
         }
 
+        string properties = Path.Combine(Folder, "Directory.Build.props");
+        File.WriteAllText(properties, File.ReadAllText(properties).Replace("</Project>", Plain, StringComparison.Ordinal));
         HashSet<int> dead = [];
         do
         {
@@ -120,7 +129,7 @@ internal sealed partial class Scratch : IDisposable
         string[] projects = ["src/kprobe-record", "src/kprobe-report", .. TestProjects.Select(project => $"tests/{project}"), "tests/Mutants/Runner"];
         foreach (string project in projects)
         {
-            (int? status, string output) = Shell.Run(Folder, TimeSpan.FromMinutes(20), _alone, "dotnet", ["build", project, .. _plainBuild]);
+            (int? status, string output) = Shell.Run(Folder, TimeSpan.FromMinutes(20), _alone, "dotnet", "build", project, "-c", "Release", "--nologo", "-v", "quiet", "-clp:NoSummary");
             if (status != 0)
             {
                 List<int> failing = [.. Errors(output)];
