@@ -15,9 +15,10 @@ public sealed class EarlierSurvivorsTests
             string line = new Mutant(0, site, site.Fault).ToString();
 
             Assert.All(
-                [$"  {line}", $"  {line}  [12 classes of tests come here]", $"  {line}  [no test comes here]", $"SURVIVED    7.5 s {line}", $"SURVIVED 1007.5 s {line}"],
+                [$"  {line}", $"  {line}  [12 classes of tests come here]", $"  {line}  [no test comes here]", $"SURVIVED    7.5 s {line}", $"SURVIVED 1007.5 s {line}", $"so far      7.5 s {line}"],
                 printed => Assert.Equal((site.Fault, site.Line), Assert.Single(EarlierSurvivors.Read([printed]).Select(pair => (pair.Key, pair.Value)))));
             Assert.Empty(EarlierSurvivors.Read([$"killed      7.5 s {line}", $"    {line}", line]));
+            Assert.Empty(EarlierSurvivors.Read([$"so far      7.5 s {line}", $"killed      7.5 s {line}"]));
         }
     }
 

@@ -41,7 +41,7 @@ internal static class Coverage
             .Select(tests => new TestClass(tests.Project, tests.Name, (tests.Project == "Record.Tests" ? 5_000 : 50) * tests.Cases, [], all))];
     }
 
-    private static IEnumerable<(string Project, string Name, long Cases)> Classes(Scratch scratch) => Scratch.TestProjects.SelectMany(project =>
+    private static IEnumerable<(string Project, string Name, long Cases)> Classes(Scratch scratch) => scratch.TestProjects.SelectMany(project =>
     {
         (int? status, string[] result) = TestRun.Run(scratch, project, [], TimeSpan.FromMinutes(5), "list", []);
         return status == 0

@@ -13,7 +13,14 @@ internal static partial class EarlierSurvivors
         foreach (Match match in output.Select(line => Line().Match(line)).Where(match => match.Success))
         {
             Fault fault = new(match.Groups["file"].Value, match.Groups["operator"].Value, match.Groups["before"].Value, match.Groups["after"].Value);
-            found[fault] = int.Parse(match.Groups["line"].Value, CultureInfo.InvariantCulture);
+            if (match.Groups["killed"].Success)
+            {
+                found.Remove(fault); // together with others, later
+            }
+            else
+            {
+                found[fault] = int.Parse(match.Groups["line"].Value, CultureInfo.InvariantCulture);
+            }
         }
 
         return found;
@@ -41,6 +48,6 @@ internal static partial class EarlierSurvivors
         return found;
     }
 
-    [GeneratedRegex(@"^(?:SURVIVED +[\d.]+ s| ) (?<file>src/[^:]+):(?<line>\d+) (?<operator>[^:]+): (?<before>.*)  →  (?<after>.*?)(?:  \[[^\]]*\])?$")]
+    [GeneratedRegex(@"^(?:(?:SURVIVED|so far|(?<killed>killed)) +[\d.]+ s| ) (?<file>src/[^:]+):(?<line>\d+) (?<operator>[^:]+): (?<before>.*)  →  (?<after>.*?)(?:  \[[^\]]*\])?$")]
     private static partial Regex Line();
 }

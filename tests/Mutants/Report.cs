@@ -9,8 +9,8 @@ internal static class Report
     /// <param name="chosen">The faults of the sample.</param>
     /// <param name="verdicts">What became of those that were tried.</param>
     /// <param name="argued">Those that change nothing.</param>
-    /// <param name="quick">Whether each had its share of a budget only.</param>
-    public static void Print(List<Mutant> chosen, IReadOnlyDictionary<int, Verdict> verdicts, ArguedFaults argued, bool quick)
+    /// <param name="classes">All classes of tests with what they came by; null when each fault had its share of a budget only.</param>
+    public static void Print(List<Mutant> chosen, IReadOnlyDictionary<int, Verdict> verdicts, ArguedFaults argued, IReadOnlyList<TestClass>? classes)
     {
         Console.WriteLine();
         Console.WriteLine("folder           planted  argued  killed  rate");
@@ -29,11 +29,11 @@ internal static class Report
         }
 
         Console.WriteLine();
-        Console.WriteLine(quick ? "Not noticed in the time there was" : "Survivors");
+        Console.WriteLine(classes is null ? "Not noticed in the time there was" : "Survivors");
         foreach (Mutant mutant in chosen.Where(mutant => verdicts.TryGetValue(mutant.Id, out Verdict? verdict) && verdict.Killer is null))
         {
-            int classes = verdicts[mutant.Id].Classes;
-            Console.WriteLine($"  {mutant}{(quick ? "" : classes > 0 ? $"  [{classes} classes of tests come here]" : "  [no test comes here]")}");
+            int come = classes?.Count(tests => tests.Reached.Contains(mutant.Id)) ?? 0;
+            Console.WriteLine($"  {mutant}{(classes is null ? "" : come > 0 ? $"  [{come} classes of tests come here]" : "  [no test comes here]")}");
         }
     }
 

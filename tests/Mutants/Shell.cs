@@ -8,6 +8,8 @@ namespace KprobeTrace.Tests.Mutants;
 internal static partial class Shell
 {
     private const int Kill = 9;
+    private static readonly Lock _starting = new();
+    private static bool _closed;
     private static readonly ConcurrentDictionary<int, bool> _running = [];
 
     // A fault that writes for ever must not fill the disk: blocks of 512 bytes.
@@ -27,8 +29,7 @@ internal static partial class Shell
             start.Environment[name] = value;
         }
 
-        using Process process = Process.Start(start)!;
-        _running[process.Id] = true;
+        using Process process = Start(start);
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         _ = process.StandardError.ReadToEndAsync();
@@ -40,12 +41,32 @@ internal static partial class Shell
         return ended ? (process.ExitCode, printed) : (null, printed);
     }
 
-    /// <summary>Ends all that runs.</summary>
-    public static void KillAll()
+    /// <summary>Ends all that runs; nothing is started any more.</summary>
+    public static void Close()
     {
+        lock (_starting)
+        {
+            _closed = true;
+        }
+
         foreach (int group in _running.Keys)
         {
             KillGroup(group);
+        }
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        lock (_starting)
+        {
+            if (_closed)
+            {
+                throw new OperationCanceledException();
+            }
+
+            Process process = Process.Start(start)!;
+            _running[process.Id] = true;
+            return process;
         }
     }
 

@@ -1,8 +1,14 @@
 // Added to each mutated project. Every planted fault asks here whether it is the one that runs.
+#nullable enable
 internal static unsafe class MutantSwitch
 {
-    private static readonly int _active =
-        int.TryParse(System.Environment.GetEnvironmentVariable("MUTANT_ACTIVE"), out int id) ? id : -1;
+    // One id or several, between commas.
+    private static readonly int[] _on = System.Array.ConvertAll(
+        (System.Environment.GetEnvironmentVariable("MUTANT_ACTIVE") ?? "-1").Split(','), static id => int.Parse(id, System.Globalization.CultureInfo.InvariantCulture));
+
+    private static readonly int _active = _on[0];
+
+    private static readonly bool[]? _several = _on.Length > 1 ? Flags(_on) : null;
 
     private static readonly byte* _reached = Map(System.Environment.GetEnvironmentVariable("MUTANT_REACHED"));
 
@@ -18,7 +24,18 @@ internal static unsafe class MutantSwitch
             _reached[id] = 1;
         }
 
-        return id == _active;
+        return _several == null ? id == _active : (uint)id < (uint)_several.Length && _several[id];
+    }
+
+    private static bool[] Flags(int[] ids)
+    {
+        bool[] flags = new bool[System.Linq.Enumerable.Max(ids) + 1];
+        foreach (int id in ids)
+        {
+            flags[id] = true;
+        }
+
+        return flags;
     }
 
     // One byte a mutant, in a file that the tests' process and the tools it starts share; it outlives any way of ending.
