@@ -37,6 +37,10 @@ public sealed unsafe class OrcUnwinder
         RegisterPreviousSp, RegisterSpIndirect, RegisterBpIndirect, RegisterOther, RegisterOther, RegisterOther, RegisterOther, RegisterOther,
     ];
 
+    private const ulong SavedR13 = 16;
+    private const ulong SavedR10 = 56;
+    private const ulong SavedDx = 96;
+    private const ulong SavedDi = 112;
     private const ulong SavedIp = 128;
     private const ulong SavedCs = 136;
     private const ulong SavedSp = 152;
@@ -242,6 +246,10 @@ public sealed unsafe class OrcUnwinder
         ulong bp = at.Bp;
         ulong ip;
         ulong sp = frame;
+        ulong dx = 0;
+        ulong di = 0;
+        ulong r10 = 0;
+        ulong r13 = 0;
         if (kind == 0)
         {
             if (!TryRead(frame - 8, out ip))
@@ -262,6 +270,13 @@ public sealed unsafe class OrcUnwinder
             }
 
             user = (cs & 3) != 0;
+
+            // What was interrupted may keep its frame in a register that is among those saved.
+            if (kind == 1 && (!TryRead(registers + SavedDx, out dx) || !TryRead(registers + SavedDi, out di)
+                || !TryRead(registers + SavedR10, out r10) || !TryRead(registers + SavedR13, out r13)))
+            {
+                return false;
+            }
         }
 
         if (bpRegister is RegisterPreviousSp or RegisterBp)
@@ -277,7 +292,7 @@ public sealed unsafe class OrcUnwinder
             return false;
         }
 
-        next = new UnwindRegisters(ip, sp, bp);
+        next = new UnwindRegisters(ip, sp, bp, dx, di, r10, r13);
         return true;
     }
 

@@ -6,11 +6,13 @@ namespace KprobeTrace.Recording;
 /// <summary>Cuts the guest's serial output into lines for the trace and passes every byte on.</summary>
 internal sealed class ConsoleLines(Stream? sink)
 {
-    private const int MaxLine = 4096;
+    /// <summary>Most bytes of a line in one piece.</summary>
+    internal const int MaxLine = 4096;
     private readonly byte[] _line = new byte[MaxLine];
     private readonly byte[] _passed = new byte[MaxLine];
     private int _waiting;
     private int _length;
+    private int _panicSeen;
 
     /// <summary>The trace that receives the lines, once there is one.</summary>
     public TraceWriter? Writer { get; set; }
@@ -21,36 +23,62 @@ internal sealed class ConsoleLines(Stream? sink)
     /// <summary>Set when a line said that the kernel panicked.</summary>
     public bool SawPanic { get; private set; }
 
+    private static ReadOnlySpan<byte> Panic => "Kernel panic - not syncing"u8;
+
     /// <summary>Takes one byte from the serial port.</summary>
     public void Take(byte value)
     {
         Pass(value);
         if (value == (byte)'\n')
         {
-            Finish();
+            _panicSeen = 0;
+            EndLine();
         }
         else if (value != (byte)'\r')
         {
-            _line[_length++] = value;
+            LookForPanic(value);
+
+            // Cut by the byte behind a piece, so that a line as long as a piece is no piece and an empty line.
             if (_length == MaxLine)
             {
-                Finish();
+                EndLine();
             }
+
+            _line[_length++] = value;
         }
     }
 
     /// <summary>Ends the line that is under way, if any.</summary>
     public void Finish()
     {
-        ReadOnlySpan<byte> line = _line.AsSpan(0, _length);
-        SawPanic |= line.IndexOf("Kernel panic - not syncing"u8) >= 0;
+        if (_length > 0)
+        {
+            EndLine();
+        }
+
+        Flush();
+    }
+
+    private void EndLine()
+    {
         if (Writer is not null && Machine is not null)
         {
-            Writer.WriteConsoleLine((ulong)Machine.Now, (ulong)Machine.Retired, line);
+            Writer.WriteConsoleLine((ulong)Machine.Now, (ulong)Machine.Retired, _line.AsSpan(0, _length));
         }
 
         _length = 0;
         Flush();
+    }
+
+    /// <summary>Follows the message byte by byte, wherever its line is cut; only its first letter begins it anew.</summary>
+    private void LookForPanic(byte value)
+    {
+        _panicSeen = value == Panic[_panicSeen] ? _panicSeen + 1 : value == Panic[0] ? 1 : 0;
+        if (_panicSeen == Panic.Length)
+        {
+            SawPanic = true;
+            _panicSeen = 0;
+        }
     }
 
     private void Pass(byte value)

@@ -167,7 +167,7 @@ internal sealed unsafe class EventRecorder
             _scratch.EntrySeq = _lastPre;
             _scratch.Vector = (byte)fault.Vector;
             _scratch.ErrorCode = fault.ErrorCode;
-            _scratch.Cr2 = fault.Cr2;
+            _scratch.Cr2 = fault.Vector == Vector.PageFault ? fault.Cr2 : 0;
             _scratch.Parts |= fault.Handled ? TraceEventParts.Handled : TraceEventParts.None;
             Write(withArguments: false, depth: 0);
         }
@@ -185,7 +185,8 @@ internal sealed unsafe class EventRecorder
         {
             _program.Execute(frame, _environment, _values);
             ulong function = instance.Probe.Kp.Addr;
-            if (_event.Filter is null || _event.Filter.Matches(_values, function, instance.RetAddr, _environment))
+            if ((_recorder.Kinds & EventKinds.Return) != 0
+                && (_event.Filter is null || _event.Filter.Matches(_values, function, instance.RetAddr, _environment)))
             {
                 Begin(TraceEventKind.Return, function, frame);
                 _scratch.Caller = instance.RetAddr;

@@ -9,12 +9,13 @@ internal static class BzImageBuilder
 {
     public const int PayloadOffset = 0x300;
 
-    /// <summary>A bzImage with one setup sector behind the boot sector and the payload at 0x300 of its second part.</summary>
-    public static byte[] Build(byte[] payload)
+    /// <summary>A bzImage with setup sectors behind the boot sector, 0 meaning 4, and the payload at 0x300 of its second part.</summary>
+    public static byte[] Build(byte[] payload, byte setupSectors = 1)
     {
         int part = (PayloadOffset + payload.Length + 15) & -16;
-        byte[] file = new byte[1024 + part];
-        file[0x1F1] = 1;
+        int setup = ((setupSectors == 0 ? 4 : setupSectors) + 1) * 512;
+        byte[] file = new byte[setup + part];
+        file[0x1F1] = setupSectors;
         BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(0x1F4), (uint)part / 16);
         file[0x1FE] = 0x55;
         file[0x1FF] = 0xAA;
@@ -31,7 +32,7 @@ internal static class BzImageBuilder
         BinaryPrimitives.WriteUInt64LittleEndian(file.AsSpan(0x258), 0x100_0000);
         BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(0x260), 0x10_0000);
         "6.1.0-test (someone) #1"u8.CopyTo(file.AsSpan(0x380));
-        payload.CopyTo(file, 1024 + PayloadOffset);
+        payload.CopyTo(file, setup + PayloadOffset);
         return file;
     }
 
