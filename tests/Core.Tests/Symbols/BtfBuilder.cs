@@ -31,6 +31,28 @@ internal sealed class BtfBuilder
         name, BtfKind.Enum, values.Length, signed, 4,
         [.. values.SelectMany(value => (uint[])[StringOf(value.Name), value.Value])]);
 
+    public int Enum64(string name, bool signed, params (string Name, ulong Value)[] values) => Add(
+        name, BtfKind.Enum64, values.Length, signed, 8,
+        [.. values.SelectMany(value => (uint[])[StringOf(value.Name), (uint)value.Value, (uint)(value.Value >> 32)])]);
+
+    public int Float(string name, uint size) => Add(name, BtfKind.FloatingPoint, 0, false, size);
+
+    /// <summary>A declaration of a structure, or of a union, that is defined nowhere.</summary>
+    public int Forward(string name, bool union) => Add(name, BtfKind.Forward, 0, union, 0);
+
+    public int Variable(string name, int type) => Add(name, BtfKind.Variable, 0, false, (uint)type, 1);
+
+    public int DataSection(string name, uint size, params (int Variable, uint Offset, uint Size)[] variables) => Add(
+        name, BtfKind.DataSection, variables.Length, false, size,
+        [.. variables.SelectMany(variable => (uint[])[(uint)variable.Variable, variable.Offset, variable.Size])]);
+
+    public int DeclarationTag(string name, int target, int component) =>
+        Add(name, BtfKind.DeclarationTag, 0, false, (uint)target, (uint)component);
+
+    public int Prototype(int returns, params (string Name, int Type)[] parameters) => Add(
+        "", BtfKind.Prototype, parameters.Length, false, (uint)returns,
+        [.. parameters.SelectMany(parameter => (uint[])[StringOf(parameter.Name), (uint)parameter.Type])]);
+
     public int Function(string name, int returns, params (string Name, int Type)[] parameters)
     {
         int prototype = Add(
