@@ -218,8 +218,7 @@ public sealed partial class Btf
         bool signed = type.Kind switch
         {
             BtfKind.IntegerNumber => (IntEncoding(type.Id) & 1) != 0,
-            BtfKind.Enum or BtfKind.Enum64 =>
-                (BinaryPrimitives.ReadUInt32LittleEndian(At(type.Id)[4..]) & KindFlag) != 0,
+            BtfKind.Enum or BtfKind.Enum64 => IsFlagged(type.Id),
             _ => false,
         };
         return new BtfScalar(type.Kind, (uint)Math.Min(SizeOf(id), uint.MaxValue), signed, charPointer);
@@ -258,7 +257,7 @@ public sealed partial class Btf
                         BtfKind.Struct => "struct ",
                         BtfKind.Union => "union ",
                         BtfKind.Enum or BtfKind.Enum64 => "enum ",
-                        BtfKind.Forward => "struct ",
+                        BtfKind.Forward => IsFlagged(type.Id) ? "union " : "struct ",
                         _ => "",
                     };
                     string gap = text.Length > 0 && text[0] is '*' ? " " : "";
@@ -415,6 +414,8 @@ public sealed partial class Btf
 
         return null;
     }
+
+    private bool IsFlagged(int id) => (BinaryPrimitives.ReadUInt32LittleEndian(At(id)[4..]) & KindFlag) != 0;
 
     private byte IntEncoding(int id) => At(id)[TypeSize + 3];
 

@@ -45,7 +45,7 @@ public sealed class ModuleLayoutTests
 
         GuestModule module = Guest(layout).ReadModule(First)!;
 
-        Assert.Equal(ranges, [module.Core, module.CoreText, module.Init, module.InitText]);
+        Assert.Equal<GuestRange[]>(ranges, [module.Core, module.CoreText, module.Init, module.InitText]);
         Assert.Equal(("loop", First, 2u), (module.Name, module.Address, module.State));
         Assert.Equal(
             layout == "none" ? [(0ul, 0ul)] : [(Core, Core + 0x5000), (Init, Init + 0x2000)], module.Ranges);

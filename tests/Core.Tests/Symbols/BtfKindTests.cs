@@ -316,17 +316,16 @@ public sealed class BtfKindTests
     }
 
     [Theory]
-    [InlineData(15, true)]
     [InlineData(16, true)]
-    [InlineData(17, false)]
-    public void Access_goes_through_sixteen_pointers_at_most(int pointers, bool allowed)
+    [InlineData(17, true)]
+    [InlineData(18, false)]
+    public void Access_loads_sixteen_pointers_at_most_behind_the_value_itself(int pointers, bool allowed)
     {
         BtfBuilder builder = new();
         builder.Struct("node", 16, ("next", 2, 64, 0));
         int pointer = builder.Pointer(1);
         Btf types = Btf.Parse("kernel", builder.Build());
 
-        // The value itself is the first pointer.
         bool resolved = types.TryResolveAccess(pointer, string.Concat(Enumerable.Repeat("->next", pointers)), out BtfAccess? access, out string? error, out _);
 
         Assert.Equal(allowed, resolved);
