@@ -1,4 +1,3 @@
-using System.Text.Json;
 using KprobeTrace.Tracing;
 using Xunit;
 
@@ -34,19 +33,6 @@ public sealed class HitCountTests : IDisposable
         Assert.Equal(
             expected,
             Tool.Good(["hist", _folder.Small(), "--format", "csv", .. arguments]).TrimEnd().ReplaceLineEndings(" "));
-
-    [Fact]
-    public void A_mean_is_that_of_the_events_that_have_the_value()
-    {
-        string shapes = ShapesTrace.Write(_folder["shapes.mpk"]);
-
-        Assert.Equal(
-            "key,count,sum,min,mean,max\r\nopen,3,-95,-100,-47.5,5\r\n",
-            Tool.Good("hist", shapes, "--of", "open", "--key", "name", "--value", "dfd", "--format", "csv"));
-        JsonElement post = JsonDocument.Parse(
-            Tool.Good("hist", shapes, "--of", "open", "--key", "name", "--value", "dfd", "--kind", "post", "--format", "json")).RootElement[0];
-        Assert.Equal((2, JsonValueKind.Null), (post.GetProperty("count").GetInt32(), post.GetProperty("mean").ValueKind));
-    }
 
     [Fact]
     public void Where_no_entry_was_recorded_what_was_recorded_counts()

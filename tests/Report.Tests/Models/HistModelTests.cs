@@ -12,9 +12,11 @@ public sealed class HistModelTests
         120, HistoryGen.Plans, 5,
         static runs =>
             from shape in Shape.Of(runs)
-            from key in Gen.OneOf(Gen.OneOf(HistoryExpressions.NumbersOfEvents), Gen.OneOf(HistoryExpressions.TextsOfEvents))
-            from value in Sometimes(HistoryExpressions.NumbersOfEvents)
             from view in Gen.Frequency((2, Gen.Const("")), (1, Gen.Const("events")), (2, Gen.OneOf(runs.SelectMany(static r => r.History.Probes).Select(static p => p.Definition.Name).ToArray())))
+            from key in Gen.OneOf(
+                Gen.OneOf(HistoryExpressions.NumbersOfEvents), Gen.OneOf(HistoryExpressions.TextsOfEvents), Argument(runs, view, static _ => true))
+            from value in Gen.OneOf(
+                Sometimes(HistoryExpressions.NumbersOfEvents), Argument(runs, view, static t => t is "u8" or "u16" or "s8" or "s16" or "s32" or "x8").Select(static e => (HistoryExpression<HistoryRow>?)e))
             from isWhere in Gen.Bool
             from condition in HistoryCondition.Of([.. runs.SelectMany(static r => r.Rows)], null)
             from kinds in Gen.Frequency((3, Gen.Const<string[]>([])), (1, Gen.OneOf("pre", "post", "fault", "ret").Array[1, 2]))
@@ -55,6 +57,18 @@ public sealed class HistModelTests
                 .SelectMany(static r => r.Calls).Where(c => c.DurationNs > question.LeastNs);
             Check(database, question.Shape, question.Key, question.Value, options, calls);
         });
+
+    /// <summary>An argument of the event whose view is asked, of some types; the number of the event where there is none.</summary>
+    private static Gen<HistoryExpression<HistoryRow>> Argument(IReadOnlyList<HistoryRun> runs, string view, Predicate<string> types)
+    {
+        HistoryExpression<HistoryRow>[] arguments =
+        [
+            .. runs.SelectMany(static r => r.History.Probes).Where(p => view != "events" && p.Definition.Name == view).SelectMany(static p => p.Definition.Arguments)
+                .GroupBy(static a => a.Name).Where(g => g.All(a => types(a.Type)))
+                .Select(static g => new HistoryExpression<HistoryRow>(HistoryCondition.Column(g.Key), r => r.Argument(g.Key))),
+        ];
+        return arguments.Length == 0 ? Gen.Const(new HistoryExpression<HistoryRow>("seq", static r => r.Seq)) : Gen.OneOf(arguments);
+    }
 
     private static Gen<HistoryExpression<TRow>?> Sometimes<TRow>(HistoryExpression<TRow>[] all) =>
         Gen.Frequency((1, HistoryGen.Nothing<HistoryExpression<TRow>>()), (1, Gen.OneOf(all).Select(static e => (HistoryExpression<TRow>?)e)));

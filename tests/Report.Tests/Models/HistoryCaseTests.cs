@@ -76,6 +76,26 @@ public sealed class HistoryCaseTests
     }
 
     [Fact]
+    public void A_mean_is_that_of_the_events_that_have_the_value()
+    {
+        HistoryStep call = Call(0) with { Outcome = HistoryOutcome.Post };
+        History history = HistorySimulation.Of(Plan(call, call, Call(0)));
+        Queue<object?> values = new([-100L, 5L, null]);
+        using HistoryDatabase folder = new([Plan()]);
+        string trace = (history with
+        {
+            Events = [.. history.Events.Select(e => e.Arguments is null ? e : e with { Arguments = [values.Dequeue()] })],
+        }).Write(folder["mean.mpk"]);
+
+        Assert.Equal(
+            "key,count,sum,min,mean,max\r\nouter_in,3,-95,-100,-47.5,5\r\n",
+            Tool.Good("hist", trace, "--of", "outer_in", "--key", "name", "--value", "what", "--format", "csv"));
+        JsonElement post = JsonDocument.Parse(
+            Tool.Good("hist", trace, "--of", "outer_in", "--key", "name", "--value", "what", "--kind", "post", "--format", "json")).RootElement[0];
+        Assert.Equal((2, JsonValueKind.Null), (post.GetProperty("count").GetInt32(), post.GetProperty("mean").ValueKind));
+    }
+
+    [Fact]
     public void The_last_hit_before_an_event_is_its_entry_and_not_what_followed()
     {
         using HistoryDatabase database = new([Plan(Call(0) with { Outcome = HistoryOutcome.Post }, Call(1))]);
