@@ -44,16 +44,26 @@ public sealed unsafe partial class Processor
         }
 
         ushort map;
-        if (s->Tr.Limit < 103 || !TryReadSystem(s->Tr.Base + 102, &map, 2))
+        if (s->Tr.Limit < 103)
         {
             return Refuse(Vector.GeneralProtection, 0);
         }
 
+        if (!TryReadSystem(s->Tr.Base + 102, &map, 2))
+        {
+            return false;
+        }
+
         uint offset = map + ((uint)port / 8);
         ushort bits;
-        if (offset + 1 > s->Tr.Limit || !TryReadSystem(s->Tr.Base + offset, &bits, 2))
+        if (offset + 1 > s->Tr.Limit)
         {
             return Refuse(Vector.GeneralProtection, 0);
+        }
+
+        if (!TryReadSystem(s->Tr.Base + offset, &bits, 2))
+        {
+            return false;
         }
 
         return ((bits >> (port & 7)) & ((1 << size) - 1)) == 0 || Refuse(Vector.GeneralProtection, 0);

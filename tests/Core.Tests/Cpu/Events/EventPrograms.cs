@@ -41,6 +41,21 @@ internal static unsafe class EventPrograms
         new("handler's stack not canonical: stack fault", g => BadStack(g, NotCanonical), a => a.ud2()),
         new("handler's stack not mapped: page fault", g => BadStack(g, 0x500000), a => a.ud2()),
 
+        // Tables that cannot be written or read: the page fault comes instead, and nothing else has happened.
+        new("mov ds of a descriptor that cannot be marked", g => ReadOnlyTable(g, () => Descriptor(g, 0xC092)), a => a.mov(ds, eax)),
+        new("mov ss of a descriptor that cannot be marked", g => ReadOnlyTable(g, () => Descriptor(g, 0xC092)), a => a.mov(ss, eax)),
+        new("far jump to a segment that cannot be marked", g => ReadOnlyTable(g, () => Pointer(g, TestGuest.Spare, 0xA09A)), a => a.jmp(__fword_ptr[TestGuest.Data])),
+        new("far call to a segment that cannot be marked", g => ReadOnlyTable(g, () => Pointer(g, TestGuest.Spare, 0xA09A)), a => a.call(__fword_ptr[TestGuest.Data])),
+        new("far return to a segment that cannot be marked", g => ReadOnlyTable(g, () => ReturnTo(g, 0xA09A)), a => a.db(0x48, 0xCB)),
+        new("iretq to a segment that cannot be marked", g => ReadOnlyTable(g, () => ReturnTo(g, 0xA09A)), a => a.iretq()),
+        new("iretq to a stack that cannot be marked", g => ReadOnlyTable(g, () => ReturnToStack(g, 0xC0F2)), a => a.iretq()),
+        new("ltr of a descriptor that cannot be marked", g => ReadOnlyTable(g, () => SystemDescriptor(g, 0x0089, 0x1000, 0x67)), a => a.ltr(ax)),
+        new("handler in a segment that cannot be marked", g => ReadOnlyTable(g, () => Spare(g, 6, 0xA09A)), a => a.ud2()),
+        new("mov ds with its table not mapped", g => NoTable(g, TestGuest.Ldt, 0x4C), a => a.mov(ds, eax)),
+        new("lldt with its second half not mapped", g => HalfTable(g), a => a.lldt(ax)),
+        new("ud2 on an IST stack with the TSS not mapped", g => NoTss(g), a => a.ud2()),
+        new("in with the port map not mapped", g => User(g, 2, () => FarPortMap(g)), a => a.@in(al, dx)),
+
         // From outside.
         new("interrupt in the kernel", g => External(g, 0x40), a => a.nop()) { Run = 2 },
         new("interrupt in user mode", g => User(g, ManyFlags, () => External(g, 0x40)), a => a.nop()) { Run = 2 },
@@ -136,6 +151,61 @@ internal static unsafe class EventPrograms
     {
         g.SetDescriptor(TestGuest.Spare, TestGuest.Descriptor(attributes));
         g.SetGate(vector, Handler(vector), selector: TestGuest.Spare);
+    }
+
+    private static void ReadOnlyTable(TestGuest g, Action prepare)
+    {
+        prepare();
+        g.Map(TestGuest.Gdt, TestGuest.Gdt, 1);
+        g.Processor.FlushTranslations();
+    }
+
+    private static void ReturnTo(TestGuest g, int attributes)
+    {
+        g.SetDescriptor(TestGuest.Spare, TestGuest.Descriptor(attributes));
+        Push(g, 8, TestGuest.Code + 0x80, TestGuest.Spare, 2, TestGuest.KernelStack, TestGuest.KernelDs);
+    }
+
+    private static void ReturnToStack(TestGuest g, int attributes)
+    {
+        g.SetDescriptor(TestGuest.Spare, TestGuest.Descriptor(attributes));
+        Push(g, 8, TestGuest.UserCode, TestGuest.UserCs, 2, TestGuest.UserStack, TestGuest.Spare | 3UL);
+    }
+
+    private static void NoTable(TestGuest g, ulong page, ulong selector)
+    {
+        g.State->Ldtr = new Segment { Selector = 0x50, Base = page, Limit = 0xFFF, Attributes = 0x82 };
+        g.Map(page, page, 0);
+        g.Processor.FlushTranslations();
+        g.Rax = selector;
+    }
+
+    /// <summary>A system descriptor whose first half ends a page, with nothing behind it.</summary>
+    private static void HalfTable(TestGuest g)
+    {
+        const ulong Table = 0x500000;
+        g.Map(Table, TestGuest.Data, TestGuest.PresentWrite);
+        g.Write(TestGuest.Data + 0xFF8, TestGuest.Descriptor(0x0082));
+        g.Write(TestGuest.Data + TestGuest.KernelCs, TestGuest.Descriptor(0xA09B));
+        g.State->GdtBase = Table;
+        g.State->GdtLimit = 0xFFFF;
+        g.Rax = 0xFF8;
+    }
+
+    private static void NoTss(TestGuest g)
+    {
+        g.SetGate(6, Handler(6), ist: 1);
+        g.Map(TestGuest.Tss, TestGuest.Tss, 0);
+        g.Processor.FlushTranslations();
+    }
+
+    private static void FarPortMap(TestGuest g)
+    {
+        g.Write(TestGuest.Tss + 102, BitConverter.GetBytes((ushort)0xF000));
+        g.Map(TestGuest.Tss + 0xF000, 0, 0);
+        g.Processor.FlushTranslations();
+        g.State->Tr.Limit = 0xFFFFF;
+        g.Rdx = 0;
     }
 
     private static void DoubleFault(TestGuest g)
