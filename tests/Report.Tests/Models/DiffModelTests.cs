@@ -86,7 +86,14 @@ public sealed class DiffModelTests
             Assert.Equal(diff.GetProperty("differs").GetBoolean() ? 1 : 0, exit);
         });
 
-    private static HistoryPlan Other(HistoryPlan plan) => plan with { World = plan.World with { Image = plan.World.Image + "-other" } };
+    /// <summary>The same under another kernel, whose workers have other numbers.</summary>
+    private static HistoryPlan Other(HistoryPlan plan) => plan with
+    {
+        World = plan.World with { Image = plan.World.Image + "-other", Tasks = [.. plan.World.Tasks.Select(Renumbered)] },
+    };
+
+    private static HistoryTask? Renumbered(HistoryTask? task) =>
+        task is null ? null : task with { Name = [.. task.Name.Select(static b => b is >= (byte)'0' and < (byte)'9' ? (byte)(b + 1) : b)] };
 
     private static void CheckRuns(HistoryRun a, HistoryRun b, JsonElement diff)
     {
