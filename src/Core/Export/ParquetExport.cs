@@ -50,7 +50,8 @@ public static class ParquetExport
         string ids = string.Join(',', probes.Select(static p => p.Id));
         string registers = string.Join(", ", _registers);
         using SqliteStatement rows = database.Prepare(string.Create(CultureInfo.InvariantCulture, $"""
-            SELECT e.seq, e.time_ns, e.insn, e.cpu, e.kind & 3, e.probe, e.address, e.pid, e.comm, e.args, l.symbol,
+            SELECT e.seq, e.time_ns, e.insn, e.cpu, e.kind & 3, e.probe, e.address, e.pid, e.comm, e.args,
+                   l.symbol || CASE l.offset WHEN 0 THEN '' ELSE printf('+0x%x', l.offset) END,
                    {registers}
             FROM kt_event e
             LEFT JOIN kt_reg r ON r.run = e.run AND r.seq = e.seq

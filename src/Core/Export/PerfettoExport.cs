@@ -43,6 +43,9 @@ public static class PerfettoExport
     private const ulong Instant = 3;
     private const int FlushBytes = 1 << 20;
 
+    /// <summary>Stands for the task of a guest that has none: no number of 32 bits, which a trace may give any task.</summary>
+    private const long NoTask = long.MinValue;
+
     /// <summary>Tracks of a run are numbered from its own number times this.</summary>
     private const int TracksLog2 = 40;
 
@@ -139,7 +142,7 @@ public static class PerfettoExport
         /// <summary>The call whose return this is: its beginning and its end. The reader sorts by time.</summary>
         private void WriteCall(SqliteStatement row)
         {
-            ulong track = TaskTrack(row.IsNull(5) ? -1 : row.Int64(5));
+            ulong track = TaskTrack(row.IsNull(5) ? NoTask : row.Int64(5));
             ExportProbe probe = _run.Probes[row.Int64(4)];
             ulong end = row.UInt64(1);
             int begin = Begin(track, end - row.UInt64(8), SliceBegin, out int packet);
@@ -159,7 +162,7 @@ public static class PerfettoExport
 
         private void WriteInstant(SqliteStatement row)
         {
-            ulong track = TaskTrack(row.IsNull(5) ? -1 : row.Int64(5));
+            ulong track = TaskTrack(row.IsNull(5) ? NoTask : row.Int64(5));
             ExportProbe probe = _run.Probes[row.Int64(4)];
             int begin = Begin(track, row.UInt64(1), Instant, out int packet);
             string kind = row.Int32(3) switch { 1 => " post", 2 => " fault", 3 => " ret", _ => "" };
@@ -211,7 +214,7 @@ public static class PerfettoExport
         private void WriteCpu(SqliteStatement row)
         {
             long cpu = row.Int64(2);
-            long pid = row.IsNull(5) ? -1 : row.Int64(5);
+            long pid = row.IsNull(5) ? NoTask : row.Int64(5);
             long comm = row.Int64(6);
             if (_cpus.TryGetValue(cpu, out (ulong Track, long Pid, long Comm) now))
             {
@@ -231,7 +234,7 @@ public static class PerfettoExport
             Event(now.Track, row.UInt64(1), SliceBegin, TaskName(pid, comm), "task");
         }
 
-        private string TaskName(long pid, long comm) => pid < 0
+        private string TaskName(long pid, long comm) => pid == NoTask
             ? "(no task)"
             : string.Create(CultureInfo.InvariantCulture, $"{System.Text.Encoding.UTF8.GetString(_run.Comm(comm))} {pid}");
 
