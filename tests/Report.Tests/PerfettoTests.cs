@@ -8,7 +8,7 @@ namespace KprobeTrace.Tests.Report;
 public sealed partial class PerfettoTests : IDisposable
 {
     /// <summary>What an export uses of perfetto's messages; whatever else is in a file shows up as a bare number.</summary>
-    private const string Schema = """
+    internal const string Schema = """
         syntax = "proto2";
         message Trace { repeated TracePacket packet = 1; }
         message TracePacket {

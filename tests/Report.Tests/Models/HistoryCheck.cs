@@ -122,6 +122,6 @@ internal static class HistoryCheck
     }
 
     /// <summary>FNV-1a of the seed and the test's name.</summary>
-    private static ulong SeedOf(string name) =>
+    internal static ulong SeedOf(string name) =>
         (_seed + "/" + name).Aggregate(0xCBF29CE484222325, static (hash, c) => (hash ^ c) * 0x100000001B3);
 }
