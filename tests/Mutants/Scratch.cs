@@ -22,13 +22,12 @@ internal sealed partial class Scratch : IDisposable
             <EnforceCodeStyleInBuild>false</EnforceCodeStyleInBuild>
             <GenerateDocumentationFile>false</GenerateDocumentationFile>
             <AllowUnsafeBlocks>true</AllowUnsafeBlocks>
-            <SharedCompilationId>$(MSBuildThisFileDirectory.GetHashCode())</SharedCompilationId>
+            <SharedCompilationId>@</SharedCompilationId>
           </PropertyGroup>
         </Project>
         """;
 
-    // No server that it started would outlive a build: it is not to be used by others.
-    private static readonly Dictionary<string, string> _alone = new() { ["MSBUILDDISABLENODEREUSE"] = "1" };
+    private static readonly Dictionary<string, string> _asItIs = [];
 
     /// <summary>Copies the files that git knows, and leads to the stock kernels where they are there.</summary>
     /// <param name="root">The repository.</param>
@@ -65,7 +64,7 @@ internal sealed partial class Scratch : IDisposable
         }
 
         string properties = Path.Combine(Folder, "Directory.Build.props");
-        File.WriteAllText(properties, File.ReadAllText(properties).Replace("</Project>", Plain, StringComparison.Ordinal));
+        File.WriteAllText(properties, File.ReadAllText(properties).Replace("</Project>", Plain.Replace("@", Path.GetFileName(Folder), StringComparison.Ordinal), StringComparison.Ordinal));
         HashSet<int> dead = [];
         do
         {
@@ -93,7 +92,7 @@ internal sealed partial class Scratch : IDisposable
 
     private void Copy(string root)
     {
-        (int? status, string files) = Shell.Run(root, TimeSpan.FromMinutes(1), _alone, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard");
+        (int? status, string files) = Shell.Run(root, TimeSpan.FromMinutes(1), _asItIs, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard");
         if (status != 0)
         {
             throw new InvalidOperationException($"{root} is no clone: git does not list its files");
@@ -135,7 +134,7 @@ internal sealed partial class Scratch : IDisposable
         {
             string filter = Path.Combine(Folder, "Planted.slnf");
             File.WriteAllText(filter, $$"""{ "solution": { "path": "KprobeTrace.sln", "projects": [{{string.Join(", ", projects.Select(project => $"\"{project}\""))}}] } }""");
-            (int? status, string output) = Shell.Run(Folder, TimeSpan.FromMinutes(20), _alone, "dotnet", "build", filter, "-c", "Release", "--nologo", "-v", "quiet", "-clp:NoSummary");
+            (int? status, string output) = Shell.Run(Folder, TimeSpan.FromMinutes(20), _asItIs, "dotnet", "build", filter, "-c", "Release", "--nologo", "-v", "quiet", "-clp:NoSummary", "-nodeReuse:false");
             if (status != 0)
             {
                 List<int> failing = [.. Errors(output)];
