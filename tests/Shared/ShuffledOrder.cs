@@ -1,4 +1,3 @@
-using Xunit;
 using Xunit.Abstractions;
 using Xunit.Sdk;
 
@@ -8,7 +7,7 @@ namespace KprobeTrace.Tests.Ordering;
 /// Runs the classes, and the tests of each, in an order that the seed <c>KPROBETRACE_TEST_SEED</c> draws, so that a test which
 /// leans on another is found; without a seed in xunit's own order.
 /// </summary>
-public sealed class ShuffledOrder : ITestCollectionOrderer, ITestCaseOrderer
+public sealed class ShuffledOrder : Xunit.ITestCollectionOrderer, ITestCaseOrderer
 {
     private static readonly string? _seed = Environment.GetEnvironmentVariable("KPROBETRACE_TEST_SEED");
     private readonly DefaultTestCaseOrderer _default = new(new NullMessageSink());
