@@ -40,10 +40,12 @@ public sealed class FilteredRunTests : IDisposable
         Assert.Contains($"  long_name  {returns:N0} hits, 0 filtered out", run.ErrorLines);
     }
 
-    [Fact]
-    public void Hits_of_kinds_that_are_not_written_are_said_too()
+    [Theory]
+    [InlineData("p:s schedule")]
+    [InlineData("r:s schedule")]
+    public void Hits_of_kinds_that_are_not_written_are_said_too(string definition)
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, "--console", "none", "--kinds", "fault", "-p", "p:s schedule");
+        using ToolRun run = ToolRun.Record(_folder.Name, "--console", "none", "--kinds", "fault", "-p", definition);
 
         Assert.Matches(@"bytes, no events of \d[\d,]* hits, none of the kinds that are written; the guest ", run.Good().ErrorLines[^1]);
     }

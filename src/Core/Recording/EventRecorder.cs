@@ -185,17 +185,16 @@ internal sealed unsafe class EventRecorder
         {
             _program.Execute(frame, _environment, _values);
             ulong function = instance.Probe.Kp.Addr;
-            if ((_recorder.Kinds & EventKinds.Return) != 0
-                && (_event.Filter is null || _event.Filter.Matches(_values, function, instance.RetAddr, _environment)))
+            if (_event.Filter is not null && !_event.Filter.Matches(_values, function, instance.RetAddr, _environment))
+            {
+                Filtered++;
+            }
+            else if ((_recorder.Kinds & EventKinds.Return) != 0)
             {
                 Begin(TraceEventKind.Return, function, frame);
                 _scratch.Caller = instance.RetAddr;
                 _scratch.EntryTimeNs = instance.Token;
                 Write(withArguments: true, _wantsStack ? _environment.WalkStack(instance, frame, _stack) : 0);
-            }
-            else
-            {
-                Filtered++;
             }
         }
 
