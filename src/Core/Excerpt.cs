@@ -43,7 +43,7 @@ public static class Excerpt
         }
 
         int start = column <= 2 * Around ? 0 : StartOf(text, column - Around);
-        int end = StartOf(text, (int)Math.Min(text.Length, (long)Math.Max(column + Around, start + (3 * Around))));
+        int end = StartOf(text, Math.Min(text.Length, Math.Max(column + Around, start + (3 * Around))));
         string head = start > 0 ? Ellipsis.ToString() : "";
         string tail = end < text.Length ? Ellipsis.ToString() : "";
         return (
@@ -51,6 +51,19 @@ public static class Excerpt
             column - start + head.Length,
             FormattableString.Invariant($" (column {column + 1} of {text.Length})"));
     }
+
+    /// <summary>Three lines: the text, or what surrounds the column of a long one, a caret under the column, and a message.</summary>
+    /// <param name="text">The text; a file of anything else may have been given, which must not steer the terminal.</param>
+    /// <param name="column">The column, from 0; at most the text's length.</param>
+    /// <param name="message">What is wrong there.</param>
+    public static string WithCaret(string text, int column, string message)
+    {
+        (string part, int at, string remark) = At(text, column);
+        return $"{WithoutControls(part, '?')}\n{new string(' ', at)}^\n{message}{remark}";
+    }
+
+    /// <summary>The text with another character for each control character, so that columns stay.</summary>
+    public static string WithoutControls(string text, char instead) => string.Concat(text.Select(c => char.IsControl(c) ? instead : c));
 
     /// <summary>An index that does not part two halves of one character.</summary>
     private static int StartOf(string text, int index) =>

@@ -7,7 +7,6 @@ internal static class Errno
     internal const int BadDescriptor = 9;
     internal const int NoSpace = 28;
     internal const int BrokenPipe = 32;
-    internal const int DiskFullOnWindows = 112;
 
     /// <summary>EAGAIN.</summary>
     internal static int WouldBlock => OperatingSystem.IsMacOS() ? 35 : 11;

@@ -77,7 +77,7 @@ internal static class ReportTool
             // Whoever read the results (a pager, head) has seen enough.
             return (int)ExitCode.Success;
         }
-        catch (IOException e) when (Errno.Of(e) is Errno.NoSpace or Errno.DiskFullOnWindows)
+        catch (IOException e) when (FileErrors.IsDiskFull(e))
         {
             // Files of our own say so themselves; what is left is standard output.
             console.Say("the disk is full: the results are cut off");

@@ -62,7 +62,7 @@ public static class ClickHouseExport
         {
             ExportTarget.Text(Path.Combine(folder, "schema.sql"), Schema(history));
             ExportTarget.Text(Path.Combine(folder, "tables"), string.Concat(_tables.Select(static t => t.View + "\n")));
-            _ = EventSelection.Runs(history.Database, options.Run);
+            EventSelection.RequireRun(history.Database, options.Run);
             int done = 0;
             foreach ((string view, _, _) in _tables)
             {

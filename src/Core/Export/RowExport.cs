@@ -19,7 +19,7 @@ public static class RowExport
     private static void Write(
         TraceHistory history, string path, ExportOptions options, Func<Utf8Output, IRowSink> format)
     {
-        _ = EventSelection.Runs(history.Database, options.Run);
+        EventSelection.RequireRun(history.Database, options.Run);
         string sql = "SELECT * FROM " + SqlText.Identifier(options.View);
         if (options.Run != 0)
         {

@@ -45,7 +45,7 @@ public static class OutputFile
         }
     }
 
-    /// <summary>Refuses to write over a file that is read in the same call.</summary>
+    /// <summary>Refuses to write over a file that is read in the same call; standard output is none.</summary>
     /// <param name="path">Where results go.</param>
     /// <param name="option">The option that says so, for the message.</param>
     /// <param name="others">Files that are read or written otherwise, and what they are; paths may be null.</param>
@@ -54,6 +54,11 @@ public static class OutputFile
     {
         ArgumentNullException.ThrowIfNull(others);
         FileName.Require(path, "file of " + option);
+        if (path == StandardOutput)
+        {
+            return;
+        }
+
         foreach ((string? other, string what) in others)
         {
             if (!string.IsNullOrEmpty(other) && AreSame(path, other))

@@ -27,10 +27,5 @@ public sealed record FilterError(FilterErrorCode Code, string Filter, int Column
     };
 
     /// <summary>What reading the filter file back shows: the expression, or what surrounds the column of a long one, a caret, the text.</summary>
-    public override string ToString()
-    {
-        (string part, int column, string remark) = Excerpt.At(Filter, Column);
-        string shown = string.Concat(part.Select(c => char.IsControl(c) ? '?' : c));
-        return $"{shown}\n{new string(' ', column)}^\nparse_error: {Message}{remark}";
-    }
+    public override string ToString() => Excerpt.WithCaret(Filter, Column, "parse_error: " + Message);
 }

@@ -70,13 +70,7 @@ public sealed class ProbeError
     }
 
     /// <summary>The definition, or what surrounds the column of a long one, a caret under the column and the message: what the tools print.</summary>
-    public override string ToString()
-    {
-        // A file of anything else may have been given: it must not steer the terminal, and columns must stay.
-        (string part, int column, string remark) = Excerpt.At(Command, Column);
-        string shown = string.Concat(part.Select(c => char.IsControl(c) ? '?' : c));
-        return $"{shown}\n{new string(' ', column)}^\n{Explain(withHint: true)}{remark}";
-    }
+    public override string ToString() => Excerpt.WithCaret(Command, Column, Explain(withHint: true));
 
     /// <summary>The error of a definition whose registration the subsystem refused.</summary>
     /// <param name="definition">The definition.</param>

@@ -51,6 +51,11 @@ internal static class EventSelection
         }
     }
 
+    /// <summary>Refuses a run that is not there, where the query itself would find nothing in silence.</summary>
+    internal static void RequireRun(SqliteDatabase database, long run) => _ = Runs(database, run);
+
+    /// <summary>The runs that a question is about: one, or all for 0.</summary>
+    /// <exception cref="KprobeTraceException">There is no such run.</exception>
     internal static IReadOnlyList<long> Runs(SqliteDatabase database, long run)
     {
         List<long> runs = [];

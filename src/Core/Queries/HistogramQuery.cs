@@ -50,7 +50,7 @@ public sealed record HistogramQuery
     public IReadOnlyList<HistogramBucket> Read(TraceHistory history, out long all, CancellationToken cancellation = default)
     {
         SqliteDatabase database = history.Database;
-        _ = EventSelection.Runs(database, Run);
+        EventSelection.RequireRun(database, Run);
         SqlFunctions.Register(history);
         ReadOnlyAuthorizer.Install(database);
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);

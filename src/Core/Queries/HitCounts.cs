@@ -10,10 +10,11 @@ internal static class HitCounts
     /// <summary>SQL: true where an event of number <paramref name="kind"/> of <paramref name="table"/> counts as a hit.</summary>
     /// <param name="kind">SQL of the kind's number.</param>
     /// <param name="table">A name for a row with <c>run</c> and <c>probe</c>.</param>
-    internal static string IsHit(string kind, string table) =>
-        $"({kind} IN (0, 3) OR ({table}.run, {table}.probe) NOT IN (SELECT run, probe FROM kt_tally WHERE kind IN (0, 3)))";
+    internal static string IsHit(string kind, string table) => Sql($"{kind} IN (0, 3)", table + ".");
 
     /// <summary>SQL: the same of a row of the view <c>events</c> or of a single event.</summary>
-    internal const string IsHitOfView =
-        "(kind IN ('pre', 'ret') OR (run, probe) NOT IN (SELECT run, probe FROM kt_tally WHERE kind IN (0, 3)))";
+    internal static string IsHitOfView => Sql("kind IN ('pre', 'ret')", "");
+
+    private static string Sql(string isPreOrRet, string row) =>
+        $"({isPreOrRet} OR ({row}run, {row}probe) NOT IN (SELECT run, probe FROM kt_tally WHERE kind IN (0, 3)))";
 }

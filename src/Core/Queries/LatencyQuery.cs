@@ -16,7 +16,7 @@ public static class LatencyQuery
     {
         SqliteDatabase database = history.Database;
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
-        _ = EventSelection.Runs(database, run);
+        EventSelection.RequireRun(database, run);
         Dictionary<(long Run, long Probe), (string Name, string Symbol)> probes = [];
         using (SqliteStatement statement = database.Prepare(
             "SELECT run, probe, name, symbol FROM kt_probe WHERE ?1 = 0 OR run = ?1"))

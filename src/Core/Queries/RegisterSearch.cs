@@ -26,7 +26,7 @@ public static class RegisterSearch
     {
         SqliteDatabase database = history.Database;
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
-        _ = EventSelection.Runs(database, run);
+        EventSelection.RequireRun(database, run);
         string[] names = registers.Count == 0 ? TraceRegisters.Names.ToArray() : [.. registers.Select(Known).Distinct()];
         long count = 0;
         try

@@ -60,45 +60,15 @@ internal sealed class SymbolMap
     /// <summary>The symbol that <paramref name="address"/> falls in.</summary>
     internal bool TryFind(ulong address, out TraceSymbol symbol)
     {
-        int low = 0;
-        int high = _blocks.Count - 1;
-        while (low <= high)
-        {
-            int middle = (low + high) >>> 1;
-            if (_blocks[middle][0].Address <= address)
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                high = middle - 1;
-            }
-        }
-
-        if (high < 0)
+        // Of several names for one address the first of the alphabet is taken: equal traces give equal answers. No name comes before it.
+        (int block, int place) = PlaceFor(new TraceSymbol(address, 0, "", "", default));
+        if (Before(block, place) is not (int Block, int Place) found)
         {
             symbol = default;
             return false;
         }
 
-        List<TraceSymbol> block = _blocks[high];
-        low = 1;
-        high = block.Count - 1;
-        while (low <= high)
-        {
-            int middle = (low + high) >>> 1;
-            if (block[middle].Address <= address)
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                high = middle - 1;
-            }
-        }
-
-        // Of several names for one address the first of the alphabet is taken: equal traces give equal answers.
-        symbol = block[high];
+        symbol = _blocks[found.Block][found.Place];
         ulong offset = address - symbol.Address;
         return offset < (symbol.Size == 0 ? ReachOfUnknownSize : symbol.Size) || offset == 0;
     }

@@ -242,7 +242,7 @@ internal static class DiffVerb
     private static string Number(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static string Visible(string text) =>
-        string.Concat(Excerpt.Of(text, Excerpt.MaxLine).Select(static c => char.IsControl(c) ? '\uFFFD' : c));
+        Excerpt.WithoutControls(Excerpt.Of(text, Excerpt.MaxLine), '\uFFFD');
 
     private static string Json(
         TraceDiff diff, (string A, string B) sources, TraceHistory a, TraceHistory b, int limit, int context)

@@ -25,11 +25,7 @@ internal static class HtmlVerb
             using TraceHistory history = SharedOptions.Open(
                 console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
             string target = result.GetRequiredValue(path);
-            if (target != OutputFile.StandardOutput)
-            {
-                OutputFile.Distinct(target, "-o", (result.GetRequiredValue(source), "source"), (history.Path, "database"));
-            }
-
+            OutputFile.Distinct(target, "-o", (result.GetRequiredValue(source), "source"), (history.Path, "database"));
             using ProgressLine progress = new(console, "writing " + Path.GetFileName(target));
             HtmlExport.Write(history, target, new ExportOptions
             {

@@ -161,7 +161,7 @@ internal static class SummaryVerb
 
     /// <summary>Nothing that a trace holds may move the terminal's cursor, or fill it.</summary>
     private static string Visible(string text) =>
-        string.Concat(Excerpt.Of(text, Excerpt.MaxLine).Select(static c => char.IsControl(c) ? '\uFFFD' : c));
+        Excerpt.WithoutControls(Excerpt.Of(text, Excerpt.MaxLine), '\uFFFD');
 
     private static string Grouped(string number) =>
         long.Parse(number, CultureInfo.InvariantCulture).ToString("N0", CultureInfo.InvariantCulture);

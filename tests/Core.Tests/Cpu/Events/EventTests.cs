@@ -5,11 +5,13 @@ namespace KprobeTrace.Tests.Cpu.Events;
 
 /// <summary>
 /// What an event changes, and that it changes nothing else: the whole state of the processor and of memory is compared with
-/// what it was before the event. The values follow the manuals (Intel SDM vol. 3A §6, vol. 3B §18; AMD APM vol. 2 §8, §13), by hand.
+/// what it was before the event. The values were read beside the manuals (Intel SDM vol. 3A §6, vol. 3B §18; AMD APM vol. 2 §8, §13).
 /// </summary>
 public sealed class EventTests
 {
     private const string Table = "tests/Core.Tests/Cpu/Tables/events.txt";
+
+    private static readonly Dictionary<string, List<string>> _rows = Read();
 
     public static TheoryData<string> Names() => [.. EventPrograms.All.Select(static program => program.Name)];
 
@@ -19,31 +21,32 @@ public sealed class EventTests
     {
         EventProgram program = Assert.Single(EventPrograms.All, program => program.Name == name);
 
-        Assert.Equal(Rows()[name], program.Changes());
+        Assert.Equal(_rows[name], program.Changes());
     }
 
     [Fact]
     public void Every_section_of_the_table_has_its_event() =>
-        Assert.Equal(EventPrograms.All.Select(static program => program.Name).Order(), Rows().Keys.Order());
+        Assert.Equal(EventPrograms.All.Select(static program => program.Name).Order(), _rows.Keys.Order());
 
-    /// <summary>With UPDATE_GOLDEN=1: writes what the machine does now, to be read beside the manuals.</summary>
-    [Fact]
-    public void Table_is_rewritten_when_asked()
+    private static Dictionary<string, List<string>> Read()
     {
+        string path = Repository.PathOf(Table);
         if (Environment.GetEnvironmentVariable("UPDATE_GOLDEN") == "1")
         {
-            string path = Repository.PathOf(Table);
-            IEnumerable<string> head = File.ReadLines(path).TakeWhile(static line => line.StartsWith('#')).ToList();
+            // What the machine does now, to be read beside the manuals.
+            IEnumerable<string> head = [.. File.ReadLines(path).TakeWhile(static line => line.StartsWith('#'))];
             File.WriteAllLines(path, head.Concat(EventPrograms.All.SelectMany(static program => program.Changes().Prepend("\n== " + program.Name))));
         }
+
+        return Sections(File.ReadLines(path));
     }
 
     /// <summary>Sections of a name behind <c>==</c> and the changes under it, one a line.</summary>
-    private static Dictionary<string, List<string>> Rows()
+    private static Dictionary<string, List<string>> Sections(IEnumerable<string> lines)
     {
         Dictionary<string, List<string>> sections = [];
         List<string> changes = [];
-        foreach (string line in File.ReadLines(Repository.PathOf(Table)).Where(static line => line.Length > 0 && line[0] != '#'))
+        foreach (string line in lines.Where(static line => line.Length > 0 && line[0] != '#'))
         {
             if (line.StartsWith("== ", StringComparison.Ordinal))
             {

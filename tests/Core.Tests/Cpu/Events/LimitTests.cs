@@ -96,7 +96,7 @@ public sealed unsafe class LimitTests : IDisposable
         _guest.State->Tr.Limit = (uint)(Map + (port / 8) + 1 + offset);
         _guest.Rdx = (ulong)port;
 
-        Caught caught = _guest.RunUser(a => _ = size == 1 ? In(a, al) : In(a, eax));
+        Caught caught = _guest.RunUser(a => In(a, size));
 
         Assert.Equal(offset < 0 ? "13(0)" : "128", caught.ToString());
     }
@@ -124,7 +124,7 @@ public sealed unsafe class LimitTests : IDisposable
         _guest.Write(TestGuest.Tss + 0x68, 1UL << closed);
         _guest.Rdx = (ulong)port;
 
-        Caught caught = _guest.RunUser(a => _ = size switch { 1 => In(a, al), 2 => In(a, ax), _ => In(a, eax) });
+        Caught caught = _guest.RunUser(a => In(a, size));
 
         Assert.Equal(closed >= port && closed < port + size ? "13(0)" : "128", caught.ToString());
     }
@@ -140,7 +140,7 @@ public sealed unsafe class LimitTests : IDisposable
         _guest.State->Tr.Limit = (uint)limit;
         _guest.Rdx = 0;
 
-        Assert.Equal(limit < 103 ? "13(0)" : "128", _guest.RunUser(a => _ = In(a, al)).ToString());
+        Assert.Equal(limit < 103 ? "13(0)" : "128", _guest.RunUser(a => In(a, 1)).ToString());
     }
 
     [Theory]
@@ -286,21 +286,13 @@ public sealed unsafe class LimitTests : IDisposable
         Assert.Equal(lsl ? limit : 0x5555UL, _guest.Rcx);
     }
 
-    private static int In(Assembler a, AssemblerRegister8 into)
+    private static void In(Assembler a, int size)
     {
-        a.@in(into, dx);
-        return 0;
-    }
-
-    private static int In(Assembler a, AssemblerRegister16 into)
-    {
-        a.@in(into, dx);
-        return 0;
-    }
-
-    private static int In(Assembler a, AssemblerRegister32 into)
-    {
-        a.@in(into, dx);
-        return 0;
+        switch (size)
+        {
+            case 1: a.@in(al, dx); break;
+            case 2: a.@in(ax, dx); break;
+            default: a.@in(eax, dx); break;
+        }
     }
 }
