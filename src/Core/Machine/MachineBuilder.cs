@@ -43,7 +43,7 @@ public static unsafe class MachineBuilder
     {
         if (!memory.TryWrite(address, bytes))
         {
-            throw new KprobeTraceException($"the {purpose} at {address:#x} (0x{bytes.Length:x} bytes) does not fit into guest memory; give more with --memory");
+            throw new KprobeTraceException($"the {purpose} at 0x{address:x} (0x{bytes.Length:x} bytes) does not fit into guest memory; give more with --memory");
         }
     }
 
