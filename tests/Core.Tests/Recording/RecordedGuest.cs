@@ -63,6 +63,33 @@ internal sealed class RecordedGuest
         }
     }
 
+    /// <summary>A guest before its first instruction, for what is there without a run; the places of its code are symbols.</summary>
+    /// <param name="guest">The guest.</param>
+    /// <param name="options">What to record; image and symbols are filled in.</param>
+    /// <param name="map">Lines of System.map besides those of the guest's places.</param>
+    public static Recorder Open(FlatGuest guest, RecordingOptions options, params string[] map)
+    {
+        byte[] code = guest.Assemble();
+        return Open(
+            options with { Image = "flat.bin", ImageBytes = code, Load = new ImageLoadOptions { MemorySize = Memory, LoadAddress = FlatGuest.Load } },
+            [.. guest.Addresses.OrderBy(a => a.Value).Select(a => $"{a.Value:x16} T {a.Key}"), .. map]);
+    }
+
+    /// <summary>The same of any image.</summary>
+    public static Recorder Open(RecordingOptions options, params string[] map)
+    {
+        string symbols = Path.GetTempFileName();
+        try
+        {
+            System.IO.File.WriteAllLines(symbols, map);
+            return Recorder.Open(options with { SymbolFile = map.Length > 0 ? symbols : null }, console: null);
+        }
+        finally
+        {
+            System.IO.File.Delete(symbols);
+        }
+    }
+
     /// <summary>Records an image that brings its own symbols.</summary>
     public static RecordedGuest Run(byte[] image, RecordingOptions options)
     {
