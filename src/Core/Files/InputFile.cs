@@ -5,23 +5,6 @@ public static class InputFile
 {
     private const long MaxSize = 1L << 30;
 
-    /// <summary>Makes sure that a path names a file.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="what">What it should be, for messages: <c>image</c>.</param>
-    /// <exception cref="KprobeTraceException">It is not there, or no file.</exception>
-    public static void Require(string path, string what)
-    {
-        if (Refusal(path, what) is KprobeTraceException refusal)
-        {
-            throw refusal;
-        }
-
-        if (!File.Exists(path))
-        {
-            throw NoSuchFile(path, what);
-        }
-    }
-
     /// <summary>Opens a file for reading.</summary>
     /// <param name="path">The file.</param>
     /// <param name="what">What it should be, for messages: <c>image</c>.</param>
@@ -120,13 +103,11 @@ public static class InputFile
         _ => new($"{path}: cannot read the {what}: {FileErrors.Reason(e)}", e),
     };
 
-    private static KprobeTraceException NoSuchFile(string path, string what, Exception? e = null)
-    {
-        string message = IsBrokenLink(path)
+    private static KprobeTraceException NoSuchFile(string path, string what, Exception e) => new(
+        IsBrokenLink(path)
             ? $"{path}: is a symbolic link to a file that is not there; give the {what} itself"
-            : $"{path}: no such file; give the path of the {what}";
-        return e is null ? new(message) : new(message, e);
-    }
+            : $"{path}: no such file; give the path of the {what}",
+        e);
 
     private static bool IsBrokenLink(string path)
     {
