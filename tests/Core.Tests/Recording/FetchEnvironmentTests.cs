@@ -96,9 +96,9 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
     }
 
     [Theory]
-    [InlineData(64, "there+0x0")]
-    [InlineData(9, "there+0x0")]
-    [InlineData(8, "there+0x")]
+    [InlineData(64, "there+0x0/0x1")]
+    [InlineData(13, "there+0x0/0x1")]
+    [InlineData(12, "there+0x0/0x")]
     [InlineData(1, "t")]
     [InlineData(0, "")]
     public void Symbol_is_cut_where_there_is_no_more_room(int room, string text)
