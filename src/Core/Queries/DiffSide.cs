@@ -135,12 +135,12 @@ internal sealed class DiffSide : IDisposable
         list.Reverse();
         if (seq is { } from)
         {
-            Collect("seq >= ?2 ORDER BY seq", from, list.Count + count + 1);
+            Collect("seq >= ?2 ORDER BY seq", from, (long)list.Count + count + 1);
         }
 
         return list;
 
-        void Collect(string order, long bound, int upTo)
+        void Collect(string order, long bound, long upTo)
         {
             using SqliteStatement statement = History.Database.Prepare(
                 $"SELECT seq, probe FROM kt_event WHERE run = ?1 AND {order}");
