@@ -1,3 +1,5 @@
+using KprobeTrace.Devices.Bus;
+
 namespace KprobeTrace.Devices;
 
 /// <summary>Port 0x80, which PCs show power-on codes on and kernels write to for a short delay: a latch without effect.</summary>

@@ -1,3 +1,5 @@
+using KprobeTrace.Devices.Bus;
+
 namespace KprobeTrace.Devices;
 
 /// <summary>Port 0xF4: a guest that writes it ends the run with the value as its status.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Devices;
 

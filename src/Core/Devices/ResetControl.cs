@@ -1,3 +1,5 @@
+using KprobeTrace.Devices.Bus;
+
 namespace KprobeTrace.Devices;
 
 /// <summary>The reset control register of PC chip sets at port 0xCF9, in the middle of the absent PCI configuration port.</summary>

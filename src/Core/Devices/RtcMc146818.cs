@@ -1,4 +1,6 @@
+using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Devices;
 

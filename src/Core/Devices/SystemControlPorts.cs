@@ -1,3 +1,6 @@
+using KprobeTrace.Devices.Bus;
+using KprobeTrace.Devices.Timing;
+
 namespace KprobeTrace.Devices;
 
 /// <summary>The system control ports of a PC: port 0x61 (B: timer 2 and speaker) and port 0x92 (A: A20 and fast reset).</summary>

@@ -1,3 +1,4 @@
+using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
 
 namespace KprobeTrace.Devices;

@@ -1,7 +1,9 @@
 using KprobeTrace.Cpu;
 using KprobeTrace.Devices;
 using KprobeTrace.Devices.Acpi;
+using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Timing;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Machine;

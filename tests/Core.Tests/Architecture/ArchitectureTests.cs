@@ -1,11 +1,10 @@
-using System.Text.RegularExpressions;
 using KprobeTrace.Tests.Guests;
 using Xunit;
 
 namespace KprobeTrace.Tests.Architecture;
 
 /// <summary>Holds the source tree to the table in docs/architecture.md.</summary>
-public sealed partial class ArchitectureTests
+public sealed class ArchitectureTests
 {
     private static readonly Dictionary<string, HashSet<string>> _allowed = ReadTable();
 
@@ -13,45 +12,34 @@ public sealed partial class ArchitectureTests
 
     [Theory]
     [MemberData(nameof(Folders))]
-    public void A_folder_uses_only_what_the_table_allows(string folder)
-    {
-        List<string> violations = [];
-        foreach (string file in Sources().Where(file => FolderOf(file) == folder))
-        {
-            foreach (string used in UsedFolders(file))
-            {
-                if (used != folder && !_allowed[folder].Contains(used))
-                {
-                    violations.Add($"{Path.GetRelativePath(Repository.Root, file)} uses {used}");
-                }
-            }
-        }
+    public void A_folder_uses_what_the_table_allows_and_nothing_else(string folder) =>
+        Assert.Empty(Uses(folder).Where(use => use.To != FolderUses.Top && !_allowed[folder].Contains(use.To)).Select(use => use.Place));
 
-        Assert.Empty(violations);
-    }
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public void A_folder_uses_all_that_the_table_allows(string folder) =>
+        Assert.Empty(_allowed[folder].Except(Uses(folder).Select(use => use.To)));
 
     [Fact]
-    public void Every_folder_has_a_row()
-    {
-        IEnumerable<string> folders = Sources().Select(FolderOf).Where(folder => folder.Length > 0).Distinct();
-
-        Assert.Empty(folders.Except(_allowed.Keys));
-    }
+    public void What_lies_above_all_folders_uses_none_of_them() =>
+        Assert.Empty(Uses(FolderUses.Top).Select(use => use.Place));
 
     [Fact]
-    public void The_table_names_only_folders_that_exist() =>
-        Assert.All(_allowed.Keys.Concat(_allowed.Values.SelectMany(v => v)), folder => Assert.True(Directory.Exists(Path.Combine(Core, folder)), folder));
+    public void Every_folder_has_a_row() =>
+        Assert.Equal(
+            FolderUses.Sources.Select(FolderUses.FolderOf).Where(folder => folder != FolderUses.Top).Distinct().Order(StringComparer.Ordinal),
+            _allowed.Keys.Order(StringComparer.Ordinal));
 
     [Fact]
     public void No_folder_reaches_itself_through_others()
     {
-        // The parts of the processor know each other, as the two that write results do.
-        string Group(string folder) => folder.StartsWith("Cpu", StringComparison.Ordinal) ? "Cpu" : folder is "Queries" or "Export" ? "Queries and Export" : folder;
-        Dictionary<string, HashSet<string>> graph = [];
-        foreach ((string from, HashSet<string> uses) in _allowed)
+        // The parts of the processor still know each other.
+        static string Group(string folder) => folder.StartsWith("Cpu", StringComparison.Ordinal) ? "Cpu" : folder;
+        Dictionary<string, HashSet<string>> graph = FolderUses.All.Keys
+            .SelectMany(use => new[] { use.From, use.To }).Select(Group).Distinct().ToDictionary(folder => folder, _ => new HashSet<string>());
+        foreach ((string from, string to) in FolderUses.All.Keys.Where(use => Group(use.From) != Group(use.To)))
         {
-            graph.TryAdd(Group(from), []);
-            graph[Group(from)].UnionWith(uses.Select(Group).Where(to => to != Group(from)));
+            graph[Group(from)].Add(Group(to));
         }
 
         while (graph.Count > 0)
@@ -69,9 +57,9 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void Only_the_decoder_knows_the_decoder_library()
     {
-        IEnumerable<string> users = Sources()
+        IEnumerable<string> users = FolderUses.Sources
             .Where(file => File.ReadLines(file).Any(line => line.Contains("using Iced", StringComparison.Ordinal) || line.Contains("Iced.Intel.", StringComparison.Ordinal)))
-            .Where(file => FolderOf(file) != "Cpu/Decode");
+            .Where(file => FolderUses.FolderOf(file) != "Cpu/Decode");
 
         Assert.Empty(users);
     }
@@ -79,10 +67,10 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void Namespaces_are_folders()
     {
-        foreach (string file in Sources())
+        foreach (string file in FolderUses.Sources)
         {
-            string folder = Path.GetRelativePath(Core, Path.GetDirectoryName(file)!).Replace(Path.DirectorySeparatorChar, '.');
-            string expected = folder == "." ? "KprobeTrace" : $"KprobeTrace.{folder}";
+            string folder = FolderUses.FolderOf(file);
+            string expected = folder == FolderUses.Top ? "KprobeTrace" : $"KprobeTrace.{folder.Replace('/', '.')}";
             string? actual = File.ReadLines(file).FirstOrDefault(line => line.StartsWith("namespace ", StringComparison.Ordinal));
             if (actual is not null)
             {
@@ -91,45 +79,8 @@ public sealed partial class ArchitectureTests
         }
     }
 
-    private static string Core => Repository.PathOf("src/Core");
-
-    private static IEnumerable<string> Sources() =>
-        Directory.EnumerateFiles(Core, "*.cs", SearchOption.AllDirectories)
-            .Where(file => !Path.GetRelativePath(Core, file).StartsWith("bin", StringComparison.Ordinal)
-                && !Path.GetRelativePath(Core, file).StartsWith("obj", StringComparison.Ordinal));
-
-    /// <summary>The row a file belongs to: the longest one that its path begins with.</summary>
-    private static string FolderOf(string file) =>
-        Row(Path.GetRelativePath(Core, Path.GetDirectoryName(file)!).Replace(Path.DirectorySeparatorChar, '/'));
-
-    private static string Row(string path)
-    {
-        while (!_allowed.ContainsKey(path))
-        {
-            int slash = path.LastIndexOf('/');
-            if (slash < 0)
-            {
-                return path == "." ? "" : path;
-            }
-
-            path = path[..slash];
-        }
-
-        return path;
-    }
-
-    private static IEnumerable<string> UsedFolders(string file)
-    {
-        foreach (string line in File.ReadLines(file))
-        {
-            Match match = UsingLine().Match(line);
-            if (match.Success)
-            {
-                string path = match.Groups[1].Value.Replace('.', '/');
-                yield return Row(Directory.Exists(Path.Combine(Core, path)) ? path : path[..Math.Max(0, path.LastIndexOf('/'))]);
-            }
-        }
-    }
+    private static IEnumerable<(string To, string Place)> Uses(string folder) =>
+        FolderUses.All.Where(use => use.Key.From == folder).Select(use => (use.Key.To, use.Value));
 
     private static Dictionary<string, HashSet<string>> ReadTable()
     {
@@ -145,7 +96,4 @@ public sealed partial class ArchitectureTests
 
         return table;
     }
-
-    [GeneratedRegex(@"^using (?:static |unsafe |\w+ = )*KprobeTrace\.([\w.]+);")]
-    private static partial Regex UsingLine();
 }

@@ -1,5 +1,7 @@
 using KprobeTrace.Devices;
+using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Timing;
 using KprobeTrace.Tests.Devices.Interrupts;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using KprobeTrace.Devices;
+using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Tests.Devices;
 

@@ -1,3 +1,5 @@
+using KprobeTrace.Devices.Bus;
+
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>An I/O APIC with 24 inputs (Intel 82093AA data sheet, with the EOI register of later chip sets).</summary>

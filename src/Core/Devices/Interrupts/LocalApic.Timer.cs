@@ -1,3 +1,5 @@
+using KprobeTrace.Devices.Timing;
+
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>The timer: one-shot, periodic, TSC deadline (Intel SDM vol. 3A §11.5.4).</summary>

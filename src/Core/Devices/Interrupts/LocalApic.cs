@@ -1,3 +1,6 @@
+using KprobeTrace.Devices.Bus;
+using KprobeTrace.Devices.Timing;
+
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>

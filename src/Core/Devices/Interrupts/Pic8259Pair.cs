@@ -1,3 +1,5 @@
+using KprobeTrace.Devices.Bus;
+
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>The two cascaded 8259A of a PC with their edge/level control registers: 15 interrupt requests.</summary>

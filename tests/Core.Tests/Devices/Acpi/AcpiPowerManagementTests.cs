@@ -1,6 +1,7 @@
-using KprobeTrace.Devices;
 using KprobeTrace.Devices.Acpi;
+using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Timing;
 using KprobeTrace.Tests.Devices.Interrupts;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using KprobeTrace.Devices;
+using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
 using Xunit;
 

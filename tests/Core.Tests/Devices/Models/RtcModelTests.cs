@@ -1,4 +1,5 @@
 using KprobeTrace.Devices;
+using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Tests.Devices.Interrupts;
 using Xunit;

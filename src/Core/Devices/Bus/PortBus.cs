@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Bus;
 
 /// <summary>The 64 Ki I/O ports and the devices behind them.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Bus;
 
 /// <summary>A device in the physical address space.</summary>
 public interface IMmioDevice

@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Bus;
 
 /// <summary>A device in the x86 I/O port space.</summary>
 public interface IPortDevice

@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Timing;
 
 /// <summary>
 /// The virtual clock of a machine together with the queue of its timers.

@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Timing;
 
 /// <summary>A one-shot alarm on the virtual clock; a device that wants a period arms it again from its callback.</summary>
 public interface IVirtualTimer

@@ -1,7 +1,7 @@
-using KprobeTrace.Devices;
+using KprobeTrace.Devices.Bus;
 using Xunit;
 
-namespace KprobeTrace.Tests.Devices;
+namespace KprobeTrace.Tests.Devices.Bus;
 
 public sealed class MmioBusTests
 {

@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Bus;
 
 /// <summary>The devices in the physical address space.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Timing;
 
 /// <summary>The only time that devices know: nanoseconds of virtual time, derived from retired instructions.</summary>
 public interface IVirtualClock

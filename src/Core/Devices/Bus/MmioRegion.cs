@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Bus;
 
 /// <summary>A range of physical addresses that belongs to a device; it can be moved and switched off by the guest.</summary>
 public sealed class MmioRegion

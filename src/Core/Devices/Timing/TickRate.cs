@@ -1,4 +1,4 @@
-namespace KprobeTrace.Devices;
+namespace KprobeTrace.Devices.Timing;
 
 /// <summary>Converts between virtual nanoseconds and the ticks of an oscillator, exactly and without drift.</summary>
 internal readonly struct TickRate(long hertz)

@@ -1,7 +1,7 @@
-using KprobeTrace.Devices;
+using KprobeTrace.Devices.Timing;
 using Xunit;
 
-namespace KprobeTrace.Tests.Devices;
+namespace KprobeTrace.Tests.Devices.Timing;
 
 public sealed class TickRateTests
 {
