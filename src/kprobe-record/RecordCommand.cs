@@ -263,10 +263,12 @@ internal sealed class RecordCommand
         }
     }
 
-    private TimeSpan? Timeout(ParseResult result) =>
+    /// <summary>The limit of the host's time; null for none.</summary>
+    internal TimeSpan? Timeout(ParseResult result) =>
         result.GetValue(_timeout) is double seconds ? TimeSpan.FromSeconds(Math.Min(seconds, 1e6)) : null;
 
-    private RecordingOptions Options(ParseResult result)
+    /// <summary>What a command line says of the recording.</summary>
+    internal RecordingOptions Options(ParseResult result)
     {
         string? image = result.GetValue(_image);
         bool flat = result.GetResult(_load) is { Implicit: false } || result.GetResult(_entry) is { Implicit: false }
