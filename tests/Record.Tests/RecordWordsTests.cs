@@ -1,0 +1,265 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace KprobeTrace.Tests.Record;
+
+/// <summary>What kprobe-record prints of a guest of nine instructions, word by word.</summary>
+public sealed class RecordWordsTests : IDisposable
+{
+    private const int F = 0x20;
+
+    private readonly Folder _folder = new();
+
+    /// <summary>Calls f twice and exits with 0; behind f stand functions of a byte that are never called.</summary>
+    public RecordWordsTests()
+    {
+        byte[] code = new byte[0x40];
+        Array.Fill(code, (byte)0x90);
+        code[1] = code[6] = 0xE8;
+        BitConverter.GetBytes(F - 6).CopyTo(code, 2);
+        BitConverter.GetBytes(F - 11).CopyTo(code, 7);
+        new byte[] { 0xB0, 0, 0xE6, 0xF4 }.CopyTo(code, 11);
+        code[F + 1] = 0xC3;
+        File.WriteAllBytes(_folder["flat"], code);
+        Map(1);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Default_probes_are_listed_and_the_closing_line_tells_how_it_went()
+    {
+        using ToolRun run = Record();
+        run.Good();
+
+        long bytes = new FileInfo(_folder["trace.mpk"]).Length;
+        Assert.Equal(
+            ["kprobe-record: no probes given; using these:", "  p:start start", "  p:f f", "  p:silent0 silent0"],
+            run.ErrorLines[..^1]);
+        Assert.Matches(
+            $@"^kprobe-record: trace\.mpk: {Regex.Escape(bytes.ToString("N0", null))} bytes, 3 pre, 3 post; never fired: silent0; "
+            + @"the guest exited with 0 after 9 instructions, 0\.000 s of its time, \d\.\d s of ours$",
+            run.ErrorLines[^1]);
+    }
+
+    [Theory]
+    [InlineData(10, 12, false)]
+    [InlineData(11, 12, false, "  … and 1 more (-v lists all)")]
+    [InlineData(11, 13, true)]
+    public void Twelve_default_probes_are_listed_and_all_where_more_is_wanted(int silent, int listed, bool verbose, params string[] behind)
+    {
+        Map(silent);
+        using ToolRun run = Record(verbose ? ["-v"] : []);
+
+        string[] lines = run.Good().ErrorLines;
+        Assert.Equal("kprobe-record: no probes given; using these:", lines[0]);
+        Assert.Equal("  p:start start", lines[1]);
+        Assert.Equal(listed, lines.Count(l => l.StartsWith("  p:", StringComparison.Ordinal)));
+        Assert.Equal(behind, lines.Where(l => l.Contains(" more (-v", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(5, "; never fired: silent0, silent1, silent2, silent3, silent4; the guest")]
+    [InlineData(6, "; 6 probes never fired; the guest")]
+    [InlineData(0, "3 post; the guest")]
+    public void Five_probes_that_never_fired_are_named_and_more_are_counted(int silent, string said)
+    {
+        Map(silent);
+        using ToolRun run = Record();
+
+        Assert.Contains(said, run.Good().ErrorLines[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Verbose_names_the_users_probes_and_what_became_of_them()
+    {
+        using ToolRun run = Record("-v", "-p", "p:one f", "-p", "r:other f");
+
+        Assert.Equal(
+            [
+                "kprobe-record: probes:",
+                "  p:one f",
+                "  r:other f",
+                "kprobe-record: probes at the end:",
+                "0000000000100020  r  f+0x0",
+                "0000000000100020  k  f+0x0",
+                "kprobe-record: hits:",
+                "  one    2 hits, 0 filtered out",
+                "  other  2 hits, 0 filtered out",
+            ],
+            run.Good().ErrorLines[..^1].Select(static l => l.Replace("[OPTIMIZED]", "", StringComparison.Ordinal).TrimEnd()));
+        Assert.Contains(" bytes, 2 pre, 2 post, 2 ret; the guest exited", run.ErrorLines[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Users_probes_are_not_named_unless_more_is_wanted_and_quiet_says_nothing()
+    {
+        using ToolRun plain = Record("-p", "p:one f");
+        using ToolRun quiet = Record("-q", "-o", "quiet.mpk");
+
+        Assert.Single(plain.Good().ErrorLines);
+        Assert.Equal(("", ""), (quiet.Good().Error, quiet.Output));
+    }
+
+    [Fact]
+    public void Undefined_instruction_is_shown_where_more_is_wanted()
+    {
+        File.WriteAllBytes(_folder["flat"], [0x90, 0x0F, 0x0B]);
+        using ToolRun verbose = Record("-v", "-p", "p:one start");
+        using ToolRun plain = Record("-p", "p:one start", "-o", "plain.mpk");
+
+        Assert.Equal(3, verbose.Exit);
+        Assert.Contains(verbose.ErrorLines, static l => l.StartsWith("kprobe-record: undefined instruction at 0x100001: 0F0B", StringComparison.Ordinal));
+        Assert.EndsWith(" of ours", Assert.Single(plain.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Json_has_every_number()
+    {
+        File.WriteAllText(_folder["probes"], "p:bad nosuch\n");
+        using ToolRun run = Record(
+            "--json", "-q", "-p", "p:one f n=%ax:u8", "-p", "r:two f", "-p", "p:never silent0", "--probe-file", "probes", "--skip-refused", "--filter", "one: n == 77");
+
+        using JsonDocument json = JsonDocument.Parse(run.Good().Output);
+        JsonElement root = json.RootElement;
+        Assert.Empty(run.Error);
+        Assert.Equal(
+            ["trace", "bytes", "events", "probes", "never_fired", "refused", "skipped", "ended", "crashed", "exit_value", "instructions", "time_ns", "host_seconds", "host_cpu_seconds", "host_peak_bytes"],
+            root.EnumerateObject().Select(static p => p.Name));
+        Assert.Equal("trace.mpk", root.GetProperty("trace").GetString());
+        Assert.Equal(new FileInfo(_folder["trace.mpk"]).Length, root.GetProperty("bytes").GetInt64());
+        Assert.Equal("""{"pre":0,"post":0,"fault":0,"ret":2}""", root.GetProperty("events").GetRawText());
+        Assert.Equal(
+            """{"one":{"hits":2,"filtered":2},"two":{"hits":2,"filtered":0},"never":{"hits":0,"filtered":0}}""", root.GetProperty("probes").GetRawText());
+        Assert.Equal("""["never"]""", root.GetProperty("never_fired").GetRawText());
+        Assert.Equal("{}", root.GetProperty("refused").GetRawText());
+        Assert.Equal(
+            """[{"definition":"p:bad nosuch","source":"probes:1","reason":"Invalid probed address or symbol (no symbol nosuch)"}]""",
+            root.GetProperty("skipped").GetRawText());
+        Assert.Equal(("exit", false, 0, 9, 9), (
+            root.GetProperty("ended").GetString(), root.GetProperty("crashed").GetBoolean(), root.GetProperty("exit_value").GetInt32(),
+            root.GetProperty("instructions").GetInt32(), root.GetProperty("time_ns").GetInt32()));
+        Assert.InRange(root.GetProperty("host_seconds").GetDouble(), 0.001, 600);
+        Assert.InRange(root.GetProperty("host_cpu_seconds").GetDouble(), 0, 600);
+        Assert.True(root.GetProperty("host_peak_bytes").GetInt64() > 1 << 20);
+    }
+
+    [Fact]
+    public void Json_tells_a_crash_and_where_a_guest_is_stuck()
+    {
+        File.WriteAllBytes(_folder["flat"], [0x90, 0x0F, 0x0B]);
+        using ToolRun crash = Record("--json", "-q", "-p", "p:one start");
+        Assert.Equal(3, crash.Exit);
+        File.WriteAllBytes(_folder["flat"], StuckGuest.Code);
+        using ToolRun stuck = Record("--json", "-q", "-p", "p:one start", "-m", "512M", "-o", "stuck.mpk");
+
+        Assert.Equal(3, stuck.Exit);
+        Assert.Contains("\"ended\":\"triple-fault\",\"crashed\":true,\"exit_value\":0", crash.Output, StringComparison.Ordinal);
+        Assert.Matches($"\"ended\":\"stuck\",\"crashed\":false,\"stuck_at\":\"0x{StuckGuest.At:x}", stuck.Output);
+    }
+
+    [Fact]
+    public void Counts_are_those_of_functions_that_began()
+    {
+        using ToolRun all = Record("--count-only", "*");
+        using ToolRun one = Record("--count-only", "f", "--console", "console");
+
+        Assert.Equal(
+            "           1  0000000000100000  start\n           2  0000000000100020  f\n",
+            all.Good().Output);
+        Assert.Equal(["kprobe-record: the guest exited with 0 after 9 instructions"], all.ErrorLines);
+        Assert.Equal("           2  0000000000100020  f\n", one.Good().Output);
+        Assert.Equal(0, new FileInfo(_folder["console"]).Length);
+        Assert.False(File.Exists(_folder["trace.mpk"]));
+    }
+
+    [Theory]
+    [InlineData("3", "stopped by --max-instructions after 3 instructions", 4)]
+    [InlineData("8", "stopped by --max-instructions after 8 instructions", 4)]
+    [InlineData("9", "the guest exited with 0 after 9 instructions", 0)]
+    public void Counting_ends_at_the_limit(string limit, string said, int status)
+    {
+        using ToolRun run = Record("--count-only", "*", "--max-instructions", limit);
+
+        Assert.Equal(status, run.Exit);
+        Assert.Equal(["kprobe-record: " + said], run.ErrorLines);
+    }
+
+    [Fact]
+    public void List_has_columns_as_wide_as_what_they_hold()
+    {
+        File.AppendAllLines(_folder["map"], [$"{0x100030:x16} t {new string('n', 70)}", $"{0x100031:x16} D data", $"{0x100032:x16} T Start"]);
+        using ToolRun all = Record("--list");
+        using ToolRun some = Record("--list", "s*");
+
+        string[] lines = all.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal($"address           {"symbol",-64}  size  module", lines[0]);
+        Assert.Equal($"0000000000100000  {"start",-64}    32  -", lines[1]);
+        Assert.Contains(lines, l => l.StartsWith($"0000000000100030  {new string('n', 70)}     ", StringComparison.Ordinal));
+        Assert.DoesNotContain("data", all.Output, StringComparison.Ordinal);
+        Assert.Equal(
+            ["address           symbol   size  module", "0000000000100000  start      32  -", "0000000000100022  silent0    14  -"],
+            some.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Empty(all.Error);
+    }
+
+    [Fact]
+    public void Dry_run_tells_image_symbols_and_where_each_probe_lands()
+    {
+        using ToolRun run = Record("--dry-run", "-p", "p:one f", "-p", "r:two f", "-p", "p:three start+1");
+
+        string[] lines = run.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Matches("^image    flat \\(Flat\\), sha256 [0-9a-f]{64}$", lines[0]);
+        Assert.Equal(["entry    0x100000", "symbols  3, 3 of them functions", "types    none"], lines[1..4]);
+        Assert.Equal(
+            ["p  0000000000100001  start+0x1/0x20  call", "p  0000000000100020  f+0x0/0x2  nop", "r  0000000000100020  f+0x0/0x2  nop"],
+            lines[4..].Select(static l => l.Split(' ') is [var kind, "", var address, "", var place, "", var name, ..] ? $"{kind}  {address}  {place}  {name}" : l).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Probes_are_listed_as_debugfs_has_them()
+    {
+        using ToolRun run = Record("--list-probes", "-p", "p:one f", "-p", "r:two start");
+
+        Assert.Equal(
+            ["0000000000100000  r  start+0x0", "0000000000100020  k  f+0x0"],
+            run.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static l => l.Replace("[OPTIMIZED]", "", StringComparison.Ordinal).TrimEnd()).Order(StringComparer.Ordinal));
+        Assert.Empty(run.Error);
+    }
+
+    [Fact]
+    public void Refused_definitions_come_by_reason_the_most_frequent_first()
+    {
+        using ToolRun run = Record(
+            "--skip-refused", "-p", "p:one f", "-p", "r:a f+1", "-p", "p:b nosuch", "-p", "p:c nosuch", "-p", "p:d neither");
+
+        Assert.Equal(
+            [
+                "kprobe-record: warning: 4 of 5 probe definitions were refused and left out",
+                "kprobe-record:   3 times, first p:b nosuch: Invalid probed address or symbol (no symbol nosuch)",
+                "kprobe-record:   r:a f+1: Retprobe address must be an function entry",
+                "kprobe-record:   (-v lists all)",
+            ],
+            run.Good().ErrorLines[..^1]);
+    }
+
+    [Fact]
+    public void Definition_of_bad_syntax_ends_with_status_1_and_a_command_line_of_none_with_2()
+    {
+        using ToolRun syntax = Record("-p", "p:one f %nosuch");
+        using ToolRun usage = Record("--nosuch");
+
+        Assert.Equal((1, 2), (syntax.Exit, usage.Exit));
+        Assert.Equal("kprobe-record: bad probe definition", syntax.ErrorLines[0]);
+        Assert.Equal("kprobe-record: see 'kprobe-record --help'", usage.ErrorLines[^1]);
+        Assert.Equal(("", ""), (syntax.Output, usage.Output));
+    }
+
+    private void Map(int silent) => File.WriteAllLines(
+        _folder["map"],
+        ["0000000000100000 T start", "0000000000100020 T f", .. Enumerable.Range(0, silent).Select(static i => $"{0x100022 + i:x16} T silent{i}")]);
+
+    private ToolRun Record(params string[] arguments) =>
+        ToolRun.Record(_folder.Name, ["flat", "--load", "0x100000", "--symbols", "map", .. arguments.Contains("-m") ? (string[])[] : ["-m", "16M"], .. arguments]);
+}
