@@ -60,20 +60,19 @@ public sealed class ProbeDefinition
         ArgumentNullException.ThrowIfNull(target);
         foreach (ProbeArgument argument in Arguments)
         {
-            foreach (ref FetchInstruction step in argument.Steps.AsSpan())
+            // Where a symbol is read, fetching begins.
+            ref FetchInstruction first = ref argument.Steps[0];
+            if (first.Symbol is not DataSymbol symbol)
             {
-                if (step.Symbol is not DataSymbol symbol)
-                {
-                    continue;
-                }
-
-                if (!target.TryResolve(symbol.Name, out ulong address))
-                {
-                    return symbol.Name;
-                }
-
-                step = step with { Parameter = (long)address + symbol.Offset };
+                continue;
             }
+
+            if (!target.TryResolve(symbol.Name, out ulong address))
+            {
+                return symbol.Name;
+            }
+
+            first = first with { Parameter = (long)address + symbol.Offset };
         }
 
         return null;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 using KprobeTrace.Files;
+using KprobeTrace.Tests.Guests;
 using Xunit;
 
 namespace KprobeTrace.Tests.Files;
@@ -13,6 +14,17 @@ public sealed class FileKindLimitTests
     private const string BootSector = "a boot sector or floppy image";
     private const string Mbr = "a disk image (MBR)";
     private const string Assembler = "an executable in the a.out format";
+
+    [Fact]
+    public void Magic_numbers_are_those_of_the_table()
+    {
+        string[] table = [.. File.ReadLines(Repository.PathOf("tests/Core.Tests/Files/Tables/magic-numbers.txt")).Where(static line => line[0] != '#')];
+
+        Assert.Equal(table, FileSignatures.All.Select(static s => $"{s.Offset} | {Shown(s.Magic)} | {s.Kind.Family} | {s.Kind.Name}"));
+
+        static string Shown(string magic) =>
+            string.Concat(magic.Select(static c => c is > ' ' and < '\x7F' and not '\\' ? c.ToString() : $"\\{(int)c:X2}"));
+    }
 
     public static TheoryData<int> Signatures() => [.. Enumerable.Range(0, FileSignatures.All.Length)];
 

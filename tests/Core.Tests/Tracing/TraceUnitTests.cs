@@ -1,0 +1,166 @@
+using System.Text;
+using KprobeTrace.Tracing;
+using Xunit;
+
+namespace KprobeTrace.Tests.Tracing;
+
+/// <summary>The small parts that traces are written and judged with, each against the plainest way of saying the same.</summary>
+public sealed class TraceUnitTests
+{
+    [Fact]
+    public void A_table_of_stacks_numbers_each_distinct_one_by_its_first_use()
+    {
+        Random random = new(4);
+        StackTable table = new();
+        for (int round = 0; round < 2; round++)
+        {
+            List<ulong[]> plain = [];
+            for (int i = 0; i < 3000; i++)
+            {
+                // Few values, so that stacks recur; prefixes of each other; long ones now and then.
+                int length = random.Next(40) == 0 ? random.Next(1024) : random.Next(7);
+                ulong[] stack = [.. Enumerable.Range(0, length).Select(_ => 0xffff_ffff_8100_0000 + (ulong)random.Next(4))];
+                int known = plain.FindIndex(s => s.AsSpan().SequenceEqual(stack));
+                if (known < 0)
+                {
+                    plain.Add(stack);
+                }
+
+                Assert.Equal(known < 0 ? plain.Count - 1 : known, table.Add(stack, out bool added));
+                Assert.Equal(known < 0, added);
+                Assert.Equal(plain.Count, table.Count);
+            }
+
+            Assert.Equal(plain.Sum(s => s.Length), table.EntryCount);
+            for (int i = 0; i < plain.Count; i++)
+            {
+                Assert.Equal(plain[i], table[i].ToArray());
+            }
+
+            Assert.True(plain.Count > 600, "too few distinct ones to make the table grow");
+            table.Clear();
+            Assert.Equal((0, 0), (table.Count, table.EntryCount));
+        }
+    }
+
+    [Fact]
+    public void A_sink_holds_what_was_appended_whatever_its_first_size()
+    {
+        Random random = new(6);
+        foreach (int capacity in (int[])[1, 5, 9, 4096])
+        {
+            ByteSink sink = new(capacity);
+            List<byte> plain = [];
+            for (int i = 0; i < 400; i++)
+            {
+                switch (random.Next(6))
+                {
+                    case 0:
+                        byte[] bytes = new byte[random.Next(20)];
+                        random.NextBytes(bytes);
+                        sink.Append(bytes);
+                        plain.AddRange(bytes);
+                        break;
+                    case 1:
+                        int count = random.Next();
+                        sink.AppendHead32(0xDD, count);
+                        plain.AddRange([0xDD, (byte)(count >> 24), (byte)(count >> 16), (byte)(count >> 8), (byte)count]);
+                        break;
+                    case 2:
+                        string key = "abcdefghijklmnopqrstuvwxyz01234"[..random.Next(32)];
+                        sink.AppendKey(key);
+                        plain.AddRange([(byte)(0xA0 + key.Length), .. Encoding.ASCII.GetBytes(key)]);
+                        break;
+                    case 3:
+                        ulong large = (ulong)random.NextInt64() + (1UL << 63);
+                        sink.AppendUnsigned(large);
+                        plain.AddRange([0xCF, .. BitConverter.GetBytes(large).Reverse()]);
+                        break;
+                    case 4:
+                        sink.GetSpan(3)[0] = 7;
+                        sink.Advance(1);
+                        plain.Add(7);
+                        Assert.True(sink.GetSpan().Length >= 1 && sink.GetSpan(100).Length >= 100);
+                        break;
+                    default:
+                        sink.GetMemory(2).Span[1] = 9;
+                        sink.GetMemory(2).Span[0] = 8;
+                        sink.Advance(2);
+                        plain.AddRange([8, 9]);
+                        Assert.True(sink.GetMemory().Length >= 1 && sink.GetMemory(100).Length >= 100);
+                        break;
+                }
+
+                Assert.Equal(plain.Count, sink.Length);
+            }
+
+            Assert.Equal(plain, sink.Written.ToArray());
+            sink.Clear();
+            Assert.Equal(0, sink.Length);
+            sink.AppendInteger(5);
+            sink.AppendUnsigned(long.MaxValue);
+            sink.AppendUnsigned((ulong)long.MaxValue + 1);
+            Assert.Equal(5, sink.Written[0]);
+            Assert.Equal("8000000000000000", Convert.ToHexString(sink.Written[^8..]));
+            MessagePackCursor cursor = new(sink.Written);
+            Assert.Equal((5L, long.MaxValue, (ulong)long.MaxValue + 1), (cursor.ReadInteger(), cursor.ReadInteger(), cursor.ReadUnsigned()));
+            Assert.True(cursor.AtEnd);
+        }
+    }
+
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("a", "a")]
+    [InlineData("123456789012345", "123456789012345")]
+    [InlineData("1234567890123456", "1234567890123456")]
+    [InlineData("12345678901234567", "1234567890123456")]
+    [InlineData("a\0b", "a")]
+    [InlineData("\0b", "")]
+    [InlineData("1234567890123456\0", "1234567890123456")]
+    public void A_tasks_name_ends_at_its_first_zero_or_after_sixteen_bytes(string name, string kept)
+    {
+        TraceComm comm = new(Encoding.ASCII.GetBytes(name));
+
+        Assert.Equal(kept, comm.ToString());
+        Assert.Equal(Encoding.ASCII.GetBytes(kept), comm.Bytes.ToArray());
+        ReadOnlySpan<byte> all = comm;
+        Assert.Equal(TraceComm.Size, all.Length);
+        Assert.True(all[kept.Length..].IndexOfAnyExcept((byte)0) < 0);
+    }
+
+    [Fact]
+    public void A_trace_is_whole_when_it_has_a_footer_and_nothing_is_wrong()
+    {
+        TraceCheckReport whole = new() { Footer = new TraceFooter { Ended = "exit" } };
+
+        Assert.True(whole.Whole);
+        Assert.False((whole with { Footer = null }).Whole);
+        Assert.False((whole with { EventsLost = 1 }).Whole);
+        Assert.False((whole with { DamageNotListed = 1 }).Whole);
+        Assert.False((whole with { Damage = [new TraceDamage(1, 2, "gone")] }).Whole);
+    }
+
+    [Fact]
+    public void A_second_trace_is_told_from_damage_and_split_off_where_it_begins()
+    {
+        string reason = TraceDamage.OfSecondTrace(100);
+
+        Assert.True(new TraceDamage(100, 5, reason).IsSecondTrace);
+        Assert.False(new TraceDamage(100, 5, "a chunk is damaged").IsSecondTrace);
+        Assert.False(new TraceDamage(100, 5, "here " + reason).IsSecondTrace);
+        Assert.Equal(
+            "a second trace begins at byte 100 and is left out; split the file there: head -c 100 gives the first, tail -c +101 the second",
+            reason);
+    }
+
+    [Fact]
+    public void Rows_that_are_cleared_are_counted_from_nothing()
+    {
+        RowBuffer rows = new(TraceChunkKind.Probes) { Count = 3 };
+        rows.Bytes.Append([1, 2, 3]);
+
+        rows.Clear();
+
+        Assert.Equal((TraceChunkKind.Probes, 0, 0), (rows.Kind, rows.Count, rows.Bytes.Length));
+    }
+}
