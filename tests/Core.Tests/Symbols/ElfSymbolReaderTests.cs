@@ -46,6 +46,71 @@ public sealed class ElfSymbolReaderTests
         }
     }
 
+    [Theory]
+    [InlineData(0, 1, 1, "T f")]
+    [InlineData(0, 0, 1, "t f")]
+    [InlineData(1, 2, 1, "V f")]
+    [InlineData(0, 2, 1, "W f")]
+    [InlineData(2, 2, 2, "W f")]
+    [InlineData(2, 1, 2, "D f")]
+    [InlineData(1, 0, 2, "d f")]
+    [InlineData(1, 1, 3, "B f")]
+    [InlineData(1, 1, 5, "R f")]
+    [InlineData(1, 0, 5, "r f")]
+    [InlineData(1, 1, 6, "R f")]
+    [InlineData(1, 1, 7, "A f")]
+    [InlineData(1, 1, 0xFEFF, "A f")]
+    [InlineData(0, 1, 0xFFF1, "A f")]
+    [InlineData(0, 0, 0xFFF1, "a f")]
+    [InlineData(0, 1, 0, null)]
+    [InlineData(0, 1, 0xFF00, null)]
+    [InlineData(0, 1, 0xFFF0, null)]
+    [InlineData(0, 1, 0xFFF2, null)]
+    [InlineData(0, 1, 0xFFFF, null)]
+    [InlineData(3, 0, 1, null)]
+    [InlineData(4, 0, 1, null)]
+    [InlineData(6, 0, 1, null)]
+    public void The_letter_tells_type_binding_and_section(byte type, byte bind, ushort section, string? expected)
+    {
+        IReadOnlyList<Symbol> symbols = ElfSymbolReader.Read(ElfFile.Parse("kernel", Build(("f", type, bind, section, 0x1000))));
+
+        Assert.Equal(expected is null ? [] : [expected], symbols.Select(static s => $"{s.Type} {s.Name}"));
+    }
+
+    [Fact]
+    public void A_symbol_has_its_address_its_size_and_no_module()
+    {
+        IReadOnlyList<Symbol> symbols = ElfSymbolReader.Read(ElfFile.Parse("kernel", Build(("f", 2, 1, 1, 0xFFFF_FFFF_8100_0010))));
+
+        Assert.Equal([new Symbol("f", 0xFFFF_FFFF_8100_0010, 0x123456789, 'T', "")], symbols);
+    }
+
+    [Fact]
+    public void Of_one_address_typed_symbols_come_first_and_weak_ones_last_each_in_the_files_order()
+    {
+        byte[] file = Build(
+            ("z", 2, 1, 1, 0x1008), ("weak1", 2, 2, 1, 0x1000), ("label1", 0, 1, 1, 0x1000), ("object", 1, 0, 1, 0x1000), ("weak0", 0, 2, 1, 0x1000),
+            ("label0", 0, 0, 1, 0x1000), ("function", 2, 0, 1, 0x1000));
+
+        Assert.Equal(
+            ["object", "function", "label1", "label0", "weak1", "weak0", "z"],
+            ElfSymbolReader.Read(ElfFile.Parse("kernel", file)).Select(static s => s.Name));
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    [InlineData(1023, true)]
+    [InlineData(1024, false)]
+    public void A_name_has_one_to_1023_bytes(int length, bool isRead)
+    {
+        string name = new('n', length);
+
+        IReadOnlyList<Symbol> symbols = ElfSymbolReader.Read(ElfFile.Parse("kernel", Build((name, 2, 1, 1, 0x1000))));
+
+        Assert.Equal(isRead ? [name] : [], symbols.Select(static s => s.Name));
+    }
+
     private static byte[] Build(params (string Name, byte Type, byte Bind, ushort Section, ulong Address)[] symbols)
     {
         StringBuilder names = new("\0");
@@ -57,6 +122,7 @@ public sealed class ElfSymbolReaderTests
             at[4] = (byte)(symbols[i].Type | (symbols[i].Bind << 4));
             BinaryPrimitives.WriteUInt16LittleEndian(at[6..], symbols[i].Section);
             BinaryPrimitives.WriteUInt64LittleEndian(at[8..], symbols[i].Address);
+            BinaryPrimitives.WriteUInt64LittleEndian(at[16..], 0x123456789);
             names.Append(symbols[i].Name).Append('\0');
         }
 

@@ -22,6 +22,38 @@ public sealed class SystemMapReaderTests
     }
 
     [Theory]
+    [InlineData("1 T a", 1ul, 'T', "a", "")]
+    [InlineData("ffffffffffffffff V a", ulong.MaxValue, 'V', "a", "")]
+    [InlineData("FFFFFFFF81000000 r a.b$c", 0xFFFF_FFFF_8100_0000, 'r', "a.b$c", "")]
+    [InlineData("1\tT\ta\t[m]", 1ul, 'T', "a", "m")]
+    [InlineData("1  T  a  [m]", 1ul, 'T', "a", "m")]
+    [InlineData("  1 T a [m_n]  ", 1ul, 'T', "a", "m_n")]
+    public void Columns_stand_between_blanks_or_tabs(string line, ulong address, char type, string name, string module)
+    {
+        using StringReader text = new(line);
+
+        Assert.Equal([new Symbol(name, address, 0, type, module)], SystemMapReader.Read("System.map", text));
+    }
+
+    [Fact]
+    public void One_address_that_is_not_zero_is_enough()
+    {
+        using StringReader text = new("0 T a\n0 T b\n1 T c\n0 T d\n");
+
+        Assert.Equal(["a", "b", "c", "d"], SystemMapReader.Read("System.map", text).Select(static s => s.Name));
+    }
+
+    [Theory]
+    [InlineData("1 T a []\n", "System.map:1: ")]
+    [InlineData("1 T a [m\n", "System.map:1: ")]
+    [InlineData("1 T a m]\n", "System.map:1: ")]
+    [InlineData("1 T a [m] x\n", "System.map:1: ")]
+    [InlineData("1 4 a\n", "System.map:1: ")]
+    [InlineData("1 T\n", "System.map:1: ")]
+    [InlineData("1 Ta\n", "System.map:1: ")]
+    [InlineData("-1 T a\n", "System.map:1: ")]
+    [InlineData("0x1 T a\n", "System.map:1: ")]
+    [InlineData("\n\n1\n", "System.map:3: ")]
     [InlineData("ffffffff81000000 T _text\nnonsense\n", "System.map:2: ")]
     [InlineData("zz T _text\n", "System.map:1: ")]
     [InlineData("ffffffff81000000 TT _text\n", "System.map:1: ")]
