@@ -6,49 +6,51 @@ internal sealed class PitChannel
 {
     private const long Never = long.MaxValue;
 
-    private int _mode;
-    private int _access = 3;
-    private bool _bcd;
+    // The control word without the counter's number.
+    private int _control;
     private bool _gate;
-    private bool _programmed;
 
-    // The count in use; 0 stands for none yet.
+    // The count register: what was written last, or 0, and whether the counter has not taken it yet.
+    private int _written;
+    private bool _isNull = true;
+
+    // Tick at which the counter takes the count register, or Never; in mode 3 maybe for the low half of a period.
+    private long _loadAt = Never;
+    private bool _loadsLowHalf;
+
+    // The count in use, or 0 for none yet, and the tick at which it was loaded.
     private int _count;
+    private long _loadedAt;
 
-    // Tick at which the count was loaded, or Never while the counter waits for a count or a trigger.
-    private long _loadedAt = Never;
-
-    // Ticks counted when the gate stopped modes 0 and 4 (the only ones that resume), or -1 while they run.
+    // Ticks counted when the counter was stopped, or -1 while it runs.
     private long _heldAt = -1;
-
-    // A count that replaces the one in use at the end of the period or at the next trigger.
-    private int _nextCount;
-    private long _nextCountAt = Never;
 
     private int _writeLow = -1;
     private bool _readHigh;
     private int _latchedCount = -1;
     private int _latchedStatus = -1;
 
-    /// <summary>The mode, 0 to 5.</summary>
-    public int Mode => _mode;
-
     public PitChannel(bool gate) => _gate = gate;
 
     public bool Gate => _gate;
 
+    private int Mode => (_control & 0xC) == 0xC ? ((_control >> 1) & 3) : (_control >> 1) & 7;
+
+    private int Access => _control >> 4;
+
+    private bool IsBcd => (_control & 1) != 0;
+
+    // Between the two bytes of a new count mode 0 stands still with its output down.
+    private bool IsBetweenBytes => _writeLow >= 0 && Mode == 0;
+
     public void WriteControl(byte value)
     {
-        int mode = (value >> 1) & 7;
-        _mode = mode > 5 ? mode - 4 : mode;
-        _access = (value >> 4) & 3;
-        _bcd = (value & 1) != 0;
-        _programmed = true;
+        _control = value & 0x3F;
+        _written = 0;
+        _isNull = true;
+        _loadAt = Never;
         _count = 0;
-        _loadedAt = Never;
         _heldAt = -1;
-        _nextCount = 0;
-        _nextCountAt = Never;
         _writeLow = -1;
         _readHigh = false;
         _latchedCount = -1;
@@ -57,7 +59,8 @@ internal sealed class PitChannel
 
     public void WriteCount(byte value, long now)
     {
-        switch (_access)
+        Settle(now);
+        switch (Access)
         {
             case 1:
                 SetCount(value, now);
@@ -65,24 +68,22 @@ internal sealed class PitChannel
             case 2:
                 SetCount(value << 8, now);
                 break;
-            default:
-                if (_writeLow < 0)
+            case 3 when _writeLow < 0:
+                _writeLow = value;
+                if (Mode == 0)
                 {
-                    _writeLow = value;
-                    if (_mode == 0)
-                    {
-                        // The first byte of a new count stops mode 0 and takes its output down.
-                        _loadedAt = Never;
-                        _heldAt = -1;
-                    }
-                }
-                else
-                {
-                    int written = _writeLow | (value << 8);
-                    _writeLow = -1;
-                    SetCount(written, now);
+                    _heldAt = Elapsed(now);
+                    _loadAt = Never;
                 }
 
+                break;
+            case 3:
+                int written = _writeLow | (value << 8);
+                _writeLow = -1;
+                SetCount(written, now);
+                break;
+            default:
+                // No control word has been written yet.
                 break;
         }
     }
@@ -97,13 +98,9 @@ internal sealed class PitChannel
         }
 
         int value = _latchedCount >= 0 ? _latchedCount : Current(now);
-        bool isHigh = _access == 2 || (_access == 3 && _readHigh);
-        if (_access == 3)
-        {
-            _readHigh = !_readHigh;
-        }
-
-        if (_access != 3 || !_readHigh)
+        bool isHigh = Access == 2 || _readHigh;
+        _readHigh = Access == 3 && !_readHigh;
+        if (!_readHigh)
         {
             _latchedCount = -1;
         }
@@ -123,8 +120,7 @@ internal sealed class PitChannel
     {
         if (_latchedStatus < 0)
         {
-            _latchedStatus = (Output(now) ? 0x80 : 0) | (IsCountPending(now) ? 0x40 : 0)
-                | (_access << 4) | (_mode << 1) | (_bcd ? 1 : 0);
+            _latchedStatus = (Output(now) ? 0x80 : 0) | (_isNull ? 0x40 : 0) | _control;
         }
     }
 
@@ -136,30 +132,38 @@ internal sealed class PitChannel
         }
 
         Settle(now);
-        if (_mode is 0 or 4)
-        {
-            if (!gate && _loadedAt != Never)
-            {
-                _heldAt = Math.Max(Elapsed(now), 0);
-            }
-            else if (gate && _heldAt >= 0)
-            {
-                _loadedAt = now - _heldAt;
-                _heldAt = -1;
-            }
-        }
-        else if (gate)
-        {
-            Trigger(now);
-        }
-        else if (_mode is 2 or 3)
-        {
-            // The output goes high at once, and a waiting count is loaded by the trigger.
-            _loadedAt = Never;
-            _nextCountAt = Never;
-        }
-
         _gate = gate;
+        switch (Mode)
+        {
+            case 0 or 4 when gate:
+                if (!IsBetweenBytes && _heldAt >= 0)
+                {
+                    _loadedAt = now - _heldAt;
+                    _heldAt = -1;
+                }
+
+                break;
+            case 0 or 4:
+                _heldAt = Elapsed(now);
+                break;
+            case 2 or 3 when !gate:
+                // The output goes high at once. A count that waits for the end of a period waits for a trigger now.
+                if (_count != 0 && _heldAt < 0)
+                {
+                    _heldAt = Elapsed(now);
+                    _loadAt = Never;
+                }
+
+                break;
+            default:
+                if (gate && _written != 0)
+                {
+                    _loadAt = now + 1;
+                    _loadsLowHalf = false;
+                }
+
+                break;
+        }
     }
 
     /// <summary>The level of the OUT pin.</summary>
@@ -167,160 +171,123 @@ internal sealed class PitChannel
     {
         Settle(now);
         long elapsed = Elapsed(now);
-        return _mode switch
+        return Mode switch
         {
-            0 => _programmed && elapsed >= _count && _count != 0,
-            1 => elapsed < 0 || elapsed >= _count,
-            2 => elapsed < 0 || elapsed % _count != _count - 1,
-            3 => elapsed < 0 || elapsed % _count < (_count + 1) / 2,
-            _ => elapsed != _count || elapsed < 0,
+            0 => _count != 0 && !IsBetweenBytes && _loadAt == Never && elapsed >= _count,
+            1 => _count == 0 || elapsed >= _count,
+            2 => _count == 0 || _heldAt >= 0 || elapsed % _count != _count - 1,
+            3 => _count == 0 || _heldAt >= 0 || IsHighHalf(elapsed),
+            _ => _count == 0 || elapsed != _count,
         };
     }
 
-    /// <summary>The first tick after <paramref name="now"/> at which OUT rises, or <see cref="long.MaxValue"/>.</summary>
+    /// <summary>
+    /// The first tick after <paramref name="now"/> at which OUT of a counter whose gate stays high rises, or
+    /// <see cref="long.MaxValue"/>.
+    /// </summary>
     public long NextRise(long now)
     {
         Settle(now);
-        if (_loadedAt == Never || _heldAt >= 0)
+        switch (Mode)
         {
-            return Never;
-        }
-
-        switch (_mode)
-        {
+            case 0 when _loadAt != Never:
+                return _loadAt + _written;
             case 0:
-            case 1:
-                return _loadedAt + _count > now ? _loadedAt + _count : Never;
-            case 2:
-            case 3:
-                if (now < _loadedAt)
-                {
-                    return _loadedAt + _count;
-                }
-
-                return _loadedAt + ((((now - _loadedAt) / _count) + 1) * _count);
+                return _count != 0 && !IsBetweenBytes && _loadedAt + _count > now ? _loadedAt + _count : Never;
+            case 2 or 3 when _count == 0:
+                return _loadAt == Never ? Never : _loadAt + _written;
+            case 2 or 3:
+                return _loadAt != Never && _loadsLowHalf ? _loadAt + (_written / 2) : EndOfPeriod(now);
+            case 4:
+                long end = _loadedAt + _count + 1;
+                return _count != 0 && end > now && end <= _loadAt ? end : _loadAt == Never ? Never : _loadAt + _written + 1;
             default:
-                return _loadedAt + _count + 1 > now ? _loadedAt + _count + 1 : Never;
+                // Modes 1 and 5 wait for a trigger, which a gate that stays high does not give.
+                return Never;
         }
     }
 
     private void SetCount(int written, long now)
     {
-        Settle(now);
-        int count = _bcd ? FromBcd(written) : written;
+        int count = IsBcd ? FromBcd(written) : written;
         if (count == 0)
         {
-            count = _bcd ? 10000 : 0x10000;
+            count = IsBcd ? 10000 : 0x10000;
         }
-        else if (count == 1 && _mode is 2 or 3)
+        else if (count == 1 && Mode is 2 or 3)
         {
             // A count of 1 is illegal in these modes; two ticks are the shortest period the chip can make.
             count = 2;
         }
 
-        switch (_mode)
+        _written = count;
+        _isNull = true;
+        switch (Mode)
         {
-            case 0:
-            case 4:
-                _count = count;
-                _loadedAt = now + 1;
-                _heldAt = _gate ? -1 : 0;
+            case 0 or 4:
+            case 2 or 3 when _count == 0:
+                _loadAt = now + 1;
+                _loadsLowHalf = false;
                 break;
-            case 2:
-            case 3:
-                if (_loadedAt == Never)
-                {
-                    _count = count;
-                    _nextCount = 0;
-                    _nextCountAt = Never;
-                    if (_gate)
-                    {
-                        _loadedAt = now + 1;
-                    }
-                }
-                else
-                {
-                    _nextCount = count;
-                    _nextCountAt = now < _loadedAt
-                        ? _loadedAt + _count
-                        : _loadedAt + ((((now - _loadedAt) / _count) + 1) * _count);
-                }
-
+            case 2 or 3 when _loadAt == Never && _heldAt < 0:
+                // Mode 2 takes it at the end of the period, mode 3 at the end of either half.
+                _loadsLowHalf = Mode == 3 && IsHighHalf(now - _loadedAt);
+                _loadAt = _loadsLowHalf ? EndOfPeriod(now) - (_count / 2) : EndOfPeriod(now);
                 break;
             default:
-                // Waits for a trigger, which a running one-shot gets as a retrigger.
-                _nextCount = count;
+                // Loaded already at the next tick, or waits for a trigger.
                 break;
         }
     }
 
-    private void Trigger(long now)
-    {
-        if (_nextCount != 0)
-        {
-            _count = _nextCount;
-            _nextCount = 0;
-            _nextCountAt = Never;
-        }
-
-        if (_count != 0)
-        {
-            _loadedAt = now + 1;
-        }
-    }
-
-    /// <summary>Puts a waiting count to use once its period has begun.</summary>
+    /// <summary>Takes the count register into the counter if the tick for that has come.</summary>
     private void Settle(long now)
     {
-        if (_nextCountAt <= now)
+        if (_loadAt <= now)
         {
-            _loadedAt = _nextCountAt;
-            _count = _nextCount;
-            _nextCount = 0;
-            _nextCountAt = Never;
+            _count = _written;
+            _isNull = false;
+            _loadedAt = _loadsLowHalf ? _loadAt - ((_count + 1) / 2) : _loadAt;
+            _heldAt = _gate || Mode is 1 or 5 ? -1 : 0;
+            _loadAt = Never;
+            _loadsLowHalf = false;
         }
     }
 
-    /// <summary>Ticks counted since the count was loaded, or -1 when none is.</summary>
-    private long Elapsed(long now) =>
-        _heldAt >= 0 ? _heldAt : _loadedAt == Never || now < _loadedAt ? -1 : now - _loadedAt;
+    private long Elapsed(long now) => _count == 0 ? -1 : _heldAt >= 0 ? _heldAt : now - _loadedAt;
 
-    private bool IsCountPending(long now)
-    {
-        Settle(now);
-        return _nextCount != 0 || _count == 0 || (_loadedAt != Never && now < _loadedAt);
-    }
+    private bool IsHighHalf(long elapsed) => elapsed % _count < (_count + 1) / 2;
 
+    private long EndOfPeriod(long now) => _loadedAt + ((((now - _loadedAt) / _count) + 1) * _count);
+
+    /// <summary>The counter as it is read; until the first count is loaded, what was written.</summary>
     private int Current(long now)
     {
         Settle(now);
-        long elapsed = Math.Max(Elapsed(now), 0);
-        int wrap = _bcd ? 10000 : 0x10000;
-        int value;
-        switch (_mode)
+        int wrap = IsBcd ? 10000 : 0x10000;
+        long elapsed = Elapsed(now);
+        long value;
+        if (_count == 0)
         {
-            case 2:
-                value = _count == 0 ? 0 : (int)(_count - (elapsed % _count));
-                break;
-            case 3:
-                if (_count == 0)
-                {
-                    value = 0;
-                    break;
-                }
-
-                // Counts down by two, twice a period.
-                long phase = elapsed % _count;
-                long half = (_count + 1) / 2;
-                value = (int)((_count & ~1) - (2 * (phase < half ? phase : phase - half)));
-                break;
-            default:
-                value = (int)((((_count - elapsed) % wrap) + wrap) % wrap);
-                break;
+            value = _written;
+        }
+        else if (Mode == 2)
+        {
+            value = _count - (elapsed % _count);
+        }
+        else if (Mode == 3)
+        {
+            // Counts down by two, twice a period.
+            long phase = elapsed % _count;
+            value = (_count & ~1) - (2 * (IsHighHalf(elapsed) ? phase : phase - ((_count + 1) / 2)));
+        }
+        else
+        {
+            value = (((_count - elapsed) % wrap) + wrap) % wrap;
         }
 
-        value %= wrap;
-        return _bcd ? ToBcd(value) : value;
+        int shown = (int)(value % wrap);
+        return IsBcd ? ToBcd(shown) : shown;
     }
 
     private static int FromBcd(int value) =>

@@ -228,6 +228,12 @@ public sealed partial class LocalApic
             value |= LvtMasked;
         }
 
+        if (index == LvtTimer && TimerMode != TimerDeadline)
+        {
+            // The time until now counts in the mode that it passed in.
+            CatchUp(_clock.Now);
+        }
+
         uint before = _lvt[index];
         _lvt[index] = value;
         if (index == LvtTimer)

@@ -253,6 +253,26 @@ public sealed class LocalApicTests
         Assert.Equal(3000, _time.Clock.NextDeadline);
     }
 
+    [Theory]
+    [InlineData(0x30040u, 0x10040u, 500u)]
+    [InlineData(0x10040u, 0x30040u, 0u)]
+    [InlineData(0x30040u, 0x00040u, 500u)]
+    [InlineData(0x10040u, 0x20040u, 0u)]
+    public void The_time_before_a_change_of_mode_is_counted_in_the_old_mode(uint before, uint after, uint left)
+    {
+        Enable();
+        Put(Divide, 0x0B);
+        Put(LvtTimer, before);
+        Put(InitialCount, 1000);
+        _time.Advance(2_500);
+
+        Put(LvtTimer, after);
+
+        Assert.Equal(left, Get(CurrentCount));
+        _time.Advance(1000);
+        Assert.Equal(left != 0 && (after & 0x10000) == 0, _processor.Pending);
+    }
+
     [Fact]
     public void Expires_at_the_time_stamp_of_the_deadline()
     {
