@@ -55,6 +55,23 @@ internal sealed unsafe class BareProcessor : IDisposable
 
     public byte* Memory(ulong address) => _memory.Base + address;
 
+    /// <summary>Leaves long mode and paging for 32-bit code with flat segments.</summary>
+    public void EnterFlat32(ulong cr0)
+    {
+        CpuState* s = State;
+        s->Cr0 = cr0;
+        s->Efer = 0;
+        s->Cr4 = 0;
+        for (int i = 0; i < 6; i++)
+        {
+            s->Segments[i] = new Segment { Attributes = 0xC093, Limit = uint.MaxValue };
+        }
+
+        s->Segments.Cs = new Segment { Attributes = 0xC09B, Limit = uint.MaxValue };
+        _processor.FlushTranslations();
+        _processor.UpdateMode();
+    }
+
     /// <summary>Executes one instruction; returns the vector it raised, or -1.</summary>
     public int Run(params ReadOnlySpan<byte> instruction)
     {
