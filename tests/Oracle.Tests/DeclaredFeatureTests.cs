@@ -1,5 +1,6 @@
 using System.Globalization;
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Tests.Oracle;
 

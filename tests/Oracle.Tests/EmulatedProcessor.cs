@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.Binding;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 using KprobeTrace.Tests.Cpu;
 
@@ -14,7 +16,7 @@ internal sealed unsafe class EmulatedProcessor : IDisposable
     public EmulatedProcessor()
     {
         GuestLayout.Build(_memory);
-        _processor = new Processor(_memory, new NoBus());
+        _processor = Interpreter.Create(_memory, new NoBus());
         CpuState* s = _processor.State;
         s->Cr0 = Cr0.PE | Cr0.MP | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.PG;
         s->Cr3 = GuestLayout.PageTables;

@@ -1,4 +1,5 @@
 using System.Text;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu;
 

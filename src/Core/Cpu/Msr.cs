@@ -1,3 +1,4 @@
+
 namespace KprobeTrace.Cpu;
 
 /// <summary>Numbers of model-specific registers (Intel SDM vol. 4; AMD APM vol. 2 appendix A).</summary>

@@ -1,3 +1,5 @@
+using KprobeTrace.Cpu.State;
+
 namespace KprobeTrace.Cpu;
 
 /// <content>Debug registers: instruction, data and port breakpoints, and the single-step trap (Intel SDM vol. 3B §18.2, §18.3).</content>
@@ -38,7 +40,7 @@ public sealed unsafe partial class Processor
     /// <summary>Notes a port access that a breakpoint may be set on (type 2, with CR4.DE).</summary>
     internal void NotePortAccess(ushort port, int size)
     {
-        if ((State->Dr[7] & 0xFF) == 0 || (State->Cr4 & Cpu.Cr4.DE) == 0)
+        if ((State->Dr[7] & 0xFF) == 0 || (State->Cr4 & Cr4.DE) == 0)
         {
             return;
         }

@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu;

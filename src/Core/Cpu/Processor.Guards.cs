@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
 
 namespace KprobeTrace.Cpu;
 

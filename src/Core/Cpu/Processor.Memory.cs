@@ -1,5 +1,5 @@
-using KprobeTrace.Cpu.Decode;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu;
@@ -276,7 +276,7 @@ public sealed unsafe partial class Processor
     public bool TryPeek(ulong linear, ulong cr3, out ulong physical)
     {
         physical = linear;
-        if ((State->Cr0 & Cpu.Cr0.PG) == 0)
+        if ((State->Cr0 & Cr0.PG) == 0)
         {
             return true;
         }
@@ -322,7 +322,7 @@ public sealed unsafe partial class Processor
     internal void LoadCr3(ulong value)
     {
         State->Cr3 = value;
-        bool keepSupervisor = (State->Cr4 & Cpu.Cr4.PGE) != 0;
+        bool keepSupervisor = (State->Cr4 & Cr4.PGE) != 0;
         if (keepSupervisor)
         {
             _tlb.FlushNonGlobal();
@@ -470,7 +470,7 @@ public sealed unsafe partial class Processor
     private bool TryWalk(ulong address, PageAccess access, out PageWalk walk)
     {
         CpuState* s = State;
-        if ((s->Cr0 & Cpu.Cr0.PG) == 0)
+        if ((s->Cr0 & Cr0.PG) == 0)
         {
             walk = new PageWalk { Ok = true, Physical = address, Writable = true, PageSize = PhysicalMemory.PageSize };
             return true;
@@ -513,7 +513,7 @@ public sealed unsafe partial class Processor
         e->ReadTag = linear;
         e->WriteTag = walk.Writable && _memory.CodePages[page >> 12] == 0 ? linear : Tlb.InvalidTag(index);
         e->Addend = (ulong)(_memory.Base + page) - linear;
-        e->Flags = (walk.Global && (State->Cr4 & Cpu.Cr4.PGE) != 0 ? TlbEntry.Global : 0)
+        e->Flags = (walk.Global && (State->Cr4 & Cr4.PGE) != 0 ? TlbEntry.Global : 0)
             | (walk.PageSize > 0x200000 ? TlbEntry.Page1G : walk.PageSize > PhysicalMemory.PageSize ? TlbEntry.Page2M : 0);
     }
 

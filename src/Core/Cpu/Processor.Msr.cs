@@ -1,5 +1,5 @@
-using KprobeTrace.Cpu.Decode;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu;
@@ -38,7 +38,7 @@ public sealed unsafe partial class Processor
     internal bool MayAccessPort(ushort port, int size)
     {
         CpuState* s = State;
-        if ((s->Cr0 & Cpu.Cr0.PE) == 0 || s->Cpl <= SystemOps.IoPrivilege(s))
+        if ((s->Cr0 & Cr0.PE) == 0 || s->Cpl <= s->IoPrivilege)
         {
             return true;
         }
@@ -191,23 +191,23 @@ public sealed unsafe partial class Processor
     internal bool TryWriteCr0(ulong value)
     {
         CpuState* s = State;
-        const ulong implemented = Cpu.Cr0.PE | Cpu.Cr0.MP | Cpu.Cr0.EM | Cpu.Cr0.TS | Cpu.Cr0.ET | Cpu.Cr0.NE
-            | Cpu.Cr0.WP | Cpu.Cr0.AM | Cpu.Cr0.NW | Cpu.Cr0.CD | Cpu.Cr0.PG;
-        bool paging = (value & Cpu.Cr0.PG) != 0;
+        const ulong implemented = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.ET | Cr0.NE
+            | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
+        bool paging = (value & Cr0.PG) != 0;
         if (value >> 32 != 0
-            || (paging && (value & Cpu.Cr0.PE) == 0)
-            || (value & (Cpu.Cr0.NW | Cpu.Cr0.CD)) == Cpu.Cr0.NW
-            || (paging && (s->Cr0 & Cpu.Cr0.PG) == 0 && (s->Efer & Cpu.Efer.LME) != 0 && (s->Cr4 & Cpu.Cr4.PAE) == 0)
+            || (paging && (value & Cr0.PE) == 0)
+            || (value & (Cr0.NW | Cr0.CD)) == Cr0.NW
+            || (paging && (s->Cr0 & Cr0.PG) == 0 && (s->Efer & Efer.LME) != 0 && (s->Cr4 & Cr4.PAE) == 0)
             || (!paging && s->In64BitCode))
         {
             return false;
         }
 
         ulong old = s->Cr0;
-        s->Cr0 = (value & implemented) | Cpu.Cr0.ET;
-        bool longMode = paging && (s->Efer & Cpu.Efer.LME) != 0;
-        s->Efer = longMode ? s->Efer | Cpu.Efer.LMA : s->Efer & ~Cpu.Efer.LMA;
-        if (((old ^ value) & (Cpu.Cr0.PG | Cpu.Cr0.WP | Cpu.Cr0.PE)) != 0)
+        s->Cr0 = (value & implemented) | Cr0.ET;
+        bool longMode = paging && (s->Efer & Efer.LME) != 0;
+        s->Efer = longMode ? s->Efer | Efer.LMA : s->Efer & ~Efer.LMA;
+        if (((old ^ value) & (Cr0.PG | Cr0.WP | Cr0.PE)) != 0)
         {
             FlushTranslations();
         }
@@ -249,13 +249,13 @@ public sealed unsafe partial class Processor
     private bool TryWriteEfer(ulong value)
     {
         CpuState* s = State;
-        bool togglesLongMode = ((value ^ s->Efer) & Cpu.Efer.LME) != 0;
-        if ((value & ~Cpu.Efer.Implemented) != 0 || (togglesLongMode && (s->Cr0 & Cpu.Cr0.PG) != 0))
+        bool togglesLongMode = ((value ^ s->Efer) & Efer.LME) != 0;
+        if ((value & ~Efer.Implemented) != 0 || (togglesLongMode && (s->Cr0 & Cr0.PG) != 0))
         {
             return false;
         }
 
-        s->Efer = (value & ~Cpu.Efer.LMA) | (s->Efer & Cpu.Efer.LMA);
+        s->Efer = (value & ~Efer.LMA) | (s->Efer & Efer.LMA);
         FlushTranslations();
         UpdateMode();
         return true;

@@ -1,5 +1,5 @@
-using KprobeTrace.Cpu.Decode;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu;
 
@@ -11,6 +11,9 @@ public sealed unsafe partial class Processor
 
     /// <summary>Elements that one string instruction repeats with neither an end nor a fault before <see cref="IsStuck"/>: more than guest RAM has bytes.</summary>
     public const long MaxRepeatedElements = 1L << 32;
+
+    /// <summary>Elements after which a long repetition looks whether the host wants to pause.</summary>
+    internal const ulong RepeatPauseInterval = 1 << 16;
 
     private long _lastRetired = -1;
     private int _roundsWithoutProgress;
@@ -43,7 +46,7 @@ public sealed unsafe partial class Processor
 
     /// <summary>Whether a repeated instruction must stop between elements: a debug trap waits, the host wants to pause, or it goes on for ever.</summary>
     /// <param name="op">The instruction.</param>
-    /// <param name="stretch">Whether another <see cref="Strings.PauseInterval"/> elements have gone by.</param>
+    /// <param name="stretch">Whether another <see cref="RepeatPauseInterval"/> elements have gone by.</param>
     internal bool MustPauseRepeat(Op* op, bool stretch)
     {
         if (stretch)
@@ -77,7 +80,7 @@ public sealed unsafe partial class Processor
             _repeatedStretches = 0;
         }
 
-        if (++_repeatedStretches > MaxRepeatedElements / (long)Strings.PauseInterval)
+        if (++_repeatedStretches > MaxRepeatedElements / (long)RepeatPauseInterval)
         {
             IsStuck = true;
             State->ExitRequest = 1;

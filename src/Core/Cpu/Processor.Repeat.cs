@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu;
 

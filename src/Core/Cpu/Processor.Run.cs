@@ -1,5 +1,5 @@
-using KprobeTrace.Cpu.Decode;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu;
 
@@ -289,7 +289,9 @@ public sealed unsafe partial class Processor
                     return;
                 }
 
-                Block* partial = _blocks.DecodePartial(s->Rip, _mode, (int)s->Left, overlay: true);
+                Block* partial = TryTranslateFetch(s->Rip, out ulong physical)
+                    ? _blocks.DecodePartial(s->Rip, physical, _mode, (int)s->Left, overlay: true)
+                    : null;
                 if (partial == null)
                 {
                     DeliverFault();
@@ -358,7 +360,7 @@ public sealed unsafe partial class Processor
         }
         else
         {
-            Block* block = _blocks.Find(rip, _mode);
+            Block* block = TryTranslateFetch(rip, out ulong physical) ? _blocks.Find(rip, physical, _mode) : null;
             if (block == null)
             {
                 return null;
@@ -479,7 +481,8 @@ public sealed unsafe partial class Processor
     private Block* DecodeUnderBreakpoint(Op* breakpoint)
     {
         int generation = _blocks.Generation;
-        Block* original = _blocks.DecodeSingle(State->Rip, _mode, out bool lasting);
+        bool lasting = false;
+        Block* original = TryTranslateFetch(State->Rip, out ulong physical) ? _blocks.DecodeSingle(State->Rip, physical, _mode, out lasting) : null;
         if (lasting && breakpoint != null && _blocks.Generation == generation)
         {
             breakpoint->Link = Block.First(original);

@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu;
@@ -12,7 +12,7 @@ public sealed unsafe partial class Processor
     internal bool TryLoadSegment(int index, ushort selector)
     {
         CpuState* s = State;
-        if ((s->Cr0 & Cpu.Cr0.PE) == 0 || (s->SystemFlags & Rflags.VM) != 0)
+        if ((s->Cr0 & Cr0.PE) == 0 || (s->SystemFlags & Rflags.VM) != 0)
         {
             s->Segments[index].Selector = selector;
             s->Segments[index].Base = (ulong)selector << 4;
@@ -217,7 +217,7 @@ public sealed unsafe partial class Processor
 
             s->Segments.Cs = code;
             s->Rip = CodeBase + frame[0];
-            Interpret.Stack.Move(s, 3 * size);
+            StackPointer.Move(s, 3 * size);
         }
         else
         {
@@ -258,12 +258,12 @@ public sealed unsafe partial class Processor
 
         ushort selector = (ushort)frame[1];
         int rpl = selector & 3;
-        if ((s->Cr0 & Cpu.Cr0.PE) == 0)
+        if ((s->Cr0 & Cr0.PE) == 0)
         {
             s->Segments.Cs.Selector = selector;
             s->Segments.Cs.Base = (ulong)selector << 4;
             s->Rip = s->Segments.Cs.Base + frame[0];
-            Interpret.Stack.Move(s, (2 * size) + release);
+            StackPointer.Move(s, (2 * size) + release);
             return true;
         }
 
@@ -279,7 +279,7 @@ public sealed unsafe partial class Processor
                 return false;
             }
 
-            Interpret.Stack.Move(s, (2 * size) + release);
+            StackPointer.Move(s, (2 * size) + release);
         }
         else
         {
@@ -335,20 +335,20 @@ public sealed unsafe partial class Processor
         ulong sp = selectorSlot - (ulong)size;
         ulong oldSelector = from.Selector;
         s->Segments.Cs = code;
-        selectorSlot = Interpret.Stack.Linear(s, selectorSlot);
-        ulong ipSlot = Interpret.Stack.Linear(s, sp);
+        selectorSlot = StackPointer.Linear(s, selectorSlot);
+        ulong ipSlot = StackPointer.Linear(s, sp);
         bool written = ProbeStore(null, selectorSlot, size) && ProbeStore(null, ipSlot, size)
             && TryWriteAs(_dataAccess, selectorSlot, &oldSelector, size) && TryWriteAs(_dataAccess, ipSlot, &returnIp, size);
         if (!written)
         {
             s->Segments.Cs = from;
-            Interpret.Stack.Fault(s);
+            StackPointer.Fault(s);
             return false;
         }
 
         NoteDataAccess(selectorSlot, size, write: true);
         NoteDataAccess(ipSlot, size, write: true);
-        Interpret.Stack.SetPointer(s, sp);
+        StackPointer.Set(s, sp);
         s->Rip = CodeBase + offset;
         UpdateMode();
         return true;
@@ -372,7 +372,7 @@ public sealed unsafe partial class Processor
     {
         CpuState* s = State;
         code = default;
-        if ((s->Cr0 & Cpu.Cr0.PE) == 0)
+        if ((s->Cr0 & Cr0.PE) == 0)
         {
             code = s->Segments.Cs with { Selector = selector, Base = (ulong)selector << 4 };
             return true;
@@ -486,7 +486,7 @@ public sealed unsafe partial class Processor
             mask |= Rflags.RF | Rflags.AC | Rflags.ID;
         }
 
-        if (s->Cpl <= SystemOps.IoPrivilege(s))
+        if (s->Cpl <= s->IoPrivilege)
         {
             mask |= Rflags.IF;
         }
@@ -521,11 +521,11 @@ public sealed unsafe partial class Processor
         CpuState* s = State;
         for (int i = 0; i < count; i++)
         {
-            ulong address = Interpret.Stack.Linear(s, s->R[Registers.Rsp] + (ulong)(skip + (i * size)));
+            ulong address = StackPointer.Linear(s, s->R[Registers.Rsp] + (ulong)(skip + (i * size)));
             into[i] = 0;
             if (!IsAligned(address, size) || !TryReadAs(_dataAccess, address, into + i, size))
             {
-                Interpret.Stack.Fault(s);
+                StackPointer.Fault(s);
                 return false;
             }
 

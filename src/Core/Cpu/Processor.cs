@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using KprobeTrace.Cpu.Decode;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu;
@@ -18,13 +18,16 @@ public sealed unsafe partial class Processor : IDisposable
     private GCHandle _handle;
 
     /// <summary>Creates a processor in its state after reset, with nothing to run yet.</summary>
-    public Processor(PhysicalMemory memory, ICpuBus bus)
+    /// <param name="memory">The guest's RAM.</param>
+    /// <param name="bus">The machine around it.</param>
+    /// <param name="engine">Makes what turns guest code into blocks for this processor.</param>
+    internal Processor(PhysicalMemory memory, ICpuBus bus, Func<Processor, IBlockSource> engine)
     {
         _memory = memory;
         _bus = bus;
         State = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         _handle = GCHandle.Alloc(this, GCHandleType.Weak);
-        _blocks = new BlockCache(this, memory, _tlb, _jumpCache);
+        _blocks = new BlockCache(State, memory, _tlb, _jumpCache, engine(this));
         Reset();
     }
 
@@ -57,7 +60,7 @@ public sealed unsafe partial class Processor : IDisposable
         s->Owner = GCHandle.ToIntPtr(_handle);
         s->LeaveToLink = &Flow.LeaveToLink;
         s->FaultVector = Vector.None;
-        s->Cr0 = Cpu.Cr0.ET | Cpu.Cr0.CD | Cpu.Cr0.NW;
+        s->Cr0 = Cr0.ET | Cr0.CD | Cr0.NW;
         s->Rip = 0xFFF0;
         s->R[2] = CpuIdentity.Signature;
         s->Mxcsr = 0x1F80;
@@ -88,15 +91,15 @@ public sealed unsafe partial class Processor : IDisposable
     {
         CpuState* s = State;
         bool user = s->Cpl == 3;
-        bool smap = (s->Cr4 & Cpu.Cr4.SMAP) != 0;
+        bool smap = (s->Cr4 & Cr4.SMAP) != 0;
         bool lifted = smap && (s->SystemFlags & Rflags.AC) != 0;
-        bool aligned = (s->SystemFlags & Rflags.AC) != 0 && (s->Cr0 & Cpu.Cr0.AM) != 0;
+        bool aligned = (s->SystemFlags & Rflags.AC) != 0 && (s->Cr0 & Cr0.AM) != 0;
         s->AccessMode = user ? (aligned ? Tlb.UserAligned : Tlb.User) : lifted ? Tlb.SupervisorAc : Tlb.Supervisor;
         s->Tlb = _tlb.Table(s->AccessMode);
         s->JumpCache = _jumpCache.Table(user);
-        _walkBits = ((s->Cr0 & Cpu.Cr0.WP) != 0 ? PageAccess.WriteProtect : 0)
-            | ((s->Efer & Cpu.Efer.NXE) != 0 ? PageAccess.NoExecuteEnabled : 0)
-            | ((s->Cr4 & Cpu.Cr4.SMEP) != 0 ? PageAccess.Smep : 0);
+        _walkBits = ((s->Cr0 & Cr0.WP) != 0 ? PageAccess.WriteProtect : 0)
+            | ((s->Efer & Efer.NXE) != 0 ? PageAccess.NoExecuteEnabled : 0)
+            | ((s->Cr4 & Cr4.SMEP) != 0 ? PageAccess.Smep : 0);
         _systemAccess = _walkBits | (smap ? PageAccess.Smap : 0);
         _dataAccess = _walkBits | (user ? PageAccess.User : 0) | (smap && !lifted ? PageAccess.Smap : 0);
         ushort code = s->Segments.Cs.Attributes;
@@ -110,7 +113,7 @@ public sealed unsafe partial class Processor : IDisposable
         }
 
         _mode = mode;
-        _legacyPaging = (s->Cr0 & Cpu.Cr0.PG) != 0 && !s->InLongMode;
+        _legacyPaging = (s->Cr0 & Cr0.PG) != 0 && !s->InLongMode;
         if (_legacyPaging)
         {
             s->ExitRequest = 1;

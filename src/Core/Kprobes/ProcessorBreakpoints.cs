@@ -1,4 +1,5 @@
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Kprobes;
 

@@ -1,3 +1,4 @@
+
 namespace KprobeTrace.Loaders;
 
 /// <summary>The processor state an image is entered with; what is not listed here is as after reset.</summary>

@@ -1,4 +1,5 @@
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.Binding;
 using KprobeTrace.Devices;
 using KprobeTrace.Memory;
 
@@ -13,7 +14,7 @@ public sealed class GuestMachine : IDisposable
     {
         Memory = memory;
         _bus = bus;
-        Processor = new Processor(memory, bus);
+        Processor = Interpreter.Create(memory, bus);
         bus.Attach(this);
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Guest;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Machine;

@@ -1,3 +1,4 @@
+
 namespace KprobeTrace.Tracing;
 
 /// <summary>The 64-bit fields that an event is reduced to before it is delta-coded, and the rules they share.</summary>

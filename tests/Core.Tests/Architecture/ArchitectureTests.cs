@@ -33,13 +33,11 @@ public sealed class ArchitectureTests
     [Fact]
     public void No_folder_reaches_itself_through_others()
     {
-        // The parts of the processor still know each other.
-        static string Group(string folder) => folder.StartsWith("Cpu", StringComparison.Ordinal) ? "Cpu" : folder;
         Dictionary<string, HashSet<string>> graph = FolderUses.All.Keys
-            .SelectMany(use => new[] { use.From, use.To }).Select(Group).Distinct().ToDictionary(folder => folder, _ => new HashSet<string>());
-        foreach ((string from, string to) in FolderUses.All.Keys.Where(use => Group(use.From) != Group(use.To)))
+            .SelectMany(use => new[] { use.From, use.To }).Distinct().ToDictionary(folder => folder, _ => new HashSet<string>());
+        foreach ((string from, string to) in FolderUses.All.Keys)
         {
-            graph[Group(from)].Add(Group(to));
+            graph[from].Add(to);
         }
 
         while (graph.Count > 0)
@@ -55,14 +53,18 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void Only_the_decoder_knows_the_decoder_library()
+    public void Only_the_decoder_and_what_binds_its_instructions_know_the_decoder_library()
     {
         IEnumerable<string> users = FolderUses.Sources
             .Where(file => File.ReadLines(file).Any(line => line.Contains("using Iced", StringComparison.Ordinal) || line.Contains("Iced.Intel.", StringComparison.Ordinal)))
-            .Where(file => FolderUses.FolderOf(file) != "Cpu/Decode");
+            .Where(file => FolderUses.FolderOf(file) is not ("Cpu/Decode" or "Cpu/Binding"));
 
         Assert.Empty(users);
     }
+
+    [Fact]
+    public void Only_what_binds_instructions_knows_handlers() =>
+        Assert.Equal(["Cpu/Binding"], FolderUses.All.Keys.Where(use => use.To == "Cpu/Interpret").Select(use => use.From));
 
     [Fact]
     public void Namespaces_are_folders()

@@ -1,5 +1,6 @@
 using Iced.Intel;
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace KprobeTrace.Tests.Cpu;

@@ -1,5 +1,5 @@
 using Iced.Intel;
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 

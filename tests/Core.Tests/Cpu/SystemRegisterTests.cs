@@ -1,4 +1,5 @@
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 

@@ -1,5 +1,7 @@
 using Iced.Intel;
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.Binding;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 using Xunit;
 
@@ -55,14 +57,14 @@ internal sealed unsafe class TestGuest : IDisposable
     public const ulong PageTables = 0x300000;
 
     private const ulong Cr3 = PageTables;
-    private const ulong Cr0Value = KprobeTrace.Cpu.Cr0.PG | KprobeTrace.Cpu.Cr0.PE | KprobeTrace.Cpu.Cr0.WP | KprobeTrace.Cpu.Cr0.NE | KprobeTrace.Cpu.Cr0.ET;
+    private const ulong Cr0Value = KprobeTrace.Cpu.State.Cr0.PG | KprobeTrace.Cpu.State.Cr0.PE | KprobeTrace.Cpu.State.Cr0.WP | KprobeTrace.Cpu.State.Cr0.NE | KprobeTrace.Cpu.State.Cr0.ET;
 
     private ulong _nextTable = Cr3 + 0x1000;
 
     public TestGuest()
     {
         Memory = new PhysicalMemory(MemorySize);
-        Processor = new Processor(Memory, Bus);
+        Processor = Interpreter.Create(Memory, Bus);
         Bus.Processor = Processor;
         for (ulong page = 0; page < MemorySize; page += 0x1000)
         {

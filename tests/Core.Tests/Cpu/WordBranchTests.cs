@@ -1,5 +1,5 @@
 using System.Globalization;
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using Xunit;
 
 namespace KprobeTrace.Tests.Cpu;

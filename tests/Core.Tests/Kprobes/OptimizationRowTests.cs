@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Kprobes;
 using Xunit;
 

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.Binding;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Loaders;
 using KprobeTrace.Memory;
@@ -39,7 +41,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     public SyntheticGuest()
     {
         Memory = new PhysicalMemory(MemorySize);
-        Processor = new Processor(Memory, _bus);
+        Processor = Interpreter.Create(Memory, _bus);
         _bus.Processor = Processor;
         Text = new SyntheticText();
         MapMemory();
@@ -301,10 +303,10 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     private void EnterLongMode()
     {
         CpuState* s = State;
-        s->Cr0 = KprobeTrace.Cpu.Cr0.PE | KprobeTrace.Cpu.Cr0.PG | KprobeTrace.Cpu.Cr0.ET | KprobeTrace.Cpu.Cr0.NE | KprobeTrace.Cpu.Cr0.WP | KprobeTrace.Cpu.Cr0.MP;
+        s->Cr0 = KprobeTrace.Cpu.State.Cr0.PE | KprobeTrace.Cpu.State.Cr0.PG | KprobeTrace.Cpu.State.Cr0.ET | KprobeTrace.Cpu.State.Cr0.NE | KprobeTrace.Cpu.State.Cr0.WP | KprobeTrace.Cpu.State.Cr0.MP;
         s->Cr3 = KernelTables;
-        s->Cr4 = KprobeTrace.Cpu.Cr4.PAE | KprobeTrace.Cpu.Cr4.PGE | KprobeTrace.Cpu.Cr4.OSFXSR;
-        s->Efer = KprobeTrace.Cpu.Efer.LME | KprobeTrace.Cpu.Efer.LMA | KprobeTrace.Cpu.Efer.SCE | KprobeTrace.Cpu.Efer.NXE;
+        s->Cr4 = KprobeTrace.Cpu.State.Cr4.PAE | KprobeTrace.Cpu.State.Cr4.PGE | KprobeTrace.Cpu.State.Cr4.OSFXSR;
+        s->Efer = KprobeTrace.Cpu.State.Efer.LME | KprobeTrace.Cpu.State.Efer.LMA | KprobeTrace.Cpu.State.Efer.SCE | KprobeTrace.Cpu.State.Efer.NXE;
         SetKernelSegments();
         s->GdtBase = LinkBase + 0x7000;
         s->GdtLimit = 0x7f;

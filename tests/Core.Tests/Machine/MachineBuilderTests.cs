@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Devices.Acpi;
 using KprobeTrace.Loaders;
 using KprobeTrace.Machine;

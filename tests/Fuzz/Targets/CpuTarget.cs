@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Fuzz.Engine;
 using KprobeTrace.Loaders;
 using KprobeTrace.Machine;

@@ -1,62 +1,46 @@
 using Iced.Intel;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu.Decode;
 
 /// <summary>Decodes a run of instructions into a block: up to a branch, a page's end, a breakpoint or a limit.</summary>
-internal sealed unsafe class BlockDecoder
+internal sealed unsafe class BlockDecoder : IBlockSource
 {
-    /// <summary>Instructions a block holds at most.</summary>
-    public const int MaxInstructions = 64;
-
-    /// <summary>Operations of a block at most: two an instruction, and what ends it.</summary>
-    public const int MaxOperations = (2 * MaxInstructions) + 2;
-
-    /// <summary>Bytes a decoded block takes at most, its header included.</summary>
-    public static readonly int MaxBytes = sizeof(Block) + (MaxOperations * sizeof(Op)) + TailCalls.TableBytes(MaxOperations);
+    /// <summary>
+    /// How this processor reads encodings: as AMD's do, and with none of the features that others have put into the space of
+    /// reserved no-operations, 0F 18 to 0F 1F, or behind a prefix that means nothing to WBINVD.
+    /// </summary>
+    public const DecoderOptions Encoding = DecoderOptions.AMD | DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd;
 
     private const int MaxInstructionLength = 15;
 
     private readonly Processor _cpu;
     private readonly PhysicalMemory _memory;
+    private readonly IBlockBuilder _builder;
     private readonly ByteReader _reader = new();
     private readonly Decoder[] _decoders;
-    private readonly Instruction[] _instructions = new Instruction[MaxInstructions];
-    private readonly bool[] _flagsDead = new bool[MaxInstructions];
-    private readonly ushort[] _x87Opcodes = new ushort[MaxInstructions];
+    private readonly InstructionRun _run = new();
     private readonly LengthLimit _lengthLimit = new();
     private ulong _secondPage;
-    private bool _tooLong;
 
-    /// <summary>The last instruction of the block is a far CALL with REX.W.</summary>
-    private bool _wideCall;
-
-    public BlockDecoder(Processor cpu, PhysicalMemory memory)
+    /// <summary>Decodes for a processor; <paramref name="builder"/> makes the blocks.</summary>
+    public BlockDecoder(Processor cpu, PhysicalMemory memory, IBlockBuilder builder)
     {
         _cpu = cpu;
         _memory = memory;
+        _builder = builder;
         _decoders =
         [
-            Decoder.Create(16, _reader, OpBinder.Encoding),
-            Decoder.Create(32, _reader, OpBinder.Encoding),
-            Decoder.Create(64, _reader, OpBinder.Encoding),
+            Decoder.Create(16, _reader, Encoding),
+            Decoder.Create(32, _reader, Encoding),
+            Decoder.Create(64, _reader, Encoding),
         ];
     }
 
-    /// <summary>Decodes a block of at most <paramref name="limit"/> instructions; false with a fetch fault pending.</summary>
+    /// <inheritdoc/>
     public bool Decode(ulong rip, ulong physical, int mode, int limit, bool overlay, Block* into)
-    {
-        bool decoded = TryDecode(rip, physical, mode, limit, overlay, into);
-        if (decoded && !TailCalls.AreTaken)
-        {
-            TailCalls.Hide(into);
-        }
-
-        return decoded;
-    }
-
-    private bool TryDecode(ulong rip, ulong physical, int mode, int limit, bool overlay, Block* into)
     {
         *into = default;
         into->Ip = rip;
@@ -75,44 +59,34 @@ internal sealed unsafe class BlockDecoder
         {
             // An instruction that lies in two pages is fetched from both before its breakpoint counts.
             bool mayCross = (rip & 0xFFF) > (ulong)(PhysicalMemory.PageSize - MaxInstructionLength);
-            if (mayCross && Collect(rip, physical, mode, 1, null, out _) == 0)
+            if (mayCross && Collect(rip, physical, mode, 1, null) == 0)
             {
                 return false;
             }
 
             into->SecondPage = _secondPage;
-            EmitBreakpoint(into, handle);
+            _builder.BuildBreakpoint(handle, into);
             return true;
         }
 
-        int count = Collect(rip, physical, mode, limit, breakpoints, out ulong end);
-        if (count == 0)
+        if (Collect(rip, physical, mode, limit, breakpoints) == 0)
         {
             return false;
         }
 
         into->SecondPage = _secondPage;
-        FindDeadFlags(count);
-        Emit(into, count, mode, end, limited: limit < MaxInstructions);
+        FindDeadFlags();
+        _run.Mode = mode;
+        _run.IsCut = limit < Block.MaxInstructions;
+        _builder.Build(_run, (mode & BlockMode.User) == 0 ? _cpu.ExecutionCounts : null, into);
         return true;
     }
 
-    private static void EmitBreakpoint(Block* into, int handle)
-    {
-        Op* op = Block.First(into);
-        *op = default;
-        op->Handler = &Breakpoints.Overlay;
-        op->Immediate = handle;
-        op->Remaining = 1;
-        into->Count = 1;
-        into->Operations = 1;
-    }
-
-    /// <summary>Fills <see cref="_instructions"/>; zero with a fault pending when not even one can be fetched.</summary>
-    private int Collect(ulong rip, ulong physical, int mode, int limit, IFetchOverlay? breakpoints, out ulong end)
+    /// <summary>Fills <see cref="_run"/>; zero with a fault pending when not even one instruction can be fetched.</summary>
+    private int Collect(ulong rip, ulong physical, int mode, int limit, IFetchOverlay? breakpoints)
     {
         Decoder decoder = _decoders[mode & BlockMode.SizeMask];
-        end = rip;
+        _run.Start(rip);
         bool isRam = _memory.Contains(physical, 1);
         if (isRam)
         {
@@ -124,42 +98,33 @@ internal sealed unsafe class BlockDecoder
         }
 
         decoder.IP = rip;
-        _tooLong = _wideCall = false;
-        int count = 0;
-        while (count < limit)
+        while (_run.Count < limit)
         {
             ulong at = decoder.IP;
             byte* bytes = _reader.At;
-            if (count > 0 && ((at ^ rip) >> 12 != 0 || (breakpoints != null && breakpoints.Find(physical + (at - rip), at) >= 0)))
+            if (_run.Count > 0 && ((at ^ rip) >> 12 != 0 || (breakpoints != null && breakpoints.Find(physical + (at - rip), at) >= 0)))
             {
                 break;
             }
 
-            ref Instruction i = ref _instructions[count];
+            ref Instruction i = ref _run.Instructions[_run.Count];
             decoder.Decode(out i);
             if (i.IsInvalid && decoder.LastError == DecoderError.NoMoreBytes)
             {
-                if (count > 0)
-                {
-                    break;
-                }
-
-                return DecodeAcrossPages(decoder, rip, physical, mode, ref end);
+                return _run.Count > 0 ? _run.Count : DecodeAcrossPages(decoder, rip, physical, mode);
             }
 
-            end = at + (ulong)i.Length;
-            Note(count, bytes, mode);
-            count++;
+            Note(bytes, mode);
             if (i.IsInvalid || i.FlowControl is not (FlowControl.Next or FlowControl.XbeginXabortXend))
             {
                 break;
             }
         }
 
-        return count;
+        return _run.Count;
     }
 
-    private int DecodeAcrossPages(Decoder decoder, ulong rip, ulong physical, int mode, ref ulong end)
+    private int DecodeAcrossPages(Decoder decoder, ulong rip, ulong physical, int mode)
     {
         ulong nextPage = (rip | 0xFFF) + 1;
         if (!_cpu.TryTranslateFetch(nextPage, out ulong second))
@@ -178,32 +143,33 @@ internal sealed unsafe class BlockDecoder
 
         _reader.Set(bytes, head + MaxInstructionLength);
         decoder.IP = rip;
-        decoder.Decode(out _instructions[0]);
-        end = rip + (ulong)_instructions[0].Length;
+        decoder.Decode(out _run.Instructions[0]);
         _secondPage = second & ~0xFFFUL;
-        Note(0, bytes, mode);
+        Note(bytes, mode);
         return 1;
     }
 
-    /// <summary>Notes of an instruction what its bytes say and the decoder library does not.</summary>
-    private void Note(int number, byte* bytes, int mode)
+    /// <summary>Takes the instruction just decoded into the run, with what its bytes say and the decoder library does not.</summary>
+    private void Note(byte* bytes, int mode)
     {
-        ref Instruction i = ref _instructions[number];
+        ref Instruction i = ref _run.Instructions[_run.Count];
         bool code64 = (mode & BlockMode.SizeMask) == BlockMode.Code64;
-        _x87Opcodes[number] = bytes == null ? (ushort)0 : Prefixes.X87Opcode(bytes, i.Length, code64);
-        _tooLong = i.IsInvalid && i.Length >= MaxInstructionLength
+        _run.X87Opcodes[_run.Count] = bytes == null ? (ushort)0 : Prefixes.X87Opcode(bytes, i.Length, code64);
+        _run.EndsTooLong = i.IsInvalid && i.Length >= MaxInstructionLength
             && (bytes == null || _lengthLimit.IsExceeded(bytes, mode & BlockMode.SizeMask));
-        _wideCall = code64 && i.IsCallFarIndirect && bytes != null && Prefixes.HasRexW(bytes, i.Length);
+        _run.EndsInWideCall = code64 && i.IsCallFarIndirect && bytes != null && Prefixes.HasRexW(bytes, i.Length);
+        _run.End = i.IP + (ulong)i.Length;
+        _run.Count++;
     }
 
     /// <summary>Marks the operations whose flags are overwritten before any fault, exit or reader could see them.</summary>
-    private void FindDeadFlags(int count)
+    private void FindDeadFlags()
     {
         bool dead = false;
-        for (int n = count - 1; n >= 0; n--)
+        for (int n = _run.Count - 1; n >= 0; n--)
         {
-            ref Instruction i = ref _instructions[n];
-            _flagsDead[n] = dead;
+            ref Instruction i = ref _run.Instructions[n];
+            _run.FlagsDead[n] = dead;
             if (!CannotFault(i))
             {
                 dead = false;
@@ -244,77 +210,4 @@ internal sealed unsafe class BlockDecoder
         Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar => i.Op1Kind == OpKind.Immediate8 && (i.Immediate8 & 31) != 0,
         _ => false,
     };
-
-    private void Emit(Block* into, int count, int mode, ulong end, bool limited)
-    {
-        Op* op = Block.First(into);
-        BindResult result = BindResult.Continue;
-        IExecutionCounts? counts = (mode & BlockMode.User) == 0 ? _cpu.ExecutionCounts : null;
-        for (int n = 0; n < count; n++)
-        {
-            op = Count(counts, op, into, n, count);
-            Start(op, into, n, count);
-            ref Instruction i = ref _instructions[n];
-            if (counts == null && n + 2 == count && OpBinder.TryFuse(i, _instructions[n + 1], op, mode))
-            {
-                op++;
-                n++;
-                Start(op, into, n, count);
-            }
-            else
-            {
-                Start(op, into, n, count);
-            }
-
-            result = _tooLong && n == count - 1
-                ? OpBinder.BindTooLong(op)
-                : OpBinder.Bind(_instructions[n], op, mode, _flagsDead[n]);
-            op->Immediate |= (long)_x87Opcodes[n] << X87.OpcodeShift;
-            if (_wideCall && n == count - 1)
-            {
-                // AMD's processors take no pointer with an offset of 64 bits, but push what REX.W asks for.
-                op->Destination = sizeof(ulong);
-            }
-
-            op++;
-        }
-
-        if (result != BindResult.End)
-        {
-            *op = default;
-            op->Number = (byte)(op - Block.First(into));
-            op->IpOffset = (ushort)(end - into->Ip);
-            op->Immediate = (long)end;
-            op->Handler = limited ? &Branches.EndOfPartialBlock : &Branches.FallThrough;
-            op++;
-        }
-
-        into->Count = count;
-        into->Operations = (int)(op - Block.First(into));
-    }
-
-    /// <summary>Emits the operation that counts executions of instruction <paramref name="n"/>, where that is wanted.</summary>
-    private Op* Count(IExecutionCounts? counts, Op* op, Block* block, int n, int count)
-    {
-        ulong offset = _instructions[n].IP - block->Ip;
-        long* counter = counts == null ? null : counts.Find(block->Physical + offset, block->Ip + offset);
-        if (counter == null)
-        {
-            return op;
-        }
-
-        Start(op, block, n, count);
-        op->Link = (Op*)counter;
-        op->Handler = &Breakpoints.Count;
-        return op + 1;
-    }
-
-    private void Start(Op* op, Block* block, int n, int count)
-    {
-        *op = default;
-        op->Number = (byte)(op - Block.First(block));
-        op->IpOffset = (ushort)(_instructions[n].IP - block->Ip);
-        op->Length = (byte)_instructions[n].Length;
-        op->Remaining = (byte)(count - n);
-    }
 }

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Decode;
 
@@ -18,9 +19,9 @@ internal sealed unsafe class LengthLimit
     {
         _decoders =
         [
-            Decoder.Create(16, _reader, OpBinder.Encoding | DecoderOptions.NoInvalidCheck),
-            Decoder.Create(32, _reader, OpBinder.Encoding | DecoderOptions.NoInvalidCheck),
-            Decoder.Create(64, _reader, OpBinder.Encoding | DecoderOptions.NoInvalidCheck),
+            Decoder.Create(16, _reader, BlockDecoder.Encoding | DecoderOptions.NoInvalidCheck),
+            Decoder.Create(32, _reader, BlockDecoder.Encoding | DecoderOptions.NoInvalidCheck),
+            Decoder.Create(64, _reader, BlockDecoder.Encoding | DecoderOptions.NoInvalidCheck),
         ];
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -37,7 +38,7 @@ internal static unsafe partial class Alu
             return TSource.Miss<T>(s, op);
         }
 
-        ulong r = TOperation.Apply<T, TFlags>(s, Registers.Read<T>(s, op->Destination), MemoryAccess.Get<T>(p));
+        ulong r = TOperation.Apply<T, TFlags>(s, Registers.Read<T>(s, op->Destination), LittleEndian.Get<T>(p));
         if (TOperation.Writes)
         {
             Registers.Write<T>(s, op->Destination, r);
@@ -62,7 +63,7 @@ internal static unsafe partial class Alu
                 return MemoryAccess.MissLoad(s, op, address, sizeof(T));
             }
 
-            TOperation.Apply<T, Yes>(s, MemoryAccess.Get<T>(read), MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
+            TOperation.Apply<T, Yes>(s, LittleEndian.Get<T>(read), LittleEndian.Get<T>(TSource.Pointer<T>(s, op)));
             return Flow.Next(s, op);
         }
 
@@ -71,8 +72,8 @@ internal static unsafe partial class Alu
             return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
-        ulong r = TOperation.Apply<T, Yes>(s, MemoryAccess.Get<T>(p), MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
-        MemoryAccess.Put<T>(p, r);
+        ulong r = TOperation.Apply<T, Yes>(s, LittleEndian.Get<T>(p), LittleEndian.Get<T>(TSource.Pointer<T>(s, op)));
+        LittleEndian.Put<T>(p, r);
         return Flow.Next(s, op);
     }
 
@@ -98,7 +99,7 @@ internal static unsafe partial class Alu
             return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
-        MemoryAccess.Put<T>(p, TOperation.Apply<T>(s, MemoryAccess.Get<T>(p)));
+        LittleEndian.Put<T>(p, TOperation.Apply<T>(s, LittleEndian.Get<T>(p)));
         return Flow.Next(s, op);
     }
 }

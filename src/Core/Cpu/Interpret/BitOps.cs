@@ -1,6 +1,7 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
+using BitOperations = System.Numerics.BitOperations;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -50,7 +51,7 @@ internal static unsafe class BitOps
         where TSource : struct, ISource
         where TChange : struct, IBitChange
     {
-        int bit = (int)MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)) & (Registers.Bits<T>() - 1);
+        int bit = (int)LittleEndian.Get<T>(TSource.Pointer<T>(s, op)) & (Registers.Bits<T>() - 1);
         ulong value = Registers.Read<T>(s, op->Destination);
         LazyFlags.SetCarry(s, ((value >> bit) & 1) != 0);
         if (TChange.Writes)
@@ -68,7 +69,7 @@ internal static unsafe class BitOps
         where TSource : struct, ISource
         where TChange : struct, IBitChange
     {
-        long index = LazyFlags.SignExtend<T>(MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
+        long index = LazyFlags.SignExtend<T>(LittleEndian.Get<T>(TSource.Pointer<T>(s, op)));
         int bit = (int)index & (Registers.Bits<T>() - 1);
         ulong offset = IndexedAddress.Of(s, op);
         if (TSource.CanFault is false && typeof(TSource) == typeof(RegisterSource))
@@ -84,14 +85,14 @@ internal static unsafe class BitOps
             return null;
         }
 
-        ulong value = MemoryAccess.Get<T>(p);
+        ulong value = LittleEndian.Get<T>(p);
         LazyFlags.SetCarry(s, ((value >> bit) & 1) != 0);
         if (!TChange.Writes)
         {
             return op + 1;
         }
 
-        MemoryAccess.Put<T>(p, TChange.Apply(value, 1UL << bit));
+        LittleEndian.Put<T>(p, TChange.Apply(value, 1UL << bit));
         return MemoryAccess.IsDirect(s, p) ? op + 1 : MemoryAccess.Commit(s, op);
     }
 
@@ -108,7 +109,7 @@ internal static unsafe class BitOps
             return null;
         }
 
-        ulong value = MemoryAccess.Get<T>(p);
+        ulong value = LittleEndian.Get<T>(p);
         if (value != 0)
         {
             int bit = TReverse.Value ? BitOperations.Log2(value) : BitOperations.TrailingZeroCount(value);
@@ -133,7 +134,7 @@ internal static unsafe class BitOps
             return null;
         }
 
-        ulong value = MemoryAccess.Get<T>(p);
+        ulong value = LittleEndian.Get<T>(p);
         Registers.Write<T>(s, op->Destination, (ulong)BitOperations.PopCount(value));
         LazyFlags.SetStatus(s, value == 0 ? Rflags.ZF : 0);
         return Flow.Next(s, op);
@@ -171,12 +172,12 @@ internal static unsafe class BitOps
             return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
-        ulong old = MemoryAccess.Get<T>(p);
+        ulong old = LittleEndian.Get<T>(p);
         ulong accumulator = Registers.Read<T>(s, 0);
         LazyFlags.SetSub<T>(s, accumulator, old, Registers.Cut<T>(accumulator - old));
         if (old == accumulator)
         {
-            MemoryAccess.Put<T>(p, Registers.Read<T>(s, op->Source));
+            LittleEndian.Put<T>(p, Registers.Read<T>(s, op->Source));
         }
         else
         {
@@ -210,9 +211,9 @@ internal static unsafe class BitOps
             return null;
         }
 
-        ulong a = MemoryAccess.Get<T>(p);
+        ulong a = LittleEndian.Get<T>(p);
         ulong r = Alu.Add.Apply<T, Yes>(s, a, Registers.Read<T>(s, op->Source));
-        MemoryAccess.Put<T>(p, r);
+        LittleEndian.Put<T>(p, r);
         Registers.Write<T>(s, op->Source, a);
         return MemoryAccess.IsDirect(s, p) ? op + 1 : MemoryAccess.Commit(s, op);
     }
@@ -234,13 +235,13 @@ internal static unsafe class BitOps
             return null;
         }
 
-        ulong low = MemoryAccess.Get<T>(p);
-        ulong high = MemoryAccess.Get<T>(p + sizeof(T));
+        ulong low = LittleEndian.Get<T>(p);
+        ulong high = LittleEndian.Get<T>(p + sizeof(T));
         bool equal = low == Registers.Read<T>(s, 0) && high == Registers.Read<T>(s, Registers.Rdx * 8);
         if (equal)
         {
-            MemoryAccess.Put<T>(p, s->R[Registers.Rbx]);
-            MemoryAccess.Put<T>(p + sizeof(T), s->R[Registers.Rcx]);
+            LittleEndian.Put<T>(p, s->R[Registers.Rbx]);
+            LittleEndian.Put<T>(p + sizeof(T), s->R[Registers.Rcx]);
         }
         else
         {

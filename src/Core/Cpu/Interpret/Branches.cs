@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu.Interpret;
@@ -46,7 +47,7 @@ internal static unsafe class Branches
         }
 
         ulong a = Registers.Read<T>(s, op->Destination);
-        ulong b = MemoryAccess.Get<T>(p);
+        ulong b = LittleEndian.Get<T>(p);
         ulong r = Registers.Cut<T>(a - b);
         LazyFlags.SetSub<T>(s, a, b, r);
         op++;
@@ -67,8 +68,8 @@ internal static unsafe class Branches
             return MemoryAccess.MissLoad(s, op, address, sizeof(T));
         }
 
-        ulong a = MemoryAccess.Get<T>(p);
-        ulong b = MemoryAccess.Get<T>(TSource.Pointer<T>(s, op));
+        ulong a = LittleEndian.Get<T>(p);
+        ulong b = LittleEndian.Get<T>(TSource.Pointer<T>(s, op));
         ulong r = Registers.Cut<T>(a - b);
         LazyFlags.SetSub<T>(s, a, b, r);
         op++;
@@ -82,7 +83,7 @@ internal static unsafe class Branches
         where TSource : struct, ISource
         where TCondition : struct, Conditions.ICondition
     {
-        ulong r = Registers.Read<T>(s, op->Destination) & MemoryAccess.Get<T>(TSource.Pointer<T>(s, op));
+        ulong r = Registers.Read<T>(s, op->Destination) & LittleEndian.Get<T>(TSource.Pointer<T>(s, op));
         LazyFlags.SetLogic<T>(s, r);
         op++;
         return TCondition.AfterCompare<T>(r, 0, r) ? Flow.Branch(s, op) : Flow.Next(s, op);
@@ -102,7 +103,7 @@ internal static unsafe class Branches
             return MemoryAccess.MissLoad(s, op, address, sizeof(T));
         }
 
-        ulong r = MemoryAccess.Get<T>(p) & MemoryAccess.Get<T>(TSource.Pointer<T>(s, op));
+        ulong r = LittleEndian.Get<T>(p) & LittleEndian.Get<T>(TSource.Pointer<T>(s, op));
         LazyFlags.SetLogic<T>(s, r);
         op++;
         return TCondition.AfterCompare<T>(r, 0, r) ? Flow.Branch(s, op) : Flow.Next(s, op);
@@ -117,7 +118,7 @@ internal static unsafe class Branches
         where TCondition : struct, Conditions.ICondition
     {
         ulong a = Registers.Read<T>(s, op->Destination);
-        ulong r = TOperation.Apply<T, Yes>(s, a, MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
+        ulong r = TOperation.Apply<T, Yes>(s, a, LittleEndian.Get<T>(TSource.Pointer<T>(s, op)));
         Registers.Write<T>(s, op->Destination, r);
         op++;
         return TCondition.Holds(s) ? Flow.Branch(s, op) : Flow.Next(s, op);
@@ -151,7 +152,7 @@ internal static unsafe class Branches
             return TSource.Miss<T>(s, op);
         }
 
-        ulong target = MemoryAccess.Get<T>(p);
+        ulong target = LittleEndian.Get<T>(p);
         return PageWalker.IsCanonical(target) ? Flow.Indirect(s, target) : Flow.Fault(s, op, Vector.GeneralProtection);
     }
 
@@ -230,7 +231,7 @@ internal static unsafe class Branches
             return null;
         }
 
-        ulong target = MemoryAccess.Get<T>(from);
+        ulong target = LittleEndian.Get<T>(from);
         ulong codeBase = CodeBase(s);
         if (typeof(TSource) != typeof(ImmediateSource))
         {
@@ -247,7 +248,7 @@ internal static unsafe class Branches
         where TSource : struct, ISource
     {
         byte* from = TSource.Pointer<T>(s, op);
-        return TSource.CanFault && from == null ? null : Flow.Leave(s, (uint)(CodeBase(s) + MemoryAccess.Get<T>(from)));
+        return TSource.CanFault && from == null ? null : Flow.Leave(s, (uint)(CodeBase(s) + LittleEndian.Get<T>(from)));
     }
 
     /// <summary>RET in 16- and 32-bit code and, with 16-bit operands, in 64-bit code; T is the operand size.</summary>
@@ -255,14 +256,14 @@ internal static unsafe class Branches
     public static Op* Return<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        byte* p = MemoryAccess.Load<T>(s, op, Stack.Linear(s, s->R[Registers.Rsp]));
+        byte* p = MemoryAccess.Load<T>(s, op, StackPointer.Linear(s, s->R[Registers.Rsp]));
         if (p == null)
         {
-            return Stack.Fault(s);
+            return StackPointer.Fault(s);
         }
 
-        ulong target = MemoryAccess.Get<T>(p);
-        Stack.Move(s, sizeof(T) + op->Immediate);
+        ulong target = LittleEndian.Get<T>(p);
+        StackPointer.Move(s, sizeof(T) + op->Immediate);
         return Flow.Leave(s, (uint)(CodeBase(s) + target));
     }
 
@@ -272,14 +273,14 @@ internal static unsafe class Branches
     /// <summary>A call to an address that is not canonical: the stack is looked at first.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Op* RefuseCall64(CpuState* s, Op* op, ulong sp) =>
-        Processor.Of(s).ProbeStore(op, sp, 8) ? Flow.Fault(s, op, Vector.GeneralProtection) : Stack.Fault(s);
+        Processor.Of(s).ProbeStore(op, sp, 8) ? Flow.Fault(s, op, Vector.GeneralProtection) : StackPointer.Fault(s);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Op* SlowCall64(CpuState* s, Op* op, ulong sp, ulong target)
     {
         if (!MemoryAccess.SlowStore(s, op, sp, Op.NextIpOf(op), 8))
         {
-            return Stack.Fault(s);
+            return StackPointer.Fault(s);
         }
 
         s->R[Registers.Rsp] = sp;

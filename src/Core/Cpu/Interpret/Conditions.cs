@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 

@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 

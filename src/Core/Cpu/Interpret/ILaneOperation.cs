@@ -1,3 +1,5 @@
+using KprobeTrace.Cpu.State;
+
 namespace KprobeTrace.Cpu.Interpret;
 
 /// <summary>A lane operation whose code is compiled into its handler.</summary>

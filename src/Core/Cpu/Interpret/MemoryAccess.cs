@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu.Interpret;
@@ -72,29 +73,9 @@ public static unsafe class MemoryAccess
             return SlowStoreThenNext(s, op, address, value, sizeof(T));
         }
 
-        Put<T>(host, value);
+        LittleEndian.Put<T>(host, value);
         return Flow.Next(s, op);
     }
-
-    /// <summary>Writes the low bytes of a value.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put<T>(byte* p, ulong value)
-        where T : unmanaged
-    {
-        switch (sizeof(T))
-        {
-            case 1: *p = (byte)value; break;
-            case 2: *(ushort*)p = (ushort)value; break;
-            case 4: *(uint*)p = (uint)value; break;
-            default: *(ulong*)p = value; break;
-        }
-    }
-
-    /// <summary>Reads a value, zero-extended.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Get<T>(byte* p)
-        where T : unmanaged =>
-        sizeof(T) switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
 
     /// <summary>A host pointer to guest bytes for reading and for writing before <see cref="IsDirect"/> or <see cref="Commit"/>, or null on a fault.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

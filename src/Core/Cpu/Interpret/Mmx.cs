@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
 using KprobeTrace.Cpu.Float;
 using KprobeTrace.Cpu.Simd;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -75,7 +76,7 @@ internal static unsafe class Mmx
             return null;
         }
 
-        Apply(s, op, MemoryAccess.Get<T>(p));
+        Apply(s, op, LittleEndian.Get<T>(p));
         return Flow.Next(s, op);
     }
 
@@ -149,7 +150,7 @@ internal static unsafe class Mmx
             return null;
         }
 
-        ulong value = MemoryAccess.Get<T>(p);
+        ulong value = LittleEndian.Get<T>(p);
         Enter(s);
         Write(s, op->Destination, value);
         return Flow.Next(s, op);
@@ -167,7 +168,7 @@ internal static unsafe class Mmx
 
         Enter(s);
         Registers.Write<ulong>(
-            s, op->Destination, MemoryAccess.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T))));
+            s, op->Destination, LittleEndian.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T))));
         return Flow.Next(s, op);
     }
 

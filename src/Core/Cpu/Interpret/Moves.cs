@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -19,7 +20,7 @@ internal static unsafe class Moves
             return TSource.Miss<TFrom>(s, op);
         }
 
-        Registers.Write<T>(s, op->Destination, MemoryAccess.Get<TFrom>(p));
+        Registers.Write<T>(s, op->Destination, LittleEndian.Get<TFrom>(p));
         return Flow.Next(s, op);
     }
 
@@ -35,7 +36,7 @@ internal static unsafe class Moves
             return TSource.Miss<TFrom>(s, op);
         }
 
-        Registers.Write<T>(s, op->Destination, (ulong)LazyFlags.SignExtend<TFrom>(MemoryAccess.Get<TFrom>(p)));
+        Registers.Write<T>(s, op->Destination, (ulong)LazyFlags.SignExtend<TFrom>(LittleEndian.Get<TFrom>(p)));
         return Flow.Next(s, op);
     }
 
@@ -45,7 +46,7 @@ internal static unsafe class Moves
         where T : unmanaged
         where TSource : struct, ISource
         where TAddress : struct, IAddress =>
-        MemoryAccess.Store<T>(s, op, TAddress.Of(s, op), MemoryAccess.Get<T>(TSource.Pointer<T>(s, op)));
+        MemoryAccess.Store<T>(s, op, TAddress.Of(s, op), LittleEndian.Get<T>(TSource.Pointer<T>(s, op)));
 
     /// <summary>LEA; the operand's segment is flat, and a narrow address size has been put into its wrap bits.</summary>
     [MethodImpl(Flow.Hot)]
@@ -69,7 +70,7 @@ internal static unsafe class Moves
             return TSource.Miss<T>(s, op);
         }
 
-        ulong value = TCondition.Holds(s) ? MemoryAccess.Get<T>(p) : Registers.Read<T>(s, op->Destination);
+        ulong value = TCondition.Holds(s) ? LittleEndian.Get<T>(p) : Registers.Read<T>(s, op->Destination);
         Registers.Write<T>(s, op->Destination, value);
         return Flow.Next(s, op);
     }
@@ -111,8 +112,8 @@ internal static unsafe class Moves
             return MemoryAccess.MissModify(s, op, address, sizeof(T));
         }
 
-        ulong old = MemoryAccess.Get<T>(p);
-        MemoryAccess.Put<T>(p, Registers.Read<T>(s, op->Source));
+        ulong old = LittleEndian.Get<T>(p);
+        LittleEndian.Put<T>(p, Registers.Read<T>(s, op->Source));
         Registers.Write<T>(s, op->Source, old);
         return Flow.Next(s, op);
     }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -20,7 +21,7 @@ internal static unsafe class MultiplyDivide
         }
 
         ulong a = Registers.Read<T>(s, 0);
-        ulong b = MemoryAccess.Get<T>(p);
+        ulong b = LittleEndian.Get<T>(p);
         ulong low, high;
         bool wide;
         if (TSigned.Value)
@@ -66,7 +67,7 @@ internal static unsafe class MultiplyDivide
             return TSource.Miss<T>(s, op);
         }
 
-        long a = LazyFlags.SignExtend<T>(MemoryAccess.Get<T>(p));
+        long a = LazyFlags.SignExtend<T>(LittleEndian.Get<T>(p));
         long b = TImmediate.Value ? op->Immediate : LazyFlags.SignExtend<T>(Registers.Read<T>(s, op->Destination));
         if (TFlags.Value)
         {
@@ -91,7 +92,7 @@ internal static unsafe class MultiplyDivide
             return null;
         }
 
-        ulong divisor = MemoryAccess.Get<T>(p);
+        ulong divisor = LittleEndian.Get<T>(p);
         ulong low = sizeof(T) == 1 ? (byte)s->R[0] : Registers.Read<T>(s, 0);
         ulong high = sizeof(T) == 1 ? (byte)(s->R[0] >> 8) : Registers.Read<T>(s, Registers.Rdx * 8);
         bool fits = TSigned.Value

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -220,7 +221,7 @@ internal static unsafe class Shifts
         int count = TCl.Value ? MaskedCl<T>(s) : (int)op->Immediate;
         if (count != 0)
         {
-            MemoryAccess.Put<T>(p, Double<T, TLeft>(s, MemoryAccess.Get<T>(p), Registers.Read<T>(s, op->Source), count));
+            LittleEndian.Put<T>(p, Double<T, TLeft>(s, LittleEndian.Get<T>(p), Registers.Read<T>(s, op->Source), count));
         }
 
         return MemoryAccess.IsDirect(s, p) ? op + 1 : MemoryAccess.Commit(s, op);
@@ -238,7 +239,7 @@ internal static unsafe class Shifts
 
         if (count != 0)
         {
-            MemoryAccess.Put<T>(p, TShift.Apply<T, Yes>(s, MemoryAccess.Get<T>(p), count));
+            LittleEndian.Put<T>(p, TShift.Apply<T, Yes>(s, LittleEndian.Get<T>(p), count));
         }
 
         return MemoryAccess.IsDirect(s, p) ? op + 1 : MemoryAccess.Commit(s, op);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
 using KprobeTrace.Cpu.Float;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -152,7 +153,7 @@ internal static unsafe partial class Sse
             return null;
         }
 
-        return FromInteger<TFormat>(s, op, LazyFlags.SignExtend<T>(MemoryAccess.Get<T>(p))) ? Flow.Next(s, op) : null;
+        return FromInteger<TFormat>(s, op, LazyFlags.SignExtend<T>(LittleEndian.Get<T>(p))) ? Flow.Next(s, op) : null;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 

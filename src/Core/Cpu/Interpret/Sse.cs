@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
 using KprobeTrace.Cpu.Simd;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -176,7 +177,7 @@ internal static unsafe partial class Sse
         }
 
         Xmm* a = Destination(s, op);
-        a->Low = MemoryAccess.Get<T>(p);
+        a->Low = LittleEndian.Get<T>(p);
         a->High = 0;
         return Flow.Next(s, op);
     }
@@ -191,7 +192,7 @@ internal static unsafe partial class Sse
             return Refuse(s, op);
         }
 
-        ulong value = MemoryAccess.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T)));
+        ulong value = LittleEndian.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T)));
         Registers.Write<ulong>(s, op->Destination, value);
         return Flow.Next(s, op);
     }
@@ -202,7 +203,7 @@ internal static unsafe partial class Sse
         where T : unmanaged =>
         IsAvailable(s)
             ? MemoryAccess.Store<T>(
-                s, op, AnyAddress.Of(s, op), MemoryAccess.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T))))
+                s, op, AnyAddress.Of(s, op), LittleEndian.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T))))
             : Refuse(s, op);
 
     /// <summary>The whole register to memory; where <typeparamref name="TAligned"/>, #GP unless on a 16-byte boundary.</summary>
@@ -248,7 +249,7 @@ internal static unsafe partial class Sse
             return null;
         }
 
-        MemoryAccess.Put<T>((byte*)s + op->Destination + (op->Immediate * sizeof(T)), MemoryAccess.Get<T>(p));
+        LittleEndian.Put<T>((byte*)s + op->Destination + (op->Immediate * sizeof(T)), LittleEndian.Get<T>(p));
         return Flow.Next(s, op);
     }
 
@@ -295,7 +296,7 @@ internal static unsafe partial class Sse
             return null;
         }
 
-        uint crc = Crc32C.Accumulate((uint)Registers.Read<uint>(s, op->Destination), MemoryAccess.Get<T>(p), sizeof(T));
+        uint crc = Crc32C.Accumulate((uint)Registers.Read<uint>(s, op->Destination), LittleEndian.Get<T>(p), sizeof(T));
         Registers.Write<uint>(s, op->Destination, crc);
         return Flow.Next(s, op);
     }

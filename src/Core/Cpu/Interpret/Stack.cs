@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -52,7 +53,7 @@ internal static unsafe class Stack
             return null;
         }
 
-        return TryPush<T>(s, op, MemoryAccess.Get<T>(p)) ? op + 1 : null;
+        return TryPush<T>(s, op, LittleEndian.Get<T>(p)) ? op + 1 : null;
     }
 
     /// <summary>POP into a register, T wide.</summary>
@@ -65,7 +66,7 @@ internal static unsafe class Stack
             return null;
         }
 
-        Move(s, sizeof(T));
+        StackPointer.Move(s, sizeof(T));
         Registers.Write<T>(s, op->Destination, value);
         return op + 1;
     }
@@ -81,7 +82,7 @@ internal static unsafe class Stack
         }
 
         ulong old = s->R[Registers.Rsp];
-        Move(s, sizeof(T));
+        StackPointer.Move(s, sizeof(T));
         if (MemoryAccess.SlowStore(s, op, AnyAddress.Of(s, op), value, sizeof(T)))
         {
             return op + 1;
@@ -112,7 +113,7 @@ internal static unsafe class Stack
             return Flow.StopBefore(s, op);
         }
 
-        Move(s, sizeof(T));
+        StackPointer.Move(s, sizeof(T));
         s->InterruptShadow = op->Destination == Segment.Ss ? CpuState.StackSegmentShadow : 0;
         s->ExitRequest = 1;
         return Flow.StopAfter(s, op);
@@ -151,7 +152,7 @@ internal static unsafe class Stack
             }
         }
 
-        Move(s, 8 * sizeof(T));
+        StackPointer.Move(s, 8 * sizeof(T));
         for (int i = 0; i < 8; i++)
         {
             if (i != Registers.Rsp)
@@ -169,15 +170,15 @@ internal static unsafe class Stack
         where T : unmanaged
     {
         ulong frame = s->R[Registers.Rbp];
-        byte* p = MemoryAccess.Load<T>(s, op, Linear(s, frame));
+        byte* p = MemoryAccess.Load<T>(s, op, StackPointer.Linear(s, frame));
         if (p == null)
         {
-            return Fault(s);
+            return StackPointer.Fault(s);
         }
 
-        SetPointer(s, frame);
-        Move(s, sizeof(T));
-        Registers.Write<T>(s, Registers.Rbp * 8, MemoryAccess.Get<T>(p));
+        StackPointer.Set(s, frame);
+        StackPointer.Move(s, sizeof(T));
+        Registers.Write<T>(s, Registers.Rbp * 8, LittleEndian.Get<T>(p));
         return op + 1;
     }
 
@@ -201,14 +202,14 @@ internal static unsafe class Stack
             if (i < level)
             {
                 bp -= (ulong)sizeof(T);
-                byte* p = MemoryAccess.Load<T>(s, op, Linear(s, bp));
+                byte* p = MemoryAccess.Load<T>(s, op, StackPointer.Linear(s, bp));
                 if (p == null)
                 {
                     s->R[Registers.Rsp] = oldSp;
-                    return Fault(s);
+                    return StackPointer.Fault(s);
                 }
 
-                value = MemoryAccess.Get<T>(p);
+                value = LittleEndian.Get<T>(p);
             }
 
             if (!TryPush<T>(s, op, value))
@@ -218,13 +219,13 @@ internal static unsafe class Stack
             }
         }
 
-        Move(s, -op->Immediate);
+        StackPointer.Move(s, -op->Immediate);
 
         // The manual's last check: the new top of stack must be writable.
-        if (!Processor.Of(s).ProbeStore(op, Linear(s, s->R[Registers.Rsp]), sizeof(T)))
+        if (!Processor.Of(s).ProbeStore(op, StackPointer.Linear(s, s->R[Registers.Rsp]), sizeof(T)))
         {
             s->R[Registers.Rsp] = oldSp;
-            return Fault(s);
+            return StackPointer.Fault(s);
         }
 
         Registers.Write<T>(s, Registers.Rbp * 8, frame);
@@ -247,27 +248,22 @@ internal static unsafe class Stack
             return null;
         }
 
-        Move(s, sizeof(T));
+        StackPointer.Move(s, sizeof(T));
         return SystemOps.ChangeFlags(s, op, value, sizeof(T));
     }
-
-    /// <summary>Linear address of a stack offset.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Linear(CpuState* s, ulong offset) =>
-        s->In64BitCode ? offset : (uint)(s->Segments.Ss.Base + (offset & WidthMask(s)));
 
     /// <summary>Pushes without going on; false with a fault pending and nothing changed.</summary>
     public static bool TryPush<T>(CpuState* s, Op* op, ulong value)
         where T : unmanaged
     {
         ulong sp = s->R[Registers.Rsp] - (ulong)sizeof(T);
-        if (!MemoryAccess.SlowStore(s, op, Linear(s, sp), value, sizeof(T)))
+        if (!MemoryAccess.SlowStore(s, op, StackPointer.Linear(s, sp), value, sizeof(T)))
         {
-            Fault(s);
+            StackPointer.Fault(s);
             return false;
         }
 
-        SetPointer(s, sp);
+        StackPointer.Set(s, sp);
         return true;
     }
 
@@ -275,43 +271,15 @@ internal static unsafe class Stack
     public static bool TryPeek<T>(CpuState* s, Op* op, int distance, out ulong value)
         where T : unmanaged
     {
-        byte* p = MemoryAccess.Load<T>(s, op, Linear(s, s->R[Registers.Rsp] + (ulong)distance));
+        byte* p = MemoryAccess.Load<T>(s, op, StackPointer.Linear(s, s->R[Registers.Rsp] + (ulong)distance));
         if (p == null)
         {
             value = 0;
-            Fault(s);
+            StackPointer.Fault(s);
             return false;
         }
 
-        value = MemoryAccess.Get<T>(p);
+        value = LittleEndian.Get<T>(p);
         return true;
     }
-
-    /// <summary>
-    /// Ends an operation whose access to the stack faulted: an address that is not canonical is #SS there, not #GP
-    /// (Intel SDM vol. 3A §6.15, interrupt 12).
-    /// </summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Op* Fault(CpuState* s)
-    {
-        if (s->FaultVector == Vector.GeneralProtection)
-        {
-            s->FaultVector = Vector.StackFault;
-        }
-
-        return null;
-    }
-
-    /// <summary>Moves the stack pointer by a number of bytes.</summary>
-    public static void Move(CpuState* s, long bytes) => SetPointer(s, s->R[Registers.Rsp] + (ulong)bytes);
-
-    /// <summary>Sets as much of RSP as the stack is wide.</summary>
-    public static void SetPointer(CpuState* s, ulong value)
-    {
-        ulong mask = WidthMask(s);
-        s->R[Registers.Rsp] = mask == 0xFFFF ? (s->R[Registers.Rsp] & ~mask) | (value & mask) : value & mask;
-    }
-
-    private static ulong WidthMask(CpuState* s) =>
-        s->In64BitCode ? ulong.MaxValue : (s->Segments.Ss.Attributes & Segment.Big) != 0 ? 0xFFFFFFFF : 0xFFFF;
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu.Interpret;
@@ -11,9 +12,6 @@ namespace KprobeTrace.Cpu.Interpret;
 /// </remarks>
 internal static unsafe class Strings
 {
-    /// <summary>Elements after which a long repetition looks whether the host wants to pause.</summary>
-    public const ulong PauseInterval = 1 << 16;
-
     /// <summary>MOVS of elements T wide.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* Move<T>(CpuState* s, Op* op)
@@ -38,7 +36,7 @@ internal static unsafe class Strings
             else
             {
                 run = 1;
-                ulong value = MemoryAccess.Get<T>(from);
+                ulong value = LittleEndian.Get<T>(from);
                 if (!MemoryAccess.SlowStore(s, op, destination, value, sizeof(T)))
                 {
                     return null;
@@ -107,7 +105,7 @@ internal static unsafe class Strings
                 return null;
             }
 
-            Registers.Write<T>(s, 0, MemoryAccess.Get<T>(p));
+            Registers.Write<T>(s, 0, LittleEndian.Get<T>(p));
             Advance<T>(s, op, Registers.Rsi, 1);
             SetCount(s, op, --left);
             if (MustPause(s, op, left))
@@ -133,7 +131,7 @@ internal static unsafe class Strings
                 return null;
             }
 
-            ulong b = MemoryAccess.Get<T>(p);
+            ulong b = LittleEndian.Get<T>(p);
             LazyFlags.SetSub<T>(s, a, b, Registers.Cut<T>(a - b));
             Advance<T>(s, op, Registers.Rdi, 1);
             SetCount(s, op, --left);
@@ -164,14 +162,14 @@ internal static unsafe class Strings
                 return null;
             }
 
-            ulong a = MemoryAccess.Get<T>(p);
+            ulong a = LittleEndian.Get<T>(p);
             p = MemoryAccess.Load<T>(s, op, Destination(s, op));
             if (p == null)
             {
                 return null;
             }
 
-            ulong b = MemoryAccess.Get<T>(p);
+            ulong b = LittleEndian.Get<T>(p);
             LazyFlags.SetSub<T>(s, a, b, Registers.Cut<T>(a - b));
             Advance<T>(s, op, Registers.Rsi, 1);
             Advance<T>(s, op, Registers.Rdi, 1);
@@ -247,7 +245,7 @@ internal static unsafe class Strings
                 return null;
             }
 
-            cpu.WritePort(op, port, (uint)MemoryAccess.Get<T>(p), sizeof(T));
+            cpu.WritePort(op, port, (uint)LittleEndian.Get<T>(p), sizeof(T));
             Advance<T>(s, op, Registers.Rsi, 1);
             SetCount(s, op, left - 1);
             if (MustPause(s, op, left - 1))
@@ -268,7 +266,7 @@ internal static unsafe class Strings
     /// </summary>
     private static bool MustPause(CpuState* s, Op* op, ulong left, ulong run = 1)
     {
-        bool stretch = (left ^ (left + run)) >= PauseInterval;
+        bool stretch = (left ^ (left + run)) >= Processor.RepeatPauseInterval;
         return left > 0 && (stretch || s->ExitRequest != 0 || (s->SystemFlags & Rflags.TF) != 0)
             && Processor.Of(s).MustPauseRepeat(op, stretch);
     }

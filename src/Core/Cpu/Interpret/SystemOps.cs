@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu.Interpret;
@@ -46,7 +47,7 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ClearInterrupts(CpuState* s, Op* op)
     {
-        if (s->Cpl > IoPrivilege(s))
+        if (s->Cpl > s->IoPrivilege)
         {
             return Flow.Fault(s, op, Vector.GeneralProtection);
         }
@@ -59,7 +60,7 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* SetInterrupts(CpuState* s, Op* op)
     {
-        if (s->Cpl > IoPrivilege(s))
+        if (s->Cpl > s->IoPrivilege)
         {
             return Flow.Fault(s, op, Vector.GeneralProtection);
         }
@@ -125,7 +126,7 @@ internal static unsafe class SystemOps
     public static Op* ChangeFlags(CpuState* s, Op* op, ulong value, int size)
     {
         ulong mask = Rflags.Status | Rflags.DF | Rflags.TF | Rflags.NT | Rflags.AC | Rflags.ID;
-        if (s->Cpl <= IoPrivilege(s))
+        if (s->Cpl <= s->IoPrivilege)
         {
             mask |= Rflags.IF;
         }
@@ -559,9 +560,6 @@ internal static unsafe class SystemOps
         cpu.WritePort(op, port, (uint)Registers.Read<T>(s, 0), sizeof(T));
         return op + 1;
     }
-
-    /// <summary>I/O privilege level.</summary>
-    public static int IoPrivilege(CpuState* s) => (int)(s->SystemFlags >> 12) & 3;
 
     /// <summary>Stores 16 bits to memory, or the whole value to a register of the width in <see cref="Op.Source"/>.</summary>
     private static Op* StoreWord(CpuState* s, Op* op, ulong value)

@@ -1,6 +1,6 @@
-using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Cpu.Float;
 using KprobeTrace.Cpu.Simd;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
@@ -64,7 +64,7 @@ internal static unsafe partial class X87
                 return false;
             }
 
-            value = X87Float.FromInteger(LazyFlags.SignExtend<T>(MemoryAccess.Get<T>(p)));
+            value = X87Float.FromInteger(LazyFlags.SignExtend<T>(LittleEndian.Get<T>(p)));
             return true;
         }
     }

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
 using KprobeTrace.Cpu.Float;
 using KprobeTrace.Cpu.Simd;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 

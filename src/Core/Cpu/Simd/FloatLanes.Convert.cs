@@ -1,4 +1,5 @@
 using KprobeTrace.Cpu.Float;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Simd;
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using KprobeTrace.Cpu.Float;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Simd;
 

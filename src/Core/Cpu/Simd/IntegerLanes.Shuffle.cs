@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Simd;
 

@@ -1,3 +1,5 @@
+using KprobeTrace.Cpu.State;
+
 namespace KprobeTrace.Cpu.Simd;
 
 /// <summary>The MMX forms of operations that move data between lanes: 64-bit operands in the lower halves.</summary>

@@ -1,3 +1,5 @@
+using KprobeTrace.Cpu.State;
+
 namespace KprobeTrace.Cpu.Simd;
 
 /// <summary>Moves that keep, clear or duplicate parts of the destination.</summary>

@@ -1,4 +1,5 @@
 using System.Numerics;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Simd;
 

@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace KprobeTrace.Tests.Cpu.Events;

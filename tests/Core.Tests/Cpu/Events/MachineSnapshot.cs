@@ -1,5 +1,5 @@
 using System.Globalization;
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Tests.Cpu.Events;
 

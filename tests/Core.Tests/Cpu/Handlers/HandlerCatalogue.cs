@@ -1,15 +1,16 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using KprobeTrace.Cpu;
-using KprobeTrace.Cpu.Decode;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Binding;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Tests.Cpu.Handlers;
 
 /// <summary>Every handler that the decoder can bind, found by following its code: with the type arguments it is bound with.</summary>
 internal static unsafe class HandlerCatalogue
 {
-    private static readonly string[] _followed = ["KprobeTrace.Cpu.Decode", "KprobeTrace.Cpu.Interpret", "KprobeTrace.Cpu.Simd"];
+    private static readonly string[] _followed = ["KprobeTrace.Cpu.Binding", "KprobeTrace.Cpu.Blocks", "KprobeTrace.Cpu.Interpret", "KprobeTrace.Cpu.Simd", "KprobeTrace.Cpu.State"];
     private static readonly Dictionary<MethodBase, bool> _goesOn = [];
 
     /// <summary>All handlers, by name.</summary>
@@ -67,7 +68,7 @@ internal static unsafe class HandlerCatalogue
         HashSet<MethodInfo> handlers = [];
         HashSet<MethodBase> seen = [];
         Stack<MethodBase> open = new(typeof(OpBinder).Assembly.GetTypes()
-            .Where(t => t.Namespace == "KprobeTrace.Cpu.Decode" || t == typeof(Processor))
+            .Where(t => t.Namespace is "KprobeTrace.Cpu.Binding" or "KprobeTrace.Cpu.Blocks" || t == typeof(Processor))
             .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly))
             .Where(m => !m.ContainsGenericParameters));
         while (open.TryPop(out MethodBase? method))

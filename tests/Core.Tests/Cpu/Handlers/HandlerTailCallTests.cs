@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using Iced.Intel;
-using KprobeTrace.Cpu.Decode;
+using KprobeTrace.Cpu.Blocks;
 using KprobeTrace.Tests.Guests;
 using Xunit;
 using Xunit.Abstractions;

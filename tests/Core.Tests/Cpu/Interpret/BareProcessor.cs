@@ -1,4 +1,6 @@
 using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.Binding;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Memory;
 using Xunit;
 
@@ -32,7 +34,7 @@ internal sealed unsafe class BareProcessor : IDisposable
             Put(Idt + (vector * 16), (target & 0xFFFF) | (8UL << 16) | (0x8E00UL << 32) | (target >> 16 << 48));
         }
 
-        _processor = new Processor(_memory, new NoBus());
+        _processor = Interpreter.Create(_memory, new NoBus());
         CpuState* s = State;
         s->Cr0 = Cr0.PE | Cr0.MP | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.PG;
         s->Cr3 = 0x1000;

@@ -1,7 +1,6 @@
 using System.Reflection;
-using KprobeTrace.Cpu;
-using KprobeTrace.Cpu.Decode;
-using KprobeTrace.Cpu.Interpret;
+using KprobeTrace.Cpu.Blocks;
+using KprobeTrace.Cpu.State;
 using Xunit;
 
 namespace KprobeTrace.Tests.Cpu.Interpret;
@@ -16,7 +15,7 @@ public sealed unsafe class HandlerCompilationTests
         MethodInfo[] shaped =
         [
             .. typeof(Flow).Assembly.GetTypes()
-                .Where(type => type.Namespace == typeof(Flow).Namespace)
+                .Where(type => type.Namespace is "KprobeTrace.Cpu.Blocks" or "KprobeTrace.Cpu.Interpret")
                 .SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
                 .Where(HasTheShapeOfAHandler),
         ];

@@ -1,4 +1,4 @@
-using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using Xunit;
 
 namespace KprobeTrace.Tests.Cpu.Interpret;

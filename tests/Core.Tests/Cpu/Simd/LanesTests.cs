@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Reflection;
-using KprobeTrace.Cpu;
 using KprobeTrace.Cpu.Float;
 using KprobeTrace.Cpu.Simd;
+using KprobeTrace.Cpu.State;
 using Xunit;
 
 namespace KprobeTrace.Tests.Cpu.Simd;

@@ -1,6 +1,6 @@
 using System.Text;
-using KprobeTrace.Cpu;
 using KprobeTrace.Cpu.Simd;
+using KprobeTrace.Cpu.State;
 using Xunit;
 
 namespace KprobeTrace.Tests.Cpu.Simd;
