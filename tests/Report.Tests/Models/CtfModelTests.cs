@@ -11,7 +11,7 @@ public sealed class CtfModelTests(HistoryBatch batch)
 {
     /// <summary>
     /// Stands for an empty text: babeltrace2 (2.0) shows what the same field of an earlier event held, because it ends a text only
-    /// where it adds bytes to it.
+    /// where it adds bytes to it. <see cref="PlainCtfModelTests"/> holds that it is empty.
     /// </summary>
     private const string AnyText = "\uE000";
 
@@ -74,9 +74,10 @@ public sealed class CtfModelTests(HistoryBatch batch)
             foreach ((Tracing.TraceArgument argument, object? value) in e.Event.Probe.Definition.Arguments.Zip(values))
             {
                 string? shown = value is null ? null : Value(argument.Type, e.Argument(argument.Name)!);
+                string tag = PlainCtfModelTests.TagOf(e.Event.Probe.Definition, argument.Name);
                 fields.AddRange(areAll ? [$"{argument.Name} = {shown}"]
-                    : shown is null ? [$"is_{argument.Name} = ( \"unreadable\" : container = 0 )", $"{argument.Name} = {{ {{ }} }}"]
-                    : [$"is_{argument.Name} = ( \"value\" : container = 1 )", $"{argument.Name} = {{ {shown} }}"]);
+                    : shown is null ? [$"{tag} = ( \"unreadable\" : container = 0 )", $"{argument.Name} = {{ {{ }} }}"]
+                    : [$"{tag} = ( \"value\" : container = 1 )", $"{argument.Name} = {{ {shown} }}"]);
             }
         }
 

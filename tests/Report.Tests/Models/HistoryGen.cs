@@ -27,7 +27,7 @@ internal static class HistoryGen
     ];
 
     private static readonly string[] _arguments =
-        ["dfd", "name", "x", "ret", "seq", "select", "order", "Comm", "arg1", "a_name_of_thirty_two_characters_"];
+        ["dfd", "name", "x", "is_x", "ret", "seq", "select", "order", "Comm", "arg1", "a_name_of_thirty_two_characters_"];
 
     private static readonly string[] _types =
     [
