@@ -75,4 +75,24 @@ public sealed unsafe class FpuImageTests : IDisposable
 
         Assert.Equal(Convert.ToHexString(image), Convert.ToHexString(new ReadOnlySpan<byte>(_cpu.Memory(BareProcessor.Data + 0x400), 512)));
     }
+
+    /// <summary>Invalid operation and division by zero have a higher rank than a denormal operand (Intel SDM vol. 1 §8.6).</summary>
+    [Theory]
+    [InlineData("1", 0x07, 0x22)]
+    [InlineData("0", 0x07, 0x02)]
+    [InlineData("0", 0x3F, 0x04)]
+    [InlineData("snan", 0x07, 0x01)]
+    public void A_denormal_operand_is_told_unless_something_graver_is(string top, byte operation, int flags)
+    {
+        *(ulong*)_cpu.Memory(BareProcessor.Data) = 0xA000000000000000;
+        *(ulong*)_cpu.Memory(BareProcessor.Data + 8) = 0x7FFF;
+        _cpu.Run(0xDB, 0xE3);
+        _ = top switch { "1" => _cpu.Run(0xD9, 0xE8), "0" => _cpu.Run(0xD9, 0xEE), _ => _cpu.Run(0xDB, 0x2F) };
+        *(ulong*)_cpu.Memory(BareProcessor.Data) = 1;
+
+        Assert.Equal(-1, _cpu.Run(0xDC, operation));
+        Assert.Equal(-1, _cpu.Run(0xDF, 0xE0));
+
+        Assert.Equal(flags, (int)_cpu.State->R[0] & 0x3F);
+    }
 }
