@@ -170,13 +170,23 @@ public sealed class SyntheticKernel
                 : [new("arg1", "x64"), new("arg2", "u32")];
             probes.Add(new TraceProbe
             {
-                Id = 2 * i, Type = 'p', Name = $"{ProbeNames[i]}_in", Symbol = ProbeNames[i], Address = AddressOf(i),
-                Definition = $"p:{ProbeNames[i]}_in {ProbeNames[i]}", Arguments = entry,
+                Id = 2 * i,
+                Type = 'p',
+                Name = $"{ProbeNames[i]}_in",
+                Symbol = ProbeNames[i],
+                Address = AddressOf(i),
+                Definition = $"p:{ProbeNames[i]}_in {ProbeNames[i]}",
+                Arguments = entry,
             });
             probes.Add(new TraceProbe
             {
-                Id = (2 * i) + 1, Type = 'r', Name = $"{ProbeNames[i]}_out", Symbol = ProbeNames[i], Address = AddressOf(i),
-                Definition = $"r:{ProbeNames[i]}_out {ProbeNames[i]} ret=$retval", Arguments = [new("ret", "s64")],
+                Id = (2 * i) + 1,
+                Type = 'r',
+                Name = $"{ProbeNames[i]}_out",
+                Symbol = ProbeNames[i],
+                Address = AddressOf(i),
+                Definition = $"r:{ProbeNames[i]}_out {ProbeNames[i]} ret=$retval",
+                Arguments = [new("ret", "s64")],
             });
         }
 

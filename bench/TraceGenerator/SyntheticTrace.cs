@@ -61,7 +61,10 @@ public static class SyntheticTrace
             {
                 writer.WriteNote(new TraceNote
                 {
-                    Kind = TraceNoteKind.Miss, TimeNs = e.TimeNs, Instructions = e.Instructions, ProbeId = e.ProbeId,
+                    Kind = TraceNoteKind.Miss,
+                    TimeNs = e.TimeNs,
+                    Instructions = e.Instructions,
+                    ProbeId = e.ProbeId,
                     Text = "synthetic miss",
                 });
             }

@@ -40,7 +40,7 @@ internal sealed class ComparisonWorker(ulong seed) : IDisposable
     private void CompareCase(FormResult result, TestCase one, Outcome expected)
     {
         Outcome actual = _interpreter.Run(one);
-        List<string> differences = OutcomeComparer.Compare(one, expected, actual, _processor.ReadsSegmentBases);
+        List<string> differences = OutcomeComparer.Compare(one, expected, actual);
         if (expected.Kind == OutcomeKind.Completed)
         {
             result.Completed++;

@@ -35,7 +35,7 @@ public sealed class EncodingTests(ITestOutputHelper output)
                     }
 
                     Outcome actual = pair.Interpreter.Run(wanted[i]);
-                    Compare(wanted[i], outcomes[i], actual, pair.Processor.ReadsSegmentBases, reports, used);
+                    Compare(wanted[i], outcomes[i], actual, reports, used);
                 }
 
                 return pair;
@@ -62,9 +62,9 @@ public sealed class EncodingTests(ITestOutputHelper output)
     }
 
     private static void Compare(
-        TestCase one, Outcome expected, Outcome actual, bool segmentBases, ConcurrentQueue<(TestCase Case, string Text)> reports, ConcurrentDictionary<int, int> used)
+        TestCase one, Outcome expected, Outcome actual, ConcurrentQueue<(TestCase Case, string Text)> reports, ConcurrentDictionary<int, int> used)
     {
-        List<string> differences = OutcomeComparer.Compare(one, expected, actual, segmentBases);
+        List<string> differences = OutcomeComparer.Compare(one, expected, actual);
         int row = EncodingTable.Find(one);
         if (row >= 0)
         {

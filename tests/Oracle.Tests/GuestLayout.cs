@@ -47,7 +47,9 @@ internal static unsafe class GuestLayout
     ];
 
     /// <summary>Writes tables, descriptors and pristine pages.</summary>
-    public static void Build(PhysicalMemory memory)
+    /// <param name="memory">The guest's RAM.</param>
+    /// <param name="compatibilityCode">Whether there is a segment of 32-bit code.</param>
+    public static void Build(PhysicalMemory memory, bool compatibilityCode)
     {
         ulong nextTable = PageTables + PhysicalMemory.PageSize;
         Map(memory, ref nextTable, OracleLayout.CodeBase, CodePhysical, 2, Present | Writable | User);
@@ -57,7 +59,8 @@ internal static unsafe class GuestLayout
         Map(memory, ref nextTable, Supervisor, SupervisorPhysical, 4, Present | Writable);
         for (int i = 0; i < Descriptors.Length; i++)
         {
-            Put(memory, SupervisorPhysical + ((ulong)i * 8), Descriptors[i]);
+            bool isThere = compatibilityCode || i != OracleLayout.CompatibilityCode >> 3;
+            Put(memory, SupervisorPhysical + ((ulong)i * 8), isThere ? Descriptors[i] : 0);
         }
 
         // TSS: RSP0 at offset 4; the I/O permission map at 102 begins beyond the limit, so no port is allowed.

@@ -32,8 +32,8 @@ internal sealed unsafe class OracleProcess : IDisposable
     /// <summary>How often the child had to be started again.</summary>
     public int Restarts { get; private set; }
 
-    /// <summary>Whether FS.base and GS.base can be read back on this host.</summary>
-    public bool ReadsSegmentBases { get; private set; }
+    /// <summary>Whether this host lets programs execute RDFSBASE and its like, which a kernel may forbid; known once cases have run.</summary>
+    public bool HasFsGsBase { get; private set; }
 
     private static string Executable => Path.Combine(AppContext.BaseDirectory, "Oracle", "oracle");
 
@@ -180,7 +180,7 @@ internal sealed unsafe class OracleProcess : IDisposable
             }
         }
 
-        ReadsSegmentBases = BinaryPrimitives.ReadUInt32LittleEndian(Span(12, 4)) != 0;
+        HasFsGsBase = BinaryPrimitives.ReadUInt32LittleEndian(Span(12, 4)) != 0;
         return child;
     }
 

@@ -1,11 +1,10 @@
-using Iced.Intel;
 
 namespace KprobeTrace.Tests.Oracle;
 
 /// <summary>Holds the oracle itself against answers known from the manuals.</summary>
 public sealed class OracleProcessTests
 {
-    private const uint Offset = 0x800;
+    private const uint Offset = HandMadeCase.Offset;
 
     [HostFact]
     public void Adds_registers_and_sets_the_flags()
@@ -115,6 +114,23 @@ public sealed class OracleProcessTests
         Assert.Empty(outcomes[1].Memory);
     }
 
+    [HostTheory]
+    [InlineData(0xe0, OracleLayout.UserData)] // mov fs,eax
+    [InlineData(0xe0, 0)]
+    [InlineData(0xe8, OracleLayout.UserData)] // mov gs,eax
+    [InlineData(0xe8, 0)]
+    public void Restores_the_segments_that_a_case_loaded_for_the_next_one(byte form, ushort selector)
+    {
+        TestCase load = Case([0x8e, form], state => state.Gpr[GprIndex.Rax] = selector);
+        using var oracle = new OracleProcess();
+
+        Outcome[] outcomes = oracle.Run([load, Case([0x90], _ => { })]);
+
+        Assert.Equal(selector, outcomes[0].State.Segments[form == 0xe0 ? 4 : 5]);
+        Assert.Equal((0, 0), (outcomes[1].State.Segments[4], outcomes[1].State.Segments[5]));
+        Assert.Equal((OracleLayout.FsBase, OracleLayout.GsBase), (outcomes[1].State.FsBase, outcomes[1].State.GsBase));
+    }
+
     [HostFact]
     public void Survives_a_case_that_never_ends()
     {
@@ -143,26 +159,7 @@ public sealed class OracleProcessTests
         Assert.Equal(1, oracle.Restarts);
     }
 
-    private static TestCase Case(byte[] bytes, Action<ProcessorState> set)
-    {
-        var state = new ProcessorState { Rflags = 0x202, FsBase = OracleLayout.FsBase, GsBase = OracleLayout.GsBase };
-        state.Gpr[GprIndex.Rsp] = OracleLayout.StackBase + 0x800;
-        BitConverter.TryWriteBytes(state.Fx, (ushort)0x37f);
-        BitConverter.TryWriteBytes(state.Fx.AsSpan(FxImages.MxcsrOffset), 0x1f80);
-        set(state);
-        Decoder.Create(64, bytes, OracleLayout.CodeBase + Offset).Decode(out Instruction instruction);
-        return new TestCase
-        {
-            Form = instruction.Code,
-            Index = 0,
-            Bytes = bytes,
-            Instruction = instruction,
-            CodeOffset = Offset,
-            Initial = state,
-            Patches = [],
-            StopsAtBreakpoint = instruction.FlowControl != FlowControl.Next,
-        };
-    }
+    private static TestCase Case(byte[] bytes, Action<ProcessorState> set) => HandMadeCase.Create(bytes, set);
 
     private static Outcome Run(byte[] bytes, Action<ProcessorState> set) => Run(Case(bytes, set));
 

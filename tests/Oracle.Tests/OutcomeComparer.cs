@@ -15,7 +15,7 @@ internal static class OutcomeComparer
     private static readonly string[] _segmentNames = ["ES", "CS", "SS", "DS", "FS", "GS"];
 
     /// <summary>Lines that name a field, the processor's value and the interpreter's; empty when they agree.</summary>
-    public static List<string> Compare(TestCase one, Outcome processor, Outcome interpreter, bool segmentBases)
+    public static List<string> Compare(TestCase one, Outcome processor, Outcome interpreter)
     {
         var differences = new List<string>();
         if (processor.Kind != interpreter.Kind)
@@ -31,7 +31,7 @@ internal static class OutcomeComparer
         }
 
         CompareGeneral(differences, one, processor.State, interpreter.State, undefined);
-        CompareSegments(differences, processor.State, interpreter.State, segmentBases);
+        CompareSegments(differences, processor.State, interpreter.State);
         CompareFloating(differences, one, processor, interpreter, undefined);
         if (!undefined.Memory && (!undefined.Operand0 || one.Instruction.Op0Kind == OpKind.Register))
         {
@@ -108,18 +108,15 @@ internal static class OutcomeComparer
     }
 
     private static void CompareSegments(
-        List<string> differences, ProcessorState processor, ProcessorState interpreter, bool segmentBases)
+        List<string> differences, ProcessorState processor, ProcessorState interpreter)
     {
         for (int i = 0; i < 6; i++)
         {
             Add(differences, _segmentNames[i], Selector(processor, i), Selector(interpreter, i));
         }
 
-        if (segmentBases)
-        {
-            Add(differences, "FS base", processor.FsBase, interpreter.FsBase);
-            Add(differences, "GS base", processor.GsBase, interpreter.GsBase);
-        }
+        Add(differences, "FS base", processor.FsBase, interpreter.FsBase);
+        Add(differences, "GS base", processor.GsBase, interpreter.GsBase);
     }
 
     /// <summary>A return from an interrupt may have cleared the low bits of a null selector in ES, DS, FS or GS.</summary>

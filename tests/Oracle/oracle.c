@@ -28,6 +28,7 @@ typedef unsigned long long u64;
 #define STACK_SIZE PAGE
 #define FS_BASE 0x20000840ull
 #define GS_BASE 0x0000555500001238ull
+#define TEXT_BASE 0x133700000000ull   /* as oracle.lds has it */
 
 #define MAGIC 0x4352414fu /* "OARC" */
 #define VERSION 3u
@@ -370,8 +371,8 @@ static void read_segments(struct case_out *out)
         __asm__ volatile("rdfsbase %0" : "=r"(out->fs_base));
         __asm__ volatile("rdgsbase %0" : "=r"(out->gs_base));
     } else {
-        out->fs_base = FS_BASE;
-        out->gs_base = GS_BASE;
+        check(syscall3(SYS_arch_prctl, 0x1003 /* ARCH_GET_FS */, &out->fs_base, 0));
+        check(syscall3(SYS_arch_prctl, 0x1004 /* ARCH_GET_GS */, &out->gs_base, 0));
     }
 }
 
@@ -385,12 +386,17 @@ static void restore_segments(const struct case_out *out)
         __asm__ volatile("movl %0, %%ds" : : "r"(null));
     if (out->seg[2] != stack)
         __asm__ volatile("movl %0, %%ss" : : "r"(stack));
-    if (!fsgsbase)
-        return;
     if (out->seg[4])
         __asm__ volatile("movl %0, %%fs" : : "r"(null));
     if (out->seg[5])
         __asm__ volatile("movl %0, %%gs" : : "r"(null));
+    if (!fsgsbase) {
+        if (out->fs_base != FS_BASE || out->seg[4])
+            check(syscall3(SYS_arch_prctl, 0x1002 /* ARCH_SET_FS */, FS_BASE, 0));
+        if (out->gs_base != GS_BASE || out->seg[5])
+            check(syscall3(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, GS_BASE, 0));
+        return;
+    }
     if (out->fs_base != FS_BASE || out->seg[4])
         __asm__ volatile("wrfsbase %0" : : "r"(FS_BASE));
     if (out->gs_base != GS_BASE || out->seg[5])
@@ -570,6 +576,37 @@ static void setup_segments(const u64 *stack)
     shared->has_fsgsbase = fsgsbase;
 }
 
+/*
+ * Leaves the process what seccomp's strict mode leaves it: read, write, exit and the return from a signal. Where the bases of FS and GS
+ * are the kernel's alone, also arch_prctl, but only from this program's own text.
+ */
+static void confine(void)
+{
+    if (fsgsbase) {
+        check(syscall3(SYS_prctl, 22 /* PR_SET_SECCOMP */, 1 /* SECCOMP_MODE_STRICT */, 0));
+        return;
+    }
+
+    enum { LOAD = 0x20, EQUAL = 0x15, RETURN = 0x06 };
+    static struct { u16 code; u8 then, otherwise; u32 value; } filter[] = {
+        { LOAD, 0, 0, 4 },                  /* the architecture */
+        { EQUAL, 0, 9, 0xc000003e },        /* x86-64 */
+        { LOAD, 0, 0, 0 },                  /* the call */
+        { EQUAL, 6, 0, SYS_read },
+        { EQUAL, 5, 0, SYS_write },
+        { EQUAL, 4, 0, SYS_exit },
+        { EQUAL, 3, 0, 15 },                /* rt_sigreturn */
+        { EQUAL, 0, 3, SYS_arch_prctl },
+        { LOAD, 0, 0, 12 },                 /* upper half of the caller's address */
+        { EQUAL, 0, 1, TEXT_BASE >> 32 },
+        { RETURN, 0, 0, 0x7fff0000 },       /* allow */
+        { RETURN, 0, 0, 0x80000000 },       /* kill the process */
+    };
+    struct { u16 count; void *filter; } program = { sizeof filter / sizeof filter[0], filter };
+    check(syscall3(SYS_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0));
+    check(syscall3(SYS_prctl, 22 /* PR_SET_SECCOMP */, 2 /* SECCOMP_MODE_FILTER */, &program));
+}
+
 __attribute__((used, noreturn)) void oracle_main(const u64 *stack)
 {
     if (stack[0] != 2)
@@ -594,7 +631,7 @@ __attribute__((used, noreturn)) void oracle_main(const u64 *stack)
     setup_segments(stack);
     setup_memory();
     setup_signals();
-    check(syscall3(SYS_prctl, 22 /* PR_SET_SECCOMP */, 1 /* SECCOMP_MODE_STRICT */, 0));
+    confine();
     u32 hello = 0;
     check(syscall3(SYS_write, 1, &hello, 4));
     for (;;) {

@@ -82,20 +82,32 @@ public sealed class LongLineTests : IDisposable
         byte[] bytes = Encoding.UTF8.GetBytes(text ?? new string('é', 200_000));
         TraceHeader header = new()
         {
-            ImageName = "vmlinuz", ImageSha256 = new string('0', 64), Producer = "test", CommandLine = name ?? new string('c', 1_000_000),
+            ImageName = "vmlinuz",
+            ImageSha256 = new string('0', 64),
+            Producer = "test",
+            CommandLine = name ?? new string('c', 1_000_000),
         };
         using TraceWriter writer = TraceWriter.Create(path, header);
         writer.WriteSymbol(new TraceSymbol(TraceFolder.Clone, 0x100, symbol, "", 'T'));
         writer.WriteProbe(new TraceProbe
         {
-            Id = 0, Type = 'p', Name = name ?? new string('p', 100_000), Symbol = symbol, Address = TraceFolder.Clone,
+            Id = 0,
+            Type = 'p',
+            Name = name ?? new string('p', 100_000),
+            Symbol = symbol,
+            Address = TraceFolder.Clone,
             Arguments = [new("name", "ustring"), new("dfd", "s32")],
         });
         for (ulong i = 1; i <= 2; i++)
         {
             TraceEvent e = new()
             {
-                TimeNs = i, Instructions = i, Address = TraceFolder.Clone, Caller = TraceFolder.Clone + 8, Kind = TraceEventKind.Pre, ProbeId = 0,
+                TimeNs = i,
+                Instructions = i,
+                Address = TraceFolder.Clone,
+                Caller = TraceFolder.Clone + 8,
+                Kind = TraceEventKind.Pre,
+                ProbeId = 0,
             };
             writer.WriteEvent(in e, [0x92, 0xDB, 0, (byte)(bytes.Length >> 16), (byte)(bytes.Length >> 8), (byte)bytes.Length, .. bytes, 1], []);
         }

@@ -29,12 +29,21 @@ internal static class ShapesTrace
         writer.WriteSymbol(new TraceSymbol(Grab, 0x100, "grab", "module", 't'));
         writer.WriteProbe(new TraceProbe
         {
-            Id = 0, Type = 'p', Name = "open", Symbol = "do_sys_openat2", Address = TraceFolder.Open,
+            Id = 0,
+            Type = 'p',
+            Name = "open",
+            Symbol = "do_sys_openat2",
+            Address = TraceFolder.Open,
             Arguments = [new("dfd", "s32"), new("name", "ustring"), new("list", "s8[2]"), new("place", "")],
         });
         writer.WriteProbe(new TraceProbe
         {
-            Id = 1, Type = 'r', Name = "open_ret", Symbol = "do_sys_openat2", Address = TraceFolder.Open, Arguments = [new("ret", "s64")],
+            Id = 1,
+            Type = 'r',
+            Name = "open_ret",
+            Symbol = "do_sys_openat2",
+            Address = TraceFolder.Open,
+            Arguments = [new("ret", "s64")],
         });
         writer.WriteProbe(new TraceProbe { Id = 2, Type = 'p', Name = "grab", Symbol = "grab", Module = "module", Address = Grab });
         ulong seq = 0;

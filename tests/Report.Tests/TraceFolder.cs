@@ -58,13 +58,21 @@ internal sealed class TraceFolder : IDisposable
         writer.WriteProbe(new TraceProbe { Id = 1, Type = 'r', Name = "fork_ret", Symbol = "kernel_clone", Address = Clone });
         writer.WriteProbe(new TraceProbe
         {
-            Id = 2, Type = 'p', Name = "open", Symbol = "do_sys_openat2", Address = Open,
+            Id = 2,
+            Type = 'p',
+            Name = "open",
+            Symbol = "do_sys_openat2",
+            Address = Open,
             Definition = "p:open do_sys_openat2 dfd=%di:s32 name=+0(%si):ustring",
             Arguments = [new("dfd", "s32"), new("name", "ustring")],
         });
         writer.WriteProbe(new TraceProbe
         {
-            Id = 3, Type = 'r', Name = "open_ret", Symbol = "do_sys_openat2", Address = Open,
+            Id = 3,
+            Type = 'r',
+            Name = "open_ret",
+            Symbol = "do_sys_openat2",
+            Address = Open,
             Arguments = [new("ret", "s64")],
         });
         writer.WriteProbe(new TraceProbe { Id = 4, Type = 'p', Name = "events", Symbol = "never_called", Address = Open + 0x5000 });

@@ -17,7 +17,9 @@ internal static class BeforeVerb
         Option<long?> seq = new Option<long?>("--seq") { Description = "The event with this sequence number.", HelpName = "N" }.Whole(1L);
         Option<int> count = new Option<int>("--limit", "-n")
         {
-            Description = "How many events of the same task (10).", HelpName = "N", DefaultValueFactory = static _ => 10,
+            Description = "How many events of the same task (10).",
+            HelpName = "N",
+            DefaultValueFactory = static _ => 10,
         }.Whole(0);
         Option<string[]> probes = SharedOptions.Many("--probe", "NAME", "Only the last hits of these probes (repeatable; all).");
         Option<long> run = SharedOptions.Run();

@@ -21,12 +21,14 @@ internal static class DiffVerb
         Option<long> runB = new Option<long>("--run-b") { Description = "The run of B where it holds several (the first).", HelpName = "N" }.Whole(1);
         Option<int> limit = new Option<int>("--limit", "-n")
         {
-            Description = "How many divergences, counts and latencies to list (10).", HelpName = "N",
+            Description = "How many divergences, counts and latencies to list (10).",
+            HelpName = "N",
             DefaultValueFactory = static _ => 10,
         }.Whole(1);
         Option<int> context = new Option<int>("--context", "-C")
         {
-            Description = "Events to show before and behind the first divergence (5).", HelpName = "N",
+            Description = "Events to show before and behind the first divergence (5).",
+            HelpName = "N",
             DefaultValueFactory = static _ => 5,
         }.Whole(0);
         Option<string[]> ignore = SharedOptions.Many(
@@ -55,7 +57,9 @@ internal static class DiffVerb
                 result.GetValue(runB),
                 new DiffOptions
                 {
-                    Limit = most, Ignore = result.GetValue(ignore) ?? [], CountsOnly = result.GetValue(counts),
+                    Limit = most,
+                    Ignore = result.GetValue(ignore) ?? [],
+                    CountsOnly = result.GetValue(counts),
                 },
                 cancellation);
             (string A, string B) sources = (result.GetRequiredValue(first), result.GetRequiredValue(second));
@@ -273,8 +277,14 @@ internal static class DiffVerb
                 callersChanged = diff.Callers.Count,
                 latencies = diff.Latencies.Take(limit).Select(static l => new
                 {
-                    symbol = l.A.Symbol, between = l.A.Between, countA = l.A.Count, countB = l.B.Count,
-                    meanA = l.A.MeanNs, meanB = l.B.MeanNs, p95A = l.A.P95Ns, p95B = l.B.P95Ns,
+                    symbol = l.A.Symbol,
+                    between = l.A.Between,
+                    countA = l.A.Count,
+                    countB = l.B.Count,
+                    meanA = l.A.MeanNs,
+                    meanB = l.B.MeanNs,
+                    p95A = l.A.P95Ns,
+                    p95B = l.B.P95Ns,
                 }),
                 latenciesChanged = diff.Latencies.Count,
             },

@@ -22,7 +22,9 @@ internal static class ExportVerb
         Option<string> path = new("--output", "-o") { Description = "Where to; - is stdout for perfetto, csv and jsonl.", HelpName = "PATH", Required = true };
         Option<string> view = new("--of")
         {
-            Description = "The view for csv and jsonl (events).", HelpName = "VIEW", DefaultValueFactory = static _ => "events",
+            Description = "The view for csv and jsonl (events).",
+            HelpName = "VIEW",
+            DefaultValueFactory = static _ => "events",
         };
         Option<long> run = SharedOptions.Run();
         Command command = new("export", SharedOptions.Describe(

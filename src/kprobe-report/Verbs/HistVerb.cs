@@ -20,7 +20,9 @@ internal static class HistVerb
         Option<string?> where = new("--where") { Description = "SQL condition.", HelpName = "SQL" };
         Option<int> limit = new Option<int>("--limit", "-n")
         {
-            Description = "Print at most N lines (50; 0: no limit).", HelpName = "N", DefaultValueFactory = static _ => 50,
+            Description = "Print at most N lines (50; 0: no limit).",
+            HelpName = "N",
+            DefaultValueFactory = static _ => 50,
         }.Whole(0);
         Option<string[]> kinds = SharedOptions.Many(
             "--kind", "KIND", "pre, post, fault or ret (repeatable; hits, which are pre and ret, unless an expression says kind).");

@@ -39,7 +39,9 @@ internal static class WhoVerb
         Option<string[]> registers = SharedOptions.Many("--register", "NAME", "Look only in this register (repeatable; all).");
         Option<long> limit = new Option<long>("--limit", "-n")
         {
-            Description = "Stop after N events (100; 0: no limit).", HelpName = "N", DefaultValueFactory = static _ => 100,
+            Description = "Stop after N events (100; 0: no limit).",
+            HelpName = "N",
+            DefaultValueFactory = static _ => 100,
         }.Whole(0);
         Option<long> run = SharedOptions.Run();
         Command command = new("who", SharedOptions.Describe(

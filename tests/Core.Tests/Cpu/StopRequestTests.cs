@@ -118,7 +118,8 @@ public sealed unsafe class StopRequestTests
             started.Set();
             guest.Processor.Run();
             ended = Milliseconds(clock);
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         thread.Start();
         started.Wait();
         WaitUntilBusy(thread, clock, milliseconds);

@@ -67,7 +67,7 @@ public sealed partial class FigureTests
         return Convert.ToUInt64(field!.GetRawConstantValue(), CultureInfo.InvariantCulture);
     }
 
-    private static Type TypeNamed(string name) => typeof(FileKind).Assembly.GetTypes().Single(t => t.Name == name);
+    private static Type TypeNamed(string name) => typeof(FileKind).Assembly.GetTypes().Where(t => t.Name == name).OrderBy(t => t.IsNested).First();
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Blanks();

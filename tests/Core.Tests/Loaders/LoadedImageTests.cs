@@ -16,7 +16,14 @@ public sealed class LoadedImageTests
         new LinkRange(0x1000, 0x20_0000, 0x10, new byte[] { 7 }, false),
     ])
     {
-        Kind = ImageKind.LinuxElf, BaseName = "x", Sha256 = "", Segments = [], Cpu = EntryStates.Long(0, 0), EntryPhysical = 0, EntryLink = 0, MemorySize = 0,
+        Kind = ImageKind.LinuxElf,
+        BaseName = "x",
+        Sha256 = "",
+        Segments = [],
+        Cpu = EntryStates.Long(0, 0),
+        EntryPhysical = 0,
+        EntryLink = 0,
+        MemorySize = 0,
     };
 
     /// <summary>A link address, the physical one, and the bytes of the file from there on; -1: not in the image.</summary>

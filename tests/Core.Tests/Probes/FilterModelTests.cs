@@ -38,7 +38,14 @@ public sealed unsafe class FilterModelTests
             environment.WriteText(0x40_0000, text);
             PtRegs registers = new()
             {
-                Ax = Word(walk), Bx = Word(walk), Cx = Word(walk), Dx = Word(walk), Si = Word(walk), Di = Word(walk), R8 = 0x1000, R9 = 0x40_0000,
+                Ax = Word(walk),
+                Bx = Word(walk),
+                Cx = Word(walk),
+                Dx = Word(walk),
+                Si = Word(walk),
+                Di = Word(walk),
+                R8 = 0x1000,
+                R9 = 0x40_0000,
             };
             program.Execute(&registers, environment, values);
             ulong[] words = [registers.Ax, registers.Bx, registers.Cx, registers.Dx, registers.Si, registers.Di, 0];

@@ -101,8 +101,12 @@ internal static class SmallLinux
     {
         Dictionary<string, ulong> symbols = new(places)
         {
-            ["_stext"] = Link, ["_etext"] = Link + 0x1000, ["_end"] = Link + Size, ["__per_cpu_offset"] = Link + Offsets,
-            ["current_task"] = CurrentTask, ["init_top_pgt"] = Link + TopTable,
+            ["_stext"] = Link,
+            ["_etext"] = Link + 0x1000,
+            ["_end"] = Link + Size,
+            ["__per_cpu_offset"] = Link + Offsets,
+            ["current_task"] = CurrentTask,
+            ["init_top_pgt"] = Link + TopTable,
         };
         StringBuilder text = new("\0");
         List<byte> table = [.. new byte[24]];

@@ -315,44 +315,6 @@ public sealed class BtfKindTests
         Assert.True(error is null || error.Message.Contains("type 1 at offset 0 is of an unknown kind", StringComparison.Ordinal));
     }
 
-    [Theory]
-    [InlineData(16, true)]
-    [InlineData(17, true)]
-    [InlineData(18, false)]
-    public void Access_loads_sixteen_pointers_at_most_behind_the_value_itself(int pointers, bool allowed)
-    {
-        BtfBuilder builder = new();
-        builder.Struct("node", 16, ("next", 2, 64, 0));
-        int pointer = builder.Pointer(1);
-        Btf types = Btf.Parse("kernel", builder.Build());
-
-        bool resolved = types.TryResolveAccess(pointer, string.Concat(Enumerable.Repeat("->next", pointers)), out BtfAccess? access, out string? error, out _);
-
-        Assert.Equal(allowed, resolved);
-        Assert.Equal(allowed ? Enumerable.Repeat(8L, pointers) : null, access?.Offsets);
-        Assert.Equal(allowed ? null : "the access goes through too many pointers", error);
-    }
-
-    [Theory]
-    [InlineData("[0]", "0")]
-    [InlineData("[2147483647]", "8589934588")]
-    [InlineData("[-1]", "-4")]
-    [InlineData("[-2147483648]", "-8589934592")]
-    [InlineData("[2147483648]", null)]
-    [InlineData("[]", null)]
-    [InlineData("[ 1]", null)]
-    [InlineData("[+1]", "4")]
-    public void Index_is_a_number_of_elements(string expression, string? offset)
-    {
-        BtfBuilder builder = new();
-        int pointer = builder.Pointer(builder.Int("int", 4, 1));
-
-        bool resolved = Btf.Parse("kernel", builder.Build()).TryResolveAccess(pointer, expression, out BtfAccess? access, out _, out _);
-
-        Assert.Equal(offset is not null, resolved);
-        Assert.Equal(offset, access is null ? null : string.Join(',', access.Offsets));
-    }
-
     private static string Describe(Btf types, int id)
     {
         BtfType type = types.TypeOf(id);

@@ -96,58 +96,6 @@ public sealed class BtfTests
         Assert.Equal(0ul, _types.SizeOf(0));
     }
 
-    [Theory]
-    [InlineData("->f_pos", "0", "loff_t")]
-    [InlineData("->f_dentry", "16", "struct dentry *")]
-    [InlineData("->f_dentry->d_name.name", "16,24", "const char *")]
-    [InlineData("->f_dentry->d_name.name[2]", "16,24,2", "const char")]
-    [InlineData("->f_dentry->d_iname[3]", "16,35", "char")]
-    [InlineData("->f_inner.name", "32", "const char *")]
-    [InlineData("[1].f_pos", "48", "loff_t")]
-    [InlineData("", "0", "struct file *")]
-    public void Resolves_accesses(string expression, string offsets, string type)
-    {
-        Assert.True(_types.TryResolveAccess(_filePointer, expression, out BtfAccess? access, out _, out _));
-
-        Assert.Equal(offsets, string.Join(",", access!.Offsets));
-        Assert.Equal(type, _types.NameOf(access.Type));
-    }
-
-    [Fact]
-    public void Resolves_bit_fields()
-    {
-        Assert.True(_types.TryResolveAccess(_filePointer, "->late", out BtfAccess? access, out _, out _));
-
-        Assert.Equal((9L, 5u, 5u), (access!.Offsets[0], access.BitOffset, access.BitSize));
-    }
-
-    [Theory]
-    [InlineData("->nosuch", "no member 'nosuch'", 2)]
-    [InlineData(".f_pos", "use '->'", 1)]
-    [InlineData("->f_dentry.d_name", "use '->'", 11)]
-    [InlineData("->f_inner->name", "no pointer", 11)]
-    [InlineData("->f_pos.x", "is no structure", 8)]
-    [InlineData("->mode.x", "bit-field", 6)]
-    [InlineData("->f_pos[0]", "no pointer", 7)]
-    [InlineData("->f_dentry->d_iname[x]", "number in brackets", 19)]
-    [InlineData("->f_dentry->d_iname[", "number in brackets", 19)]
-    [InlineData("->", "member's name", 2)]
-    [InlineData("f_pos", "expected '->'", 0)]
-    public void Bad_accesses_say_what_is_wrong_and_where(string expression, string message, int at)
-    {
-        Assert.False(_types.TryResolveAccess(_filePointer, expression, out _, out string? error, out int errorAt));
-
-        Assert.Contains(message, error, StringComparison.Ordinal);
-        Assert.Equal(at, errorAt);
-    }
-
-    [Fact]
-    public void A_value_that_is_no_pointer_has_no_members()
-    {
-        Assert.False(_types.TryResolveAccess(1, "->x", out _, out string? error, out _));
-        Assert.Contains("no pointer", error, StringComparison.Ordinal);
-    }
-
     [Fact]
     public void Truncated_data_is_a_clear_error()
     {

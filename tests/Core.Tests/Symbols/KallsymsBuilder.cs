@@ -48,7 +48,11 @@ internal sealed class KallsymsBuilder
         "6.15" => new() { LongNames = true, Sequences = true, AddressesLast = true, Addressing = KallsymsAddressing.BaseRelative },
         "7.0" => new()
         {
-            LongNames = true, Sequences = true, AddressesLast = true, Addressing = KallsymsAddressing.PlaceRelative, Alignment = 4,
+            LongNames = true,
+            Sequences = true,
+            AddressesLast = true,
+            Addressing = KallsymsAddressing.PlaceRelative,
+            Alignment = 4,
         },
         _ => throw new ArgumentOutOfRangeException(nameof(layout), layout, "no such layout"),
     };

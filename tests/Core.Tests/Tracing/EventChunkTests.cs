@@ -105,7 +105,10 @@ public sealed class EventChunkTests : IDisposable
     {
         ChunkBuilder chunk = new()
         {
-            Stacks = [[1, 2, ulong.MaxValue], [3]], Stream = [0, 0], Instructions = [0, 0], Mask = [1UL << Stack, 0],
+            Stacks = [[1, 2, ulong.MaxValue], [3]],
+            Stream = [0, 0],
+            Instructions = [0, 0],
+            Mask = [1UL << Stack, 0],
             Fields = { ["stack"] = ([255], [number]) },
         };
         if (!allowed)
@@ -274,7 +277,10 @@ public sealed class EventChunkTests : IDisposable
     {
         ChunkBuilder chunk = new()
         {
-            Streams = [(0, 0, 1), (1, 0, 1)], Stream = [0, 1, 0, 1], Instructions = [0, 0, 0, 0], Mask = [2, 2, 2, 2],
+            Streams = [(0, 0, 1), (1, 0, 1)],
+            Stream = [0, 1, 0, 1],
+            Instructions = [0, 0, 0, 0],
+            Mask = [2, 2, 2, 2],
             Fields = { ["bx"] = ([255, 255, 254, 255], [5, 4, 1]) },
         };
 
@@ -287,7 +293,10 @@ public sealed class EventChunkTests : IDisposable
     {
         ChunkBuilder chunk = new()
         {
-            Streams = [(0, 0, 0), (1, 0, 16)], Stream = [1, 0, 0, 1, 1, 0], Instructions = [0, 0, 0, 0, 0, 0], Mask = [0, 0, 0, 0, 0, 0],
+            Streams = [(0, 0, 0), (1, 0, 16)],
+            Stream = [1, 0, 0, 1, 1, 0],
+            Instructions = [0, 0, 0, 0, 0, 0],
+            Mask = [0, 0, 0, 0, 0, 0],
             Arguments = [[0x91, 1], [0x93, 2, 3, 4], [0x90]],
         };
         byte[] payload = chunk.Build();
@@ -311,7 +320,10 @@ public sealed class EventChunkTests : IDisposable
     {
         byte[] payload = new ChunkBuilder
         {
-            Stream = [.. new long[count]], Instructions = [.. new ulong[count]], Mask = [.. new ulong[count]], Streams = count == 0 ? [] : [(0, 0, 0)],
+            Stream = [.. new long[count]],
+            Instructions = [.. new ulong[count]],
+            Mask = [.. new ulong[count]],
+            Streams = count == 0 ? [] : [(0, 0, 0)],
         }.Build();
         if (allowed)
         {
@@ -355,7 +367,11 @@ public sealed class EventChunkTests : IDisposable
     {
         ChunkBuilder chunk = new()
         {
-            Streams = [(0, 0, 3), (0, 0, 0)], Tasks = [(0, []), (9, [(byte)'x'])], Stream = [0, 1], Instructions = [0, 0], Mask = [1 | (1UL << Task), 0],
+            Streams = [(0, 0, 3), (0, 0, 0)],
+            Tasks = [(0, []), (9, [(byte)'x'])],
+            Stream = [0, 1],
+            Instructions = [0, 0],
+            Mask = [1 | (1UL << Task), 0],
             Fields = { ["ax"] = ([255], [5]), ["task"] = ([255], [1]) },
         };
 
@@ -369,7 +385,11 @@ public sealed class EventChunkTests : IDisposable
     /// <summary>Two events, the second with the value of the first.</summary>
     private static byte[] Field(int number, string name, ulong value, long parts, List<(long Pid, byte[] Comm)> tasks) => new ChunkBuilder
     {
-        Streams = [(0, 0, parts)], Tasks = tasks, Stream = [0, 0], Instructions = [0, 0], Mask = [1UL << number, 0],
+        Streams = [(0, 0, parts)],
+        Tasks = tasks,
+        Stream = [0, 0],
+        Instructions = [0, 0],
+        Mask = [1UL << number, 0],
         Fields = { [name] = ([255], [value]) },
     }.Build();
 

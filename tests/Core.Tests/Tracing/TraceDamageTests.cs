@@ -138,7 +138,9 @@ public sealed class TraceDamageTests
         packed.CopyTo(frame.AsSpan(FrameHead.Size));
         FrameHead forged = head with
         {
-            Codec = FrameHead.Zstandard, RawLength = 1000, PackedLength = (uint)packed.Length,
+            Codec = FrameHead.Zstandard,
+            RawLength = 1000,
+            PackedLength = (uint)packed.Length,
             PayloadChecksum = System.IO.Hashing.Crc32.HashToUInt32(packed),
         };
         forged.Write(frame);

@@ -62,7 +62,10 @@ public sealed class TraceRoundTripTests
         };
         TraceFooter footer = new()
         {
-            Ended = "triple-fault", TimeNs = 1, Instructions = ulong.MaxValue, ExitCode = -3,
+            Ended = "triple-fault",
+            TimeNs = 1,
+            Instructions = ulong.MaxValue,
+            ExitCode = -3,
             Probes = [new TraceProbeCount(0, 5, 1, "armed"), new TraceProbeCount(7, 0, 0, "pending")],
         };
         MemoryStream stream = new();
@@ -84,8 +87,18 @@ public sealed class TraceRoundTripTests
     {
         TraceProbe probe = new()
         {
-            Id = 3, Type = 'r', Group = "g", Name = "n", Symbol = "do_exit", Offset = 4, Address = ulong.MaxValue, Module = "m",
-            Definition = "r:g/n do_exit+4", Filter = "a > 1", State = "pending", Arguments = [new("a", "u32"), new("b", "string[4]")],
+            Id = 3,
+            Type = 'r',
+            Group = "g",
+            Name = "n",
+            Symbol = "do_exit",
+            Offset = 4,
+            Address = ulong.MaxValue,
+            Module = "m",
+            Definition = "r:g/n do_exit+4",
+            Filter = "a > 1",
+            State = "pending",
+            Arguments = [new("a", "u32"), new("b", "string[4]")],
         };
         TraceSymbol symbol = new(0xFFFFFFFF81000000, 16, "_text", "", 'T');
         TraceNote note = new() { Kind = TraceNoteKind.Limit, TimeNs = 9, Instructions = 8, ProbeId = 3, Count = 7, Text = "full" };

@@ -89,7 +89,10 @@ internal sealed unsafe class CpuTarget : IFuzzTarget
         ulong at = mode == EntryMode.Real16 ? 0x10000 : Code;
         LoadedImage image = ImageLoader.Load("fuzz", input.AsMemory(HeaderBytes), new ImageLoadOptions
         {
-            ForceFlat = true, LoadAddress = at, Mode = mode, MemorySize = Memory,
+            ForceFlat = true,
+            LoadAddress = at,
+            Mode = mode,
+            MemorySize = Memory,
         });
         StringBuilder console = new();
         PhysicalMemory memory = _memory.Fresh();

@@ -43,8 +43,12 @@ internal static class OddTrace
         MemoryStream stream = new();
         using TraceWriter writer = new(stream, "memory", new TraceHeader
         {
-            ImageName = random.Pick<string>(_names), ImageSha256 = new string('a', 64), Kernel = random.Pick<string>(_names),
-            CommandLine = random.Pick<string>(_names), MemoryBytes = random.Corner() >> 1, Producer = random.Pick<string>(_names),
+            ImageName = random.Pick<string>(_names),
+            ImageSha256 = new string('a', 64),
+            Kernel = random.Pick<string>(_names),
+            CommandLine = random.Pick<string>(_names),
+            MemoryBytes = random.Corner() >> 1,
+            Producer = random.Pick<string>(_names),
         }, new TraceWriterOptions { EventsPerChunk = random.Next(1, 60), InstructionsPerFlush = random.OneIn(2) ? ulong.MaxValue : 1 + (random.Next64() >> 4) });
         int probes = random.Next(5);
         for (int id = 0; id < probes; id++)
@@ -68,7 +72,10 @@ internal static class OddTrace
         {
             writer.Complete(new TraceFooter
             {
-                Ended = random.Pick("poweroff", "timeout", "", "x"), TimeNs = time, Instructions = instructions, ExitCode = (int)random.Corner(),
+                Ended = random.Pick("poweroff", "timeout", "", "x"),
+                TimeNs = time,
+                Instructions = instructions,
+                ExitCode = (int)random.Corner(),
                 Probes = [.. Enumerable.Range(0, probes).Select(id => new TraceProbeCount(random.OneIn(5) ? (int)random.Corner() : id, random.Corner(), random.Corner(), "armed"))],
             });
         }
@@ -117,8 +124,12 @@ internal static class OddTrace
             case 2:
                 writer.WriteNote(new TraceNote
                 {
-                    Kind = (TraceNoteKind)random.Next(5), TimeNs = time, Instructions = instructions, ProbeId = random.OneIn(3) ? -1 : random.Next(probes + 2),
-                    Count = random.Corner(), Text = random.Pick<string>(_names),
+                    Kind = (TraceNoteKind)random.Next(5),
+                    TimeNs = time,
+                    Instructions = instructions,
+                    ProbeId = random.OneIn(3) ? -1 : random.Next(probes + 2),
+                    Count = random.Corner(),
+                    Text = random.Pick<string>(_names),
                 });
                 break;
             case 3:
@@ -134,10 +145,17 @@ internal static class OddTrace
     {
         TraceEvent e = new()
         {
-            TimeNs = time, Instructions = instructions, Address = random.Corner(), Caller = random.Corner(), Cr2 = random.Corner(),
+            TimeNs = time,
+            Instructions = instructions,
+            Address = random.Corner(),
+            Caller = random.Corner(),
+            Cr2 = random.Corner(),
             ProbeId = random.OneIn(20) ? (int)(random.Corner() & int.MaxValue) : random.Next(probes + 1),
-            ErrorCode = (uint)random.Corner(), Cpu = (ushort)(random.OneIn(5) ? random.Corner() : 0), Kind = (TraceEventKind)random.Next(4),
-            Vector = (byte)random.Corner(), Parts = (TraceEventParts)random.Next(16),
+            ErrorCode = (uint)random.Corner(),
+            Cpu = (ushort)(random.OneIn(5) ? random.Corner() : 0),
+            Kind = (TraceEventKind)random.Next(4),
+            Vector = (byte)random.Corner(),
+            Parts = (TraceEventParts)random.Next(16),
             EntrySeq = count > 0 && random.OneIn(2) ? (ulong)random.Next((int)count) + 1 : 0,
             EntryTimeNs = random.OneIn(2) ? 0 : random.Next64() % Math.Max(time, 1),
         };
@@ -231,7 +249,10 @@ internal static class OddTrace
         payload = Mutator.Mutate(random, payload);
         FrameHead changed = head with
         {
-            Codec = FrameHead.Stored, RawLength = (uint)payload.Length, PackedLength = (uint)payload.Length, PayloadChecksum = Crc32.HashToUInt32(payload),
+            Codec = FrameHead.Stored,
+            RawLength = (uint)payload.Length,
+            PackedLength = (uint)payload.Length,
+            PayloadChecksum = Crc32.HashToUInt32(payload),
         };
         changed = random.Next(12) switch
         {

@@ -179,7 +179,12 @@ public sealed class HistoryCaseTests
     private static HistoryProbe Probe(int id, char type, string name, int function, params TraceArgument[] arguments) => new(
         new TraceProbe
         {
-            Id = id, Type = type, Name = name, Symbol = function == 0 ? "outer" : "inner", Address = function == 0 ? HistoryGen.Kernel : Inner, Arguments = arguments,
+            Id = id,
+            Type = type,
+            Name = name,
+            Symbol = function == 0 ? "outer" : "inner",
+            Address = function == 0 ? HistoryGen.Kernel : Inner,
+            Arguments = arguments,
         },
         function);
 

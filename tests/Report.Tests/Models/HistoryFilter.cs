@@ -57,8 +57,17 @@ internal sealed record HistoryFilter
             from run in Gen.Frequency((3, Gen.Const(0)), (1, Gen.Int[1, runs.Count]))
             select new HistoryFilter
             {
-                Probes = probes, Symbols = symbols, Comms = comms, Pids = pids, Cpus = cpus, Kinds = kinds, From = times.Item1.FirstOrDefault(),
-                To = times.Item2.FirstOrDefault(), Where = wheres.FirstOrDefault(), Limit = limit < 0 ? null : limit, Run = run == 0 ? null : run,
+                Probes = probes,
+                Symbols = symbols,
+                Comms = comms,
+                Pids = pids,
+                Cpus = cpus,
+                Kinds = kinds,
+                From = times.Item1.FirstOrDefault(),
+                To = times.Item2.FirstOrDefault(),
+                Where = wheres.FirstOrDefault(),
+                Limit = limit < 0 ? null : limit,
+                Run = run == 0 ? null : run,
             };
     }
 

@@ -160,7 +160,11 @@ internal static class HistoryGen
     private static HistoryProbe Deep(HistoryWorld world, char type, string name) => new(
         new TraceProbe
         {
-            Id = world.Probes.Count + (type == 'r' ? 1 : 0), Type = type, Name = name, Symbol = world.Functions[0].Name, Address = world.Functions[0].Address,
+            Id = world.Probes.Count + (type == 'r' ? 1 : 0),
+            Type = type,
+            Name = name,
+            Symbol = world.Functions[0].Name,
+            Address = world.Functions[0].Address,
             Module = world.Functions[0].Module,
         },
         0);
@@ -199,7 +203,15 @@ internal static class HistoryGen
             from seed in Gen.ULong[1, 1UL << 40]
             select new HistoryStep(what)
             {
-                Task = task, Cpu = cpu, Target = target, Ns = ns, Outcome = after, Naming = said, IsFiltered = filtered == 0, Parts = has, Seed = seed,
+                Task = task,
+                Cpu = cpu,
+                Target = target,
+                Ns = ns,
+                Outcome = after,
+                Naming = said,
+                IsFiltered = filtered == 0,
+                Parts = has,
+                Seed = seed,
             };
     }
 }

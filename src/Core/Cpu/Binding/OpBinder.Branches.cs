@@ -14,7 +14,7 @@ internal static unsafe partial class OpBinder
     /// </summary>
     public static bool TryFuse(in Instruction first, in Instruction jump, Op* op, int mode)
     {
-        if (first.HasLockPrefix || jump.ConditionCode == ConditionCode.None || !IsShortOrNearJcc(jump) 
+        if (first.HasLockPrefix || jump.ConditionCode == ConditionCode.None || !IsShortOrNearJcc(jump)
             || first.Mnemonic is not (Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Add or Mnemonic.Sub or Mnemonic.And))
         {
             return false;
