@@ -159,4 +159,17 @@ public sealed class QueryTests : IDisposable
         Assert.Contains("Usage: dotnet kprobe-report TRACE [OPTIONS]\n", all, StringComparison.Ordinal);
         Assert.Contains("\n  latency ", all, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("0.0", "0")]
+    [InlineData("-0.0", "-0")]
+    [InlineData("0.5", "0.5")]
+    [InlineData("1e-4", "0.0001")]
+    [InlineData("9e-5", "9E-05")]
+    [InlineData("-9e-5", "-9E-05")]
+    [InlineData("999999999999999.0", "999999999999999")]
+    [InlineData("1e15", "1E+15")]
+    [InlineData("-1e15", "-1E+15")]
+    public void A_table_has_a_number_s_digits_where_they_are_few_and_its_power_of_ten_elsewhere(string sql, string text) =>
+        Assert.Equal($"n\n{text}\n", string.Join('\n', Tool.Good("query", _folder.Small(), $"select {sql} as n").Split('\n').Select(line => line.Trim())));
 }

@@ -14,27 +14,6 @@ namespace KprobeTrace.Devices;
 /// </remarks>
 public sealed class KvmClock
 {
-    /// <summary>CPUID leaf of the hypervisor's signature; EBX, ECX, EDX hold <see cref="SignatureEbx"/> and its fellows.</summary>
-    public const uint SignatureLeaf = 0x40000000;
-
-    /// <summary>CPUID leaf of the features, which is also EAX of <see cref="SignatureLeaf"/>.</summary>
-    public const uint FeatureLeaf = 0x40000001;
-
-    /// <summary>"KVMK".</summary>
-    public const uint SignatureEbx = 0x4B4D564B;
-
-    /// <summary>"VMKV".</summary>
-    public const uint SignatureEcx = 0x564B4D56;
-
-    /// <summary>"M" and three zeros.</summary>
-    public const uint SignatureEdx = 0x0000004D;
-
-    /// <summary>
-    /// EAX of <see cref="FeatureLeaf"/>: both generations of the clock's MSRs (bits 0 and 3), no delays after port
-    /// accesses needed (bit 1), the clock's stable bit is to be believed (bit 24).
-    /// </summary>
-    public const uint FeatureEax = (1u << 0) | (1u << 1) | (1u << 3) | (1u << 24);
-
     /// <summary>MSR_KVM_WALL_CLOCK_NEW: physical address where the guest wants the time of day at power-on.</summary>
     public const uint MsrWallClock = 0x4B564D00;
 
@@ -67,13 +46,6 @@ public sealed class KvmClock
 
     /// <summary>What the processor's time-stamp counter has on top of virtual time, in nanoseconds.</summary>
     public long TscOffset { get; set; }
-
-    /// <summary>Forgets the guest's pages.</summary>
-    public void Reset()
-    {
-        _systemTime = 0;
-        _wallClock = 0;
-    }
 
     /// <summary>Reads one of the clock's MSRs.</summary>
     /// <returns>False when the MSR is not the clock's.</returns>

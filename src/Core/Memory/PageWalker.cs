@@ -160,7 +160,6 @@ public static unsafe class PageWalker
     private static PageWalk Fault(ref PageWalk walk, uint cause, PageAccess access)
     {
         bool fetchBit = (access & PageAccess.Fetch) != 0 && (access & (PageAccess.NoExecuteEnabled | PageAccess.Smep)) != 0;
-        walk.Ok = false;
         walk.ErrorCode = cause
             | ((access & PageAccess.Write) != 0 ? ErrorWrite : 0)
             | ((access & PageAccess.User) != 0 ? ErrorUser : 0)

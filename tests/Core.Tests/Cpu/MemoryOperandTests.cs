@@ -135,6 +135,38 @@ public sealed unsafe class MemoryOperandTests : IDisposable
             _guest.Bus.MmioWrites);
     }
 
+    [Theory]
+    [InlineData(0x30, "8")]
+    [InlineData(0x31, "1 2 4 1")]
+    [InlineData(0x32, "2 4 2")]
+    [InlineData(0x33, "1 4 2 1")]
+    [InlineData(0x34, "4 4")]
+    [InlineData(0x36, "2 4 2")]
+    [InlineData(0x37, "1 4 2 1")]
+    public void A_device_sees_the_aligned_parts_of_an_operand_in_order(int offset, string sizes)
+    {
+        const ulong value = 0x1122_3344_5566_7788;
+        _guest.Rbx = Device + (ulong)offset;
+        _guest.Rax = value;
+
+        _guest.RunKernel(a =>
+        {
+            a.mov(__[rbx], rax);
+            a.mov(rcx, __[rbx]);
+        });
+
+        Assert.Equal(value, _guest.Rcx);
+        Assert.Equal(sizes, string.Join(' ', _guest.Bus.MmioWrites.Select(w => w.Size)));
+        Assert.Equal(sizes, string.Join(' ', _guest.Bus.MmioReads.Select(r => r.Size)));
+        int done = 0;
+        foreach ((ulong address, ulong part, int size, _) in _guest.Bus.MmioWrites)
+        {
+            Assert.Equal(ScriptedBus.MmioBase + (ulong)(offset + done), address);
+            Assert.Equal(size == 8 ? value : (value >> (8 * done)) & ((1UL << (8 * size)) - 1), part);
+            done += size;
+        }
+    }
+
     [Fact]
     public void Physical_addresses_where_nothing_answers_read_as_ones()
     {

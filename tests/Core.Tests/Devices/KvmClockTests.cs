@@ -68,17 +68,6 @@ public sealed class KvmClockTests
         Assert.False(_clock.TryWriteMsr(0x10, 0));
     }
 
-    [Fact]
-    public void The_signature_reads_as_kvm()
-    {
-        byte[] text = new byte[12];
-        BinaryPrimitives.WriteUInt32LittleEndian(text, KvmClock.SignatureEbx);
-        BinaryPrimitives.WriteUInt32LittleEndian(text.AsSpan(4), KvmClock.SignatureEcx);
-        BinaryPrimitives.WriteUInt32LittleEndian(text.AsSpan(8), KvmClock.SignatureEdx);
-
-        Assert.Equal("KVMKVMKVM\0\0\0", System.Text.Encoding.ASCII.GetString(text));
-    }
-
     private sealed class Ram : IPhysicalMemoryWriter
     {
         public byte[] Bytes { get; } = new byte[0x4000];

@@ -188,6 +188,42 @@ public sealed class OrcUnwinderTests
         Assert.Equal([Text + 0x50, Text + 0x60, Text + 0x70], _found[..count]);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Frame_pointers_are_followed_as_far_as_there_is_room(int room)
+    {
+        OrcUnwinder unwinder = new(GuestImage.Load(static _ => { }), SymbolTable.Empty, null, _stack);
+        WriteFrames(third: Text + 0x70);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x10, Stack, Stack + 0x100), _found.AsSpan(0, room));
+
+        Assert.Equal(room, count);
+        Assert.Equal(new ulong[16 - room], _found[room..]);
+    }
+
+    [Fact]
+    public void Frame_pointers_are_followed_to_the_first_return_address_that_is_no_code()
+    {
+        OrcUnwinder unwinder = new(GuestImage.Load(static _ => { }), SymbolTable.Empty, null, _stack);
+        WriteFrames(third: 0x1234);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x10, Stack, Stack + 0x100), _found);
+
+        Assert.Equal([Text + 0x50, Text + 0x60], _found[..count]);
+    }
+
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(1, 2, 1)]
+    [InlineData(2, 1, 1)]
+    [InlineData(0, 3, 0)]
+    [InlineData(3, 0, 0)]
+    public void A_table_has_as_many_rules_as_both_its_halves(int addresses, int rules, int count) =>
+        Assert.Equal(count, new OrcTable(new byte[addresses * 4], Text, new byte[rules * 6]).Count);
+
     [Fact]
     public void A_modules_tables_hold_while_it_is_added()
     {
@@ -209,6 +245,14 @@ public sealed class OrcUnwinderTests
 
         Assert.Equal([Text + 0x210], _found[..count]);
         Assert.Equal(0, unwinder.Walk(start, _found));
+    }
+
+    private void WriteFrames(ulong third)
+    {
+        ulong first = Stack + 0x100;
+        ulong second = Stack + 0x200;
+        _stack.Write(Stack, Text + 0x50).Write(first, second).Write(first + 8, Text + 0x60).Write(second, Stack + 0x300).Write(second + 8, third)
+            .Write(Stack + 0x300, 0).Write(Stack + 0x308, Text + 0x80);
     }
 
     private OrcUnwinder Create(params (int Ip, short Sp, short Bp, int Bits)[] rules) => Create(null, rules);

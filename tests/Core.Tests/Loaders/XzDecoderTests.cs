@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using KprobeTrace.Loaders;
+using KprobeTrace.Tests.Tracing;
 using Xunit;
 
 namespace KprobeTrace.Tests.Loaders;
@@ -69,5 +71,46 @@ public sealed class XzDecoderTests
         byte[] file = XzSample.Read("branch.xz");
 
         Assert.Throws<KprobeTraceException>(() => XzDecoder.Decode("kernel", file, XzSample.Plain.Length + difference));
+    }
+
+    /// <summary>Fields of the stream's footer, which its checksum covers but the last two: size of the index, flags, magic.</summary>
+    [Theory]
+    [InlineData(4, 1)]
+    [InlineData(4, -1)]
+    [InlineData(8, 1)]
+    [InlineData(8, 0x80)]
+    [InlineData(9, 1)]
+    [InlineData(10, 1)]
+    [InlineData(11, 1)]
+    public void A_footer_that_disagrees_is_refused_whatever_its_checksum(int at, int change)
+    {
+        byte[] file = [.. XzSample.Read("branch.xz")];
+        Span<byte> footer = file.AsSpan(^12..);
+        footer[at] = (byte)(footer[at] + change);
+        BinaryPrimitives.WriteUInt32LittleEndian(footer, PlainTrace.Crc32(footer[4..10]));
+
+        KprobeTraceException error = Assert.Throws<KprobeTraceException>(() => XzDecoder.Decode("kernel", file, XzSample.Plain.Length));
+
+        Assert.Contains("footer", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The first of two filters is x86's; other processors' branch filters have no properties either.</summary>
+    [Theory]
+    [InlineData(4, null)]
+    [InlineData(5, "filter 5")]
+    [InlineData(7, "filter 7")]
+    [InlineData(9, "filter 9")]
+    public void A_branch_filter_of_another_processor_is_refused(byte filter, string? refusal)
+    {
+        byte[] file = [.. XzSample.Read("branch.xz")];
+        Span<byte> header = file.AsSpan(12, (file[12] + 1) * 4);
+        Assert.Equal((1, 4, 0), (header[1] & 0xC3, header[2], header[3]));
+        header[2] = filter;
+        BinaryPrimitives.WriteUInt32LittleEndian(header[^4..], PlainTrace.Crc32(header[..^4]));
+
+        Exception? error = Record.Exception(() => XzDecoder.Decode("kernel", file, XzSample.Plain.Length));
+
+        Assert.Equal(refusal is null, error is null);
+        Assert.Contains(refusal ?? "", error?.Message ?? "", StringComparison.Ordinal);
     }
 }

@@ -170,4 +170,32 @@ public sealed unsafe class EventFilterTests
         Assert.False(EventFilter.TryParse($"str == '{new string('x', 256)}'", _definition, out _, out FilterError? e));
         Assert.Equal(FilterErrorCode.OperandTooLong, e.Code);
     }
+
+    /// <summary>Texts of the user's that begin anywhere in a piece of 64 bytes and end in the next, in one behind it, or nowhere.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(62)]
+    [InlineData(63)]
+    public void A_text_behind_a_pointer_is_read_to_its_end_and_no_further_than_512_bytes(int offset)
+    {
+        ulong address = 0x50_0000 + (ulong)offset;
+        PtRegs registers = new() { Si = address };
+        ProbeDefinition definition = ProbeDefinition.Parse("p fn ptr=%si");
+        FetchProgram program = definition.CompileArguments();
+        FetchBuffer values = program.CreateBuffer();
+        // SAFETY: a local of this frame, alive through the call.
+        program.Execute(&registers, _environment, values);
+        foreach (int length in (int[])[0, 1, 63, 64, 65, 127, 128, 129, 200, 254])
+        {
+            string text = string.Concat(Enumerable.Range(0, length).Select(i => (char)('a' + (i % 26))));
+            _environment.WriteText(address, text);
+
+            Assert.True(EventFilter.Parse($"ptr.ustring == '{text}'", definition).Matches(values, 0, 0, _environment), $"{length}");
+            Assert.False(EventFilter.Parse($"ptr.ustring == '{text}x'", definition).Matches(values, 0, 0, _environment), $"{length}");
+        }
+
+        _environment.Write(address, Enumerable.Repeat((byte)'x', 600).ToArray());
+        Assert.True(EventFilter.Parse("ptr.ustring ~ '*x'", definition).Matches(values, 0, 0, _environment));
+    }
 }

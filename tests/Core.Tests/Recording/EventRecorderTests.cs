@@ -362,6 +362,26 @@ public sealed unsafe class EventRecorderTests
         return guest;
     }
 
+    [Fact]
+    public void Returns_that_a_filter_leaves_out_are_counted()
+    {
+        FlatGuest guest = new();
+        guest.Code.mov(rsp, StackTop);
+        for (int i = 0; i < 5; i++)
+        {
+            guest.Code.mov(rax, i);
+            guest.Code.call(guest.At("fn"));
+        }
+
+        guest.Exit();
+        guest.Mark("fn").Code.ret();
+
+        RecordedGuest run = Run(guest, ["r:fn_ret fn v=$retval"], EventKinds.All, ["fn_ret: v > 2"]);
+
+        ProbeHits hits = Assert.Single(run.End.Hits);
+        Assert.Equal((2, 5ul, 3ul), (run.Events.Count(e => e.Kind == Return), hits.Hits, hits.Filtered));
+    }
+
     private static RecordedGuest Run(
         FlatGuest guest, string[] probes, EventKinds kinds, string[]? filters = null, long maxEvents = 0, long idle = 0) => RecordedGuest.Run(
             guest,

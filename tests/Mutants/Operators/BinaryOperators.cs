@@ -44,7 +44,7 @@ internal sealed class BinaryOperators : IMutationOperator
             yield return new Change(name, binary, SyntaxFactory.BinaryExpression(to, binary.Left, SyntaxFactory.Token(token).WithTriviaFrom(binary.OperatorToken), binary.Right));
         }
 
-        if (_ordered.Contains(binary.Kind()) && !SyntaxFactory.AreEquivalent(binary.Left, binary.Right) && binary.Left is not LiteralExpressionSyntax && binary.Right is not LiteralExpressionSyntax)
+        if (_ordered.Contains(binary.Kind()) && !IsDistance(binary) && !SyntaxFactory.AreEquivalent(binary.Left, binary.Right) && binary.Left is not LiteralExpressionSyntax && binary.Right is not LiteralExpressionSyntax)
         {
             BinaryExpressionSyntax swapped = binary
                 .WithLeft(SyntaxFactory.ParenthesizedExpression(binary.Right.WithoutTrivia()).WithTrailingTrivia(SyntaxFactory.Space))
@@ -52,6 +52,10 @@ internal sealed class BinaryOperators : IMutationOperator
             yield return new Change("swapped operands", binary, swapped);
         }
     }
+
+    // A distance is the same both ways.
+    private static bool IsDistance(BinaryExpressionSyntax binary) =>
+        binary is { RawKind: (int)SubtractExpression, Parent: ArgumentSyntax { Parent.Parent: InvocationExpressionSyntax call } } && call.Expression.ToString() == "Math.Abs";
 
     private static bool IsText(ExpressionSyntax operand) => operand is InterpolatedStringExpressionSyntax || operand.IsKind(StringLiteralExpression);
 }

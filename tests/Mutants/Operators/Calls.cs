@@ -67,7 +67,7 @@ internal sealed class Calls : IMutationOperator
 
         if (node is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name: IdentifierNameSyntax name } member } call)
         {
-            if (_others.TryGetValue(name.Identifier.ValueText, out string? other))
+            if (_others.TryGetValue(name.Identifier.ValueText, out string? other) && !OnlyAsksWhether(name, call))
             {
                 yield return new Change("wrong method", call, call.WithExpression(member.WithName(SyntaxFactory.IdentifierName(other))));
             }
@@ -78,6 +78,11 @@ internal sealed class Calls : IMutationOperator
             }
         }
     }
+
+    // From which end something is looked for makes no difference to whether it is there.
+    private static bool OnlyAsksWhether(IdentifierNameSyntax name, InvocationExpressionSyntax call) =>
+        name.Identifier.ValueText is "IndexOf" or "LastIndexOf"
+        && call.Parent is BinaryExpressionSyntax { RawKind: (int)SyntaxKind.LessThanExpression or (int)SyntaxKind.GreaterThanOrEqualExpression, Right: LiteralExpressionSyntax { Token.Value: 0 } };
 
     private static bool IsSymmetric(SyntaxNode? call) =>
         call is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax member } && _symmetric.Contains(member.Name.Identifier.ValueText);
