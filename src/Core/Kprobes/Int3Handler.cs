@@ -103,6 +103,7 @@ public sealed unsafe class Int3Handler
             return;
         }
 
+        bool outer = IsInHandler;
         IsInHandler = true;
         try
         {
@@ -117,7 +118,7 @@ public sealed unsafe class Int3Handler
         }
         finally
         {
-            IsInHandler = false;
+            IsInHandler = outer;
         }
     }
 
@@ -131,6 +132,7 @@ public sealed unsafe class Int3Handler
             return false;
         }
 
+        bool outer = IsInHandler;
         IsInHandler = true;
         try
         {
@@ -162,7 +164,7 @@ public sealed unsafe class Int3Handler
         }
         finally
         {
-            IsInHandler = false;
+            IsInHandler = outer;
         }
     }
 

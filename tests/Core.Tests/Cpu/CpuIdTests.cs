@@ -1,3 +1,4 @@
+using System.Text;
 using Xunit;
 
 namespace KprobeTrace.Tests.Cpu;
@@ -32,6 +33,24 @@ public sealed unsafe class CpuIdTests : IDisposable
         _guest.RunKernel(a => a.cpuid());
 
         Assert.Equal((eax, ebx, ecx, edx), (_guest.Rax, _guest.Rbx, _guest.Rcx, _guest.Rdx));
+    }
+
+    [Fact]
+    public void The_brand_is_a_text_of_48_bytes_that_ends_in_zeros()
+    {
+        StringBuilder brand = new();
+        for (uint leaf = 0x80000002; leaf <= 0x80000004; leaf++)
+        {
+            using TestGuest guest = new();
+            guest.Rax = leaf;
+            guest.RunKernel(a => a.cpuid());
+            foreach (ulong part in (ulong[])[guest.Rax, guest.Rbx, guest.Rcx, guest.Rdx])
+            {
+                _ = brand.Append(Encoding.ASCII.GetString(BitConverter.GetBytes((uint)part)));
+            }
+        }
+
+        Assert.Equal("KprobeTrace virtual x86-64-v2 CPU".PadRight(48, '\0'), brand.ToString());
     }
 
     [Theory]

@@ -37,6 +37,22 @@ public sealed class HitRowTests : KprobeRows
     }
 
     [Fact]
+    public void B01_post_handlers_cannot_be_preempted_and_leave_nothing_behind()
+    {
+        List<bool> inHandler = [];
+        Kprobe probe = On("third");
+        probe.PostHandler = (_, ref _, _) => inHandler.Add(Kprobes.Handler.IsInHandler);
+        Register(probe);
+
+        Guest.Call("third", 10);
+        inHandler.Add(Kprobes.Handler.IsInHandler);
+        Guest.Call("third", 10);
+        inHandler.Add(Kprobes.Handler.IsInHandler);
+
+        Assert.Equal([true, false, true, false], inHandler);
+    }
+
+    [Fact]
     public void B02_two_probes_of_an_array_fire_for_their_own_target()
     {
         Assert.True(Kprobes.RegisterKprobes([Logged("a", "third"), Logged("b", "leaf")]).IsSuccess);
