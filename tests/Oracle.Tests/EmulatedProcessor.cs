@@ -15,12 +15,12 @@ internal sealed unsafe class EmulatedProcessor : IDisposable
 
     public EmulatedProcessor()
     {
-        GuestLayout.Build(_memory, HostSegments.Current.HasCompatibilityCode);
+        GuestLayout.Build(_memory, HostKernel.Current.HasCompatibilityCode);
         _processor = Interpreter.Create(_memory, new NoBus());
         CpuState* s = _processor.State;
         s->Cr0 = Cr0.PE | Cr0.MP | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.PG;
         s->Cr3 = GuestLayout.PageTables;
-        s->Cr4 = Cr4.PAE | Cr4.OSFXSR | Cr4.OSXMMEXCPT | (HostSegments.Current.HasFsGsBase ? Cr4.FSGSBASE : 0);
+        s->Cr4 = Cr4.PAE | Cr4.OSFXSR | Cr4.OSXMMEXCPT | (HostKernel.Current.HasFsGsBase ? Cr4.FSGSBASE : 0);
         s->Efer = Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE;
         s->GdtBase = GuestLayout.Gdt;
         s->GdtLimit = GuestLayout.GdtSize - 1;

@@ -13,23 +13,12 @@ internal static class HostSupport
         : null;
 
     /// <summary>Why instructions cannot be compared with the host's processor, or null when they can.</summary>
-    public static string? ReasonNotPlain => _reasonNotPlain.Value;
+    public static string? ReasonNotPlain => Reason ?? (HostKernel.Current.RefusesInterrupts
+        ? null
+        : "a hypervisor stands between programs and this host's processor: it answers INT 1Ah itself, and raises #UD now and then where the processor would not");
 
     /// <summary>Why what AMD's processors do by themselves cannot be compared, or null when it can.</summary>
     public static string? ReasonNotAmd => Reason ?? (IsAmd() ? ReasonNotPlain : "the host processor is not AMD's");
-
-    private static readonly Lazy<string?> _reasonNotPlain = new(() => Reason ?? (RefusesInterrupts()
-        ? null
-        : "a hypervisor stands between programs and this host's processor: it answers INT 1Ah itself, and raises #UD now and then where the processor would not"));
-
-    // A gate that is the kernel's alone is refused with its number (Intel SDM vol. 3A §6.12.1.2); a hypervisor that runs kernels at the
-    // privilege of programs keeps such vectors for itself.
-    private static bool RefusesInterrupts()
-    {
-        using OracleProcess oracle = new();
-        Outcome outcome = oracle.Run([HandMadeCase.Create([0xcd, 0x1a], static _ => { })])[0];
-        return outcome is { Kind: OutcomeKind.Fault, Fault: { Vector: 13, Error: (0x1a * 8) + 2 } };
-    }
 
     private static bool IsAmd()
     {
