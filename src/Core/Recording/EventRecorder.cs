@@ -211,7 +211,6 @@ internal sealed unsafe class EventRecorder
         e.Address = address;
         e.Caller = 0;
         e.EntrySeq = 0;
-        e.EntryTimeNs = 0;
         e.Cr2 = 0;
         e.Vector = 0;
         e.ErrorCode = 0;

@@ -9,7 +9,6 @@ namespace KprobeTrace.Recording;
 /// <summary>The guest at the moment of a hit, as fetch arguments and filters read it.</summary>
 internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProcessor probed) : IFetchEnvironment
 {
-    private const ulong UserEnd = 1UL << 47;
     private const ulong PageSize = 0x1000;
 
     public int CpuIndex => 0;
@@ -30,7 +29,8 @@ internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProces
 
     public bool TryReadUser(ulong address, Span<byte> destination)
     {
-        if (address >= UserEnd || (ulong)destination.Length > UserEnd - address)
+        // Between the halves there is nothing that could be read, so only where it begins tells whose it is.
+        if ((long)address < 0)
         {
             return false;
         }
@@ -61,9 +61,9 @@ internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProces
 
     public int FormatSymbol(ulong address, Span<byte> destination)
     {
-        string text = session.Symbols.Format(address);
-        int length = Math.Min(Encoding.UTF8.GetByteCount(text), destination.Length);
-        Encoding.UTF8.GetBytes(text.AsSpan(0, Math.Min(text.Length, length)), destination);
+        byte[] text = Encoding.UTF8.GetBytes(session.Symbols.Format(address));
+        int length = Math.Min(text.Length, destination.Length);
+        text.AsSpan(0, length).CopyTo(destination);
         return length;
     }
 

@@ -74,11 +74,11 @@ public sealed partial class Recorder
 
     private void SetFilter(string filter)
     {
-        int colon = filter.IndexOf(':', StringComparison.Ordinal);
-        string name = colon < 0 ? filter : filter[..colon].Trim();
-        if (colon >= 0 && Session.Events.Find(name) is ProbeEvent target)
+        string[] parts = filter.Split(':', 2, StringSplitOptions.TrimEntries);
+        string name = parts[0];
+        if (parts.Length == 2 && Session.Events.Find(name) is ProbeEvent target)
         {
-            target.SetFilter(filter[(colon + 1)..].Trim());
+            target.SetFilter(parts[1]);
             return;
         }
 

@@ -221,6 +221,37 @@ public sealed unsafe class EventRecorderTests
     }
 
     [Fact]
+    public void Nothing_of_a_fault_or_a_caller_is_left_in_the_events_that_follow_of_the_same_probe()
+    {
+        FlatGuest guest = new();
+        guest.Handle(14, "fault").Handle(13, "fault");
+        guest.Code.mov(rsp, StackTop);
+        foreach (ulong address in new[] { Unmapped, StackTop - 64, 1ul << 63, StackTop - 64 })
+        {
+            guest.Code.mov(rbx, address);
+            guest.Code.call(guest.At("fn"));
+        }
+
+        guest.Exit();
+        guest.Mark("fn").Code.mov(__qword_ptr[rbx], rax);
+        guest.Code.ret();
+        guest.Mark("fault").Code.add(rsp, 8);
+        guest.Code.add(__qword_ptr[rsp], 3);
+        guest.Code.iretq();
+
+        RecordedGuest run = Run(guest, ["p:fn fn"], EventKinds.All);
+
+        Assert.Equal(
+            [
+                (Pre, 0ul, 0ul, 0ul), (Fault, 14ul, 2ul, Unmapped), (Pre, 0ul, 0ul, 0ul), (Post, 0ul, 0ul, 0ul),
+                (Pre, 0ul, 0ul, 0ul), (Fault, 13ul, 0ul, 0ul), (Pre, 0ul, 0ul, 0ul), (Post, 0ul, 0ul, 0ul),
+            ],
+            run.Events.Select(e => (e.Kind, e["vector"], e["error"], e["cr2"])));
+        Assert.All(run.Events, e => Assert.Equal(e.Kind == Pre, e["caller"] != 0));
+        Assert.All(run.Events, e => Assert.Equal(e.Kind == Pre ? 0 : e.Seq - 1, e.Entry));
+    }
+
+    [Fact]
     public void The_caller_is_known_at_a_functions_first_instruction_only_and_where_the_stack_can_be_read()
     {
         FlatGuest guest = new();

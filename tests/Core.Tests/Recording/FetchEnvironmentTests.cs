@@ -36,6 +36,7 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
         Map(Low + 0x4000, RecordedGuest.Memory);
         Map(Top, Frames + 0x8000);
         Map(Kernel, Frames + 0x9000);
+        Map(0, Frames + 0x9000);
         for (ulong at = Frames; at < Frames + 0xA000; at += 2)
         {
             Put(at, BitConverter.GetBytes((ushort)((at - Frames) >> 1)));
@@ -73,6 +74,8 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
     [InlineData(Top, 0x1001)]
     [InlineData(Top + 0x1000, 1)]
     [InlineData(Kernel, 1)]
+    [InlineData(Kernel, 0)]
+    [InlineData(0xFFF, 2)]
     [InlineData(ulong.MaxValue, 2)]
     public void What_is_not_there_or_not_the_users_cannot_be_read(ulong address, int length) =>
         Assert.False(_environment.TryReadUser(address, new byte[length]));
@@ -82,6 +85,8 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
     [InlineData(Top + 0xFFF, 1)]
     [InlineData(Low + 0x2FFF, 1)]
     [InlineData(Low, 0)]
+    [InlineData(0, 1)]
+    [InlineData(0xFFF, 1)]
     public void Last_byte_of_what_is_there_can_be_read(ulong address, int length) =>
         Assert.True(_environment.TryReadUser(address, new byte[length]));
 
@@ -108,6 +113,23 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
         int length = _environment.FormatSymbol(FlatGuest.Load + 1, bytes);
 
         Assert.Equal(text, Encoding.UTF8.GetString(bytes, 0, length));
+    }
+
+    [Theory]
+    [InlineData(64, 15)]
+    [InlineData(15, 15)]
+    [InlineData(14, 14)]
+    [InlineData(3, 3)]
+    public void Symbol_is_cut_by_bytes_also_where_a_character_has_several(int room, int length)
+    {
+        FlatGuest guest = new();
+        guest.Code.nop();
+        guest.Mark("end").Exit();
+        using Recorder recorder = RecordedGuest.Open(guest, new RecordingOptions { Image = "", Probes = ["p end"] }, "0000000000100000 T größe");
+        byte[] bytes = new byte[room];
+
+        Assert.Equal(length, recorder.Session.Environment.FormatSymbol(FlatGuest.Load, bytes));
+        Assert.Equal("größe+0x0/0x1"u8[..length], bytes.AsSpan(0, length));
     }
 
     [Fact]

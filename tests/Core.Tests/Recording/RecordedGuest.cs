@@ -91,7 +91,7 @@ internal sealed class RecordedGuest
     }
 
     /// <summary>Records an image that brings its own symbols.</summary>
-    public static RecordedGuest Run(byte[] image, RecordingOptions options)
+    public static RecordedGuest Run(byte[] image, RecordingOptions options, Action<Recorder>? prepare = null, Action<Recorder>? progress = null)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("recorded-guest-");
         try
@@ -100,8 +100,8 @@ internal sealed class RecordedGuest
                 options with { Image = "vmlinux", ImageBytes = image, Load = new ImageLoadOptions { MemorySize = 32 << 20 } },
                 new Dictionary<string, ulong>(),
                 Path.Combine(folder.FullName, "trace.mpk"),
-                null,
-                null);
+                prepare,
+                progress);
         }
         finally
         {

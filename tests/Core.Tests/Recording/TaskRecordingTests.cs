@@ -40,6 +40,11 @@ public sealed class TaskRecordingTests
         Assert.Equal(tasks.Select(t => t.Pid), run.Events.Skip(1).Select(e => e.Pid));
         Assert.Equal(tasks.Select(t => Convert.ToHexString(t.Comm.TakeWhile(b => b != 0).ToArray())), run.Events.Skip(1).Select(e => Convert.ToHexString(e.Comm)));
         Assert.All(run.Events.Skip(1), e => Assert.Equal(Registers | Task, e.Parts & (Registers | Task)));
+
+        // A value of a name is a text, and so has room for fifteen bytes behind which a NUL would stand.
+        Assert.Equal(
+            ["", .. tasks.Select(t => Convert.ToHexString(t.Comm.TakeWhile(b => b != 0).Take(15).ToArray()))],
+            run.Events.Select(e => Convert.ToHexString(e.Arguments![1] is byte[] bytes ? bytes : Encoding.UTF8.GetBytes((string)e.Arguments[1]!))));
     }
 
     [Fact]
