@@ -10,10 +10,13 @@ internal static class EncodingTable
         .Select(fields => Enum.Parse<CpuidFeature>(fields[0]))
         .ToHashSet();
 
-    /// <summary>Feature or pattern of bytes, what the interpreter does (<c>ud</c>, <c>other</c>), and the reason.</summary>
-    public static IReadOnlyList<(string Key, Regex Pattern, string Does, string Reason)> Rows { get; } = TableFile.Lines("encodings.txt")
-        .Select(fields => (fields[0], TableFile.Glob(fields[0]), fields[1], fields[2]))
+    /// <summary>Feature or pattern of bytes, what the interpreter does (<c>ud</c>, <c>other</c>), the reason, and whether every host needs the row.</summary>
+    public static IReadOnlyList<(string Key, Regex Pattern, string Does, string Reason, bool Everywhere)> Rows { get; } = TableFile.Lines("encodings.txt")
+        .Select(fields => (fields[0], TableFile.Glob(fields[0]), fields[1], fields[2], fields.Length == 3))
         .ToList();
+
+    /// <summary>Whether this host must need a row: not one that some hosts need, nor one of a feature that its processor does not declare.</summary>
+    public static bool IsNeeded(int row) => Rows[row].Everywhere && (!FeatureBits.Has(Rows[row].Key) || FeatureBits.IsDeclaredByHost(Rows[row].Key));
 
     /// <summary>The row of an encoding; -1 when it is compared.</summary>
     public static int Find(TestCase one)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 using Iced.Intel;
 
@@ -9,6 +10,8 @@ internal static class FormTable
     private static readonly HashSet<CpuidFeature> _features = TableFile.Lines("features.txt")
         .Select(fields => Enum.Parse<CpuidFeature>(fields[0]))
         .ToHashSet();
+
+    private static readonly ConcurrentDictionary<(Code Code, bool Enumerated), string?> _refusals = new();
 
     /// <summary>Name pattern, reason, and whether <see cref="EncodingSpace"/> compares them all the same, in the order of the file.</summary>
     public static IReadOnlyList<(Regex Pattern, string Text, string Reason, bool Enumerated)> Refusals { get; } = TableFile.Lines("refused.txt")
@@ -27,7 +30,10 @@ internal static class FormTable
     /// <summary>Why a form is not compared, or null when it is.</summary>
     /// <param name="code">The form.</param>
     /// <param name="enumerated">Whether each encoding is compared once, with an AMD processor, and not the form with random operands.</param>
-    public static string? RefusalOf(Code code, bool enumerated = false)
+    public static string? RefusalOf(Code code, bool enumerated = false) =>
+        _refusals.GetOrAdd((code, enumerated), static form => FindRefusal(form.Code, form.Enumerated));
+
+    private static string? FindRefusal(Code code, bool enumerated)
     {
         string name = code.ToString();
         foreach ((Regex pattern, _, string reason, bool alsoEnumerated) in Refusals)

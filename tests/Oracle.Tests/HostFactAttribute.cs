@@ -12,13 +12,8 @@ internal static class HostSupport
             ? "the host processor is below x86-64-v2"
         : null;
 
-    /// <summary>Why instructions cannot be compared with the host's processor, or null when they can.</summary>
-    public static string? ReasonNotPlain => Reason ?? (HostKernel.Current.RefusesInterrupts
-        ? null
-        : "a hypervisor stands between programs and this host's processor: it answers INT 1Ah itself, and raises #UD now and then where the processor would not");
-
     /// <summary>Why what AMD's processors do by themselves cannot be compared, or null when it can.</summary>
-    public static string? ReasonNotAmd => Reason ?? (IsAmd() ? ReasonNotPlain : "the host processor is not AMD's");
+    public static string? ReasonNotAmd => Reason ?? (IsAmd() ? null : "the host processor is not AMD's");
 
     private static bool IsAmd()
     {
@@ -39,13 +34,6 @@ public sealed class HostFactAttribute : FactAttribute
 public sealed class HostTheoryAttribute : TheoryAttribute
 {
     public HostTheoryAttribute() => Skip = HostSupport.Reason;
-}
-
-/// <summary>A table of tests that compare the interpreter with the host's processor; skipped with the reason where that is not seen plainly.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-public sealed class PlainHostTheoryAttribute : TheoryAttribute
-{
-    public PlainHostTheoryAttribute() => Skip = HostSupport.ReasonNotPlain;
 }
 
 /// <summary>A test that needs a processor of AMD's as an oracle; skipped with the reason elsewhere.</summary>

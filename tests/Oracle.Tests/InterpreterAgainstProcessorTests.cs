@@ -26,7 +26,7 @@ public sealed class InterpreterAgainstProcessorTests(ITestOutputHelper output)
         }
     }
 
-    [PlainHostTheory]
+    [HostTheory]
     [MemberData(nameof(Sets))]
     public void Registers_flags_memory_and_exceptions_agree(string instructionSet)
     {

@@ -32,9 +32,6 @@ internal sealed unsafe class OracleProcess : IDisposable
     /// <summary>How often the child had to be started again.</summary>
     public int Restarts { get; private set; }
 
-    /// <summary>Whether this host lets programs execute RDFSBASE and its like, which a kernel may forbid; known once cases have run.</summary>
-    public bool HasFsGsBase { get; private set; }
-
     private static string Executable => Path.Combine(AppContext.BaseDirectory, "Oracle", "oracle");
 
     /// <summary>Runs the cases and returns their outcomes in the same order.</summary>
@@ -180,7 +177,6 @@ internal sealed unsafe class OracleProcess : IDisposable
             }
         }
 
-        HasFsGsBase = BinaryPrimitives.ReadUInt32LittleEndian(Span(12, 4)) != 0;
         return child;
     }
 

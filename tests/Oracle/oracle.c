@@ -96,7 +96,7 @@ struct shared {
     u32 magic;
     u32 version;
     u32 current;      /* index of the case being run */
-    u32 has_fsgsbase;
+    u32 reserved;
     u32 sizes[8];     /* sizeof case_in, case_out, offsets of the four parts: the parent checks them */
     u8 pad[4096 - 48];
     u8 pristine_readonly[PAGE];
@@ -573,7 +573,6 @@ static void setup_segments(const u64 *stack)
             fsgsbase = 1;
     check(syscall3(SYS_arch_prctl, 0x1002 /* ARCH_SET_FS */, FS_BASE, 0));
     check(syscall3(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, GS_BASE, 0));
-    shared->has_fsgsbase = fsgsbase;
 }
 
 /*
