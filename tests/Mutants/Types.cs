@@ -46,6 +46,16 @@ internal sealed class Types
         return type?.TypeKind == TypeKind.Enum || Bits(type?.SpecialType ?? SpecialType.None) is int own && own <= bits;
     }
 
+    /// <summary>Whether an expression always has the value that its type begins with: zero, false, or a tuple of such.</summary>
+    public bool IsDefault(ExpressionSyntax expression)
+    {
+        SemanticModel model = _compilation.Value.GetSemanticModel(expression.SyntaxTree);
+        return expression is TupleExpressionSyntax tuple
+            ? tuple.Arguments.All(part => IsDefault(part.Expression))
+            : model.GetTypeInfo(expression).ConvertedType is { IsValueType: true, OriginalDefinition.SpecialType: not SpecialType.System_Nullable_T }
+                && model.GetConstantValue(expression) is { HasValue: true, Value: false or (sbyte)0 or (byte)0 or (short)0 or (ushort)0 or 0 or 0u or 0L or 0ul };
+    }
+
     private static int? Bits(SpecialType type) => type switch
     {
         SpecialType.System_Byte or SpecialType.System_SByte or SpecialType.System_Int32 => 8,

@@ -230,7 +230,8 @@ internal sealed class XzDecoder
         }
     }
 
-    private static long DictionarySize(byte code) => code == 40 ? uint.MaxValue : (2L | (code & 1)) << ((code / 2) + 11);
+    // Of the codes below 40, which stands for 4 GiB less one.
+    private static long DictionarySize(byte code) => (2L | (code & 1L)) << ((code / 2) + 11);
 
     private void ReadIndexAndFooter(byte check)
     {

@@ -95,12 +95,8 @@ internal sealed class SymbolSet
     /// <summary>Index of the first symbol of a name, -1 when there is none.</summary>
     public int IndexOf(string name) => Index().TryGetValue(name, out int index) ? index : -1;
 
-    /// <summary>Index of the next symbol of the same name, -1 when there is none.</summary>
-    public int IndexAfter(int index)
-    {
-        Index();
-        return _next[index];
-    }
+    /// <summary>Index of the next symbol of the name that <see cref="IndexOf"/> was asked for, -1 when there is none.</summary>
+    public int IndexAfter(int index) => _next[index];
 
     private ulong EndOfRange(ulong address)
     {

@@ -69,6 +69,57 @@ public sealed class SymbolMapTests
         Assert.Equal(100, map.Count);
     }
 
+    /// <summary>A module's symbols of 16 bytes at the given units of 16, over those of another; alone in their blocks or not.</summary>
+    [Theory]
+    [InlineData("0", "0", "b0")]
+    [InlineData("0 1", "0", "b0 a1")]
+    [InlineData("0 1", "1", "a0 b1")]
+    [InlineData("0 1", "0 1", "b0 b1")]
+    [InlineData("0 2", "1", "a0 b1 a2")]
+    public void A_symbol_that_is_the_last_of_all_gives_its_place(string earlier, string later, string expected)
+    {
+        SymbolMap map = new();
+        foreach ((string places, string module) in (ReadOnlySpan<(string, string)>)[(earlier, "a"), (later, "b")])
+        {
+            foreach (string place in places.Split(' '))
+            {
+                map.Add(new(ulong.Parse(place, null) * 16, 16, module + place, module, 'T'));
+            }
+        }
+
+        string[] names = expected.Split(' ');
+        Assert.Equal(names, Enumerable.Range(0, 3).Select(i => map.TryFind(((ulong)i * 16) + 15, out TraceSymbol symbol) ? symbol.Name : "").Where(static n => n.Length > 0));
+        Assert.Equal((names.Length, later != "1" || earlier == "0 1"), (map.Count, map.HasReplaced));
+        Assert.Equal(earlier.Split(' ').Length + later.Split(' ').Length, map.Version);
+    }
+
+    [Fact]
+    public void Whole_blocks_give_their_places()
+    {
+        const int count = 3 * SymbolMap.MaxBlock;
+        SymbolMap map = new();
+        for (ulong i = 0; i < count; i++)
+        {
+            map.Add(new(i * 16, 16, "old", "a", 'T'));
+        }
+
+        // From the front, the back and the middle, until nothing else is left.
+        map.Add(new(0, SymbolMap.MaxBlock * 16, "first", "b", 'T'));
+        map.Add(new(2 * SymbolMap.MaxBlock * 16, SymbolMap.MaxBlock * 16, "last", "b", 'T'));
+        Assert.Equal(SymbolMap.MaxBlock + 2, map.Count);
+        Assert.Equal(["first", "first", "old", "old", "last", "last"], Names());
+
+        map.Add(new(SymbolMap.MaxBlock * 16, SymbolMap.MaxBlock * 16, "middle", "c", 'T'));
+        Assert.Equal(3, map.Count);
+        Assert.Equal(["first", "first", "middle", "middle", "last", "last"], Names());
+
+        map.Add(new(0, count * 16, "all", "d", 'T'));
+        Assert.Equal(1, map.Count);
+        Assert.Equal(["all", "all", "all", "all", "all", "all"], Names());
+
+        IEnumerable<string> Names() => ((ulong[])[0, 511, 512, 1023, 1024, 1535]).Select(i => map.TryFind((i * 16) + 1, out TraceSymbol symbol) ? symbol.Name : "");
+    }
+
     [Theory]
     [InlineData("falling")]
     [InlineData("rising")]

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using KprobeTrace.Symbols;
 using Xunit;
 
@@ -87,6 +88,110 @@ public sealed class KallsymsReaderTests
         {
             Assert.Empty(Read(image.AsSpan(0, length)));
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Layouts))]
+    public void Table_that_lacks_its_last_bytes_is_none(string layout)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of(layout);
+        List<(ulong Address, char Type, string Name)> symbols = [.. Symbols(builder).Take(600)];
+        byte[] image = builder.Build(symbols);
+        int end = image.Length - 64 - (builder is { Sequences: true, AddressesLast: true } ? ((symbols.Count * 3) + builder.Alignment - 1) & -builder.Alignment : 0);
+
+        Assert.Equal(symbols.Count, Read(image.AsSpan(0, end)).Count);
+        Assert.All(Enumerable.Range(9, 40), less => Assert.Empty(Read(image.AsSpan(0, end - less))));
+    }
+
+    [Theory]
+    [InlineData(1022)]
+    [InlineData(1023)]
+    [InlineData(1024)]
+    public void A_name_has_1023_bytes_at_most_and_no_part_of_a_token(int length)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of("7.0");
+        List<(ulong Address, char Type, string Name)> symbols = Symbols(builder);
+        string name = new string('n', length - 6) + "_read_";
+        symbols[7] = symbols[7] with { Name = name + "tail" };
+
+        // From the first token on that does not fit nothing is taken.
+        string expected = length == 1024 ? name[..^6] : (name + "tail")[..1023];
+        IReadOnlyList<Symbol> found = Read(builder.Build(symbols));
+        Assert.Equal((expected, symbols[7].Address), (found[7].Name, found[7].Address));
+        Assert.Equal((symbols[8].Name, symbols[8].Address), (found[8].Name, found[8].Address));
+        Assert.Equal(symbols.Count, found.Count);
+    }
+
+    [Theory]
+    [InlineData(256, false)]
+    [InlineData(257, true)]
+    public void A_kernel_has_more_than_256_symbols(int count, bool isTable)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of("4.20");
+        List<(ulong Address, char Type, string Name)> symbols = [.. Symbols(builder).Take(count)];
+
+        Assert.Equal(isTable ? symbols.Select(static s => s.Name) : [], Read(builder.Build(symbols)).Select(static s => s.Name));
+    }
+
+    [Fact]
+    public void A_symbol_without_a_name_is_left_out()
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of("6.5");
+        List<(ulong Address, char Type, string Name)> symbols = Symbols(builder);
+        symbols[3] = symbols[3] with { Name = "" };
+        symbols[4] = symbols[4] with { Name = "n" };
+
+        Assert.Equal(symbols.Where(static s => s.Name.Length > 0), Read(builder.Build(symbols)).Select(static s => (s.Address, s.Type, s.Name)));
+    }
+
+    /// <summary>The base as it is written in place of the sound one.</summary>
+    [Theory]
+    [InlineData(0x0000_0000_8100_0000UL, false)]
+    [InlineData(0x7FFF_FFFF_8100_0000UL, false)]
+    [InlineData(0xFFFF_FFFF_8100_0001UL, false)]
+    [InlineData(0xFFFF_FFFF_8100_0800UL, false)]
+    [InlineData(0xFFFF_FFFF_8100_1000UL, true)]
+    [InlineData(0x8000_0000_0000_0000UL, true)]
+    public void Base_of_the_addresses_is_a_page_of_the_upper_half(ulong origin, bool isBase)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of("4.20 UP");
+        List<(ulong Address, char Type, string Name)> symbols = Symbols(builder);
+        byte[] image = builder.Build(symbols);
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, KallsymsBuilder.Base);
+        int at = image.AsSpan().IndexOf(bytes);
+        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(at), origin);
+
+        Assert.Equal(isBase ? symbols.Select(s => s.Address - KallsymsBuilder.Base + origin) : [], Read(image).Select(static s => s.Address));
+    }
+
+    [Theory]
+    [InlineData("4.4")]
+    [InlineData("4.20")]
+    [InlineData("4.20 UP")]
+    [InlineData("6.5")]
+    [InlineData("6.15")]
+    [InlineData("7.0")]
+    public void Addresses_that_fall_anywhere_are_none(string layout)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of(layout);
+        List<(ulong Address, char Type, string Name)> symbols = Symbols(builder);
+        foreach (int at in (int[])[3, symbols.Count / 2, symbols.Count - 1])
+        {
+            List<(ulong Address, char Type, string Name)> wrong = [.. symbols];
+            (ulong Address, char Type, string Name) lower = wrong[at] with { Address = wrong[at - 1].Address - 1 };
+            wrong[at] = lower;
+
+            Assert.Empty(Read(builder.Build(wrong)));
+        }
+    }
+
+    [Fact]
+    public void Addresses_that_are_all_one_are_none()
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of("4.20 UP");
+
+        Assert.Empty(Read(builder.Build([.. Symbols(builder).Select(static s => s with { Address = Text })])));
     }
 
     [Fact]

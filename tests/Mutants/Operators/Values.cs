@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace KprobeTrace.Tests.Mutants.Operators;
 
 /// <summary>A result that is empty, a width cut short, a count before and not after its step, a sum that is replaced.</summary>
-/// <param name="types">What tells whether a narrower type loses anything.</param>
+/// <param name="types">What tells whether a narrower type loses anything, and whether a result is empty already.</param>
 internal sealed class Values(Types types) : IMutationOperator
 {
     private static readonly Dictionary<SyntaxKind, (SyntaxKind Type, int Bits)> _narrower = new()
@@ -46,5 +46,5 @@ internal sealed class Values(Types types) : IMutationOperator
     private static AssignmentExpressionSyntax Assignment(AssignmentExpressionSyntax like, SyntaxKind kind, SyntaxKind token) =>
         SyntaxFactory.AssignmentExpression(kind, like.Left, SyntaxFactory.Token(token).WithTriviaFrom(like.OperatorToken), like.Right);
 
-    private static bool IsConstant(ExpressionSyntax value) => value is LiteralExpressionSyntax or ThrowExpressionSyntax or RefExpressionSyntax;
+    private bool IsConstant(ExpressionSyntax value) => value is LiteralExpressionSyntax or ThrowExpressionSyntax or RefExpressionSyntax || types.IsDefault(value);
 }
