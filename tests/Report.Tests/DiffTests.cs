@@ -52,6 +52,50 @@ public sealed class DiffTests : IDisposable
         Assert.Contains($"odd.db: run 1 has an event numbered {seq};", Tool.Bad(1, "diff", trace, _folder["odd.db"]), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1 << 15, 1 << 16)]
+    [InlineData((1 << 16) - 5, 1L << 31)]
+    [InlineData(1L << 24, (1L << 32) - 100)]
+    public void Events_are_told_by_their_numbers_however_large(long moreInA, long moreInB)
+    {
+        string a = Renumbered(_folder.Small("a.mpk"), moreInA);
+        string b = Renumbered(_folder.Small("b.mpk", static e => e[6] = e[6] with { Cr2 = 1, Ax = 77 }), moreInB);
+        string c = Renumbered(_folder.Small("c.mpk", static e => e[3] = e[3] with { Arguments = TraceFolder.Open42("x"), Ax = 77 }), moreInB);
+
+        JsonElement first = Json(a, b).GetProperty("firstRegisterDifference");
+        Assert.Equal((7 + moreInA, 7 + moreInB), (first.GetProperty("seqA").GetInt64(), first.GetProperty("seqB").GetInt64()));
+        JsonElement diff = Json(a, c);
+        Assert.Equal(9, diff.GetProperty("aligned").GetInt32());
+        JsonElement listed = Assert.Single(diff.GetProperty("listed").EnumerateArray());
+        Assert.Equal((4 + moreInA, 4 + moreInB), (listed.GetProperty("seqA").GetInt64(), listed.GetProperty("seqB").GetInt64()));
+        Assert.Equal("ax", Assert.Single(listed.GetProperty("registers").EnumerateArray()).GetProperty("name").GetString());
+    }
+
+    [Theory]
+    [InlineData(1UL)]
+    [InlineData(1UL << 16)]
+    [InlineData(1UL << 32)]
+    [InlineData(1UL << 48)]
+    public void Time_differs_whichever_of_its_bits_does(ulong later)
+    {
+        string a = _folder.Small("a.mpk");
+        string b = _folder.Small("b.mpk", e =>
+        {
+            for (int i = 6; i < e.Count; i++)
+            {
+                e[i] = e[i] with { Time = e[i].Time + later };
+            }
+        });
+
+        JsonElement diff = Json(a, b);
+
+        JsonElement first = diff.GetProperty("firstTimeDifference");
+        Assert.Equal(
+            (7, 7, 600, 600 + (long)later),
+            (first.GetProperty("seqA").GetInt32(), first.GetProperty("seqB").GetInt32(), first.GetProperty("timeA").GetInt64(), first.GetProperty("timeB").GetInt64()));
+        Assert.Equal(0, diff.GetProperty("divergences").GetInt32());
+    }
+
     [Fact]
     public void A_missing_event_is_found_where_it_was()
     {
@@ -333,6 +377,21 @@ public sealed class DiffTests : IDisposable
         }
 
         return best[a.Length, b.Length];
+    }
+
+    /// <summary>A trace's database in which all events have larger numbers.</summary>
+    private static string Renumbered(string trace, long more)
+    {
+        string database = trace + ".renumbered.db";
+        _ = Tool.Good(trace, "--db", database);
+        using SqliteDatabase writer = SqliteDatabase.Open(database, write: true);
+        foreach (string column in (string[])["kt_event.seq", "kt_reg.seq", "kt_fault.seq", "kt_call.return_seq"])
+        {
+            string[] parts = column.Split('.');
+            writer.Execute($"UPDATE {parts[0]} SET {parts[1]} = -{parts[1]}; UPDATE {parts[0]} SET {parts[1]} = {more} - {parts[1]}");
+        }
+
+        return database;
     }
 
     /// <summary>A trace of one task that opens files of these names.</summary>

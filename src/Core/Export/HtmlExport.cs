@@ -332,7 +332,7 @@ public static class HtmlExport
                 if ((++done & 0xFFF) == 0)
                 {
                     _options.Cancellation.ThrowIfCancellationRequested();
-                    _options.Progress?.Invoke(0.5 + (0.5 * done / _maxEvents));
+                    _options.Progress?.Invoke(0.5 + (0.5 * done / Math.Min(_maxEvents, _info.Events)));
                 }
             });
             _output.Write("\n],"u8);

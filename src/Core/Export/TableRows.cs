@@ -126,7 +126,7 @@ public sealed class TableRows : IRowSink
     }
 
     private static string Real(double value) =>
-        Math.Abs(value) is >= 1e15 or (> 0 and < 1e-4)
+        Math.Abs(value) is >= 1e15 or < 1e-4
             ? value.ToString("G6", CultureInfo.InvariantCulture)
             : value.ToString("0.######", CultureInfo.InvariantCulture);
 

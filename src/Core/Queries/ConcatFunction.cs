@@ -134,11 +134,6 @@ internal static unsafe class ConcatFunction
     /// <summary>Adds bytes; false where there is no room for them, which is then the query's error.</summary>
     private static bool Append(nint context, State* state, byte* bytes, long length)
     {
-        if (length == 0 && state->Text is not null)
-        {
-            return true;
-        }
-
         long most = SqliteLibrary.Limit(SqliteLibrary.DatabaseOf(context), SqliteLibrary.LimitLength, -1);
         long used = state->End - state->Start;
         if (used + length > most)
@@ -147,7 +142,7 @@ internal static unsafe class ConcatFunction
             return false;
         }
 
-        if (state->End + length > state->Capacity && state->Start > 0)
+        if (state->End + length > state->Capacity)
         {
             Buffer.MemoryCopy(state->Text + state->Start, state->Text, state->Capacity, used);
             (state->Start, state->End) = (0, used);

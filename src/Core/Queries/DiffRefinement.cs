@@ -33,21 +33,14 @@ internal sealed class DiffRefinement
         int startB = 0;
         int solid = 0;
         int nextB = 0;
-        bool differs = false;
         for (int i = 0; i < match.Length; i++)
         {
             bool isEqual = match[i] == nextB && _contents.A[i] == _contents.B[nextB];
             solid = isEqual ? solid + 1 : 0;
-            differs |= !isEqual;
             nextB = match[i] >= 0 ? match[i] + 1 : nextB;
             if (solid == Solid)
             {
-                if (differs)
-                {
-                    Refine(match, startA, i + 1 - Solid, startB, nextB - Solid, ref steps);
-                    differs = false;
-                }
-
+                Refine(match, startA, i + 1 - Solid, startB, nextB - Solid, ref steps);
                 startA = i + 1;
                 startB = nextB;
                 solid = 0;
@@ -64,8 +57,9 @@ internal sealed class DiffRefinement
             return;
         }
 
+        // No pairs cost less than what has no equal on the other side.
         int before = Cost(match.AsSpan(a0..a1), a0, b0, b1, 0);
-        if (before <= 1 || Math.Max(a1 - a0, b1 - b0) - InCommon(a0, a1, b0, b1) >= before)
+        if (Math.Max(a1 - a0, b1 - b0) - InCommon(a0, a1, b0, b1) >= before)
         {
             return;
         }

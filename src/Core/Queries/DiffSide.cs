@@ -210,8 +210,7 @@ internal sealed class DiffSide : IDisposable
             throw new KprobeTraceException($"{History.Path}: run {Run} has an event numbered {seq}; diff takes numbers from 1 to {DiffWindow.Alone - 1}");
         }
 
-        ulong time = row.UInt64(6) * 0x9E3779B97F4A7C15;
-        Window.Add((uint)seq, call, (ushort)GroupOf(row.Int64(3)), content, (uint)(time >> 32));
+        Window.Add((uint)seq, call, (ushort)GroupOf(row.Int64(3)), content, row.UInt64(6));
     }
 
     private int GroupOf(long comm)
@@ -284,7 +283,7 @@ internal sealed class DiffSide : IDisposable
     {
         Dictionary<long, string> names = [];
         using SqliteStatement statement = History.Database.Prepare(
-            "SELECT place, symbol, offset FROM kt_place WHERE run = ?1 AND place IN (SELECT caller FROM kt_event WHERE run = ?1)");
+            "SELECT place, symbol, offset FROM kt_place WHERE place IN (SELECT caller FROM kt_event WHERE run = ?1)");
         _ = statement.Bind(1, Run);
         while (statement.Step())
         {

@@ -26,8 +26,8 @@ internal sealed class DiffWindow
     /// <summary>A hash of what else of an event must be equal for the event to be.</summary>
     internal uint[] Contents { get; private set; } = [];
 
-    /// <summary>A hash of the virtual time.</summary>
-    internal uint[] Times { get; private set; } = [];
+    /// <summary>The virtual time.</summary>
+    internal ulong[] Times { get; private set; } = [];
 
     /// <summary>Sequence number of the event on the other side that corresponds, or one of the constants.</summary>
     internal uint[] Partner { get; private set; } = [];
@@ -36,7 +36,7 @@ internal sealed class DiffWindow
     internal DiffEquality[] Equal { get; private set; } = [];
 
     /// <summary>Adds an event at the end.</summary>
-    internal void Add(uint seq, int call, ushort group, uint content, uint time)
+    internal void Add(uint seq, int call, ushort group, uint content, ulong time)
     {
         if (Count == _capacity)
         {

@@ -13,9 +13,6 @@ namespace KprobeTrace.Queries;
 /// </remarks>
 public sealed record HistogramQuery
 {
-    /// <summary>Buckets that are held at most; more are refused unless <see cref="Limit"/> cuts them off.</summary>
-    private const int MaxBuckets = 1 << 20;
-
     /// <summary>SQL expression to count by.</summary>
     public required string Key { get; init; }
 
@@ -39,6 +36,9 @@ public sealed record HistogramQuery
 
     /// <summary>How many buckets to return, 0 for all.</summary>
     public int Limit { get; init; }
+
+    /// <summary>Buckets that are held at most; more are refused unless <see cref="Limit"/> cuts them off.</summary>
+    internal int MostBuckets { get; init; } = 1 << 20;
 
     /// <summary>Runs the query; buckets of powers of two come in order, others the most frequent first.</summary>
     /// <exception cref="KprobeTraceException">An expression is wrong.</exception>
@@ -188,10 +188,10 @@ public sealed record HistogramQuery
                 continue;
             }
 
-            if (all == MaxBuckets)
+            if (all == MostBuckets)
             {
                 throw new KprobeTraceException(
-                    $"there are more than {MaxBuckets:N0} different keys; print the most frequent with --limit, or ask with query");
+                    $"there are more than {MostBuckets:N0} different keys; print the most frequent with --limit, or ask with query");
             }
 
             bool hasValue = !statement.IsNull(4);

@@ -12,7 +12,12 @@ public static class LatencyQuery
     /// <summary>Reads the latencies of the events that any of <paramref name="patterns"/> names; all without any.</summary>
     /// <exception cref="KprobeTraceException">No event is called so.</exception>
     public static IReadOnlyList<LatencyRow> Read(
-        TraceHistory history, IReadOnlyList<string> patterns, long run = 0, CancellationToken cancellation = default)
+        TraceHistory history, IReadOnlyList<string> patterns, long run = 0, CancellationToken cancellation = default) =>
+        Read(history, patterns, run, MaxInMemory, cancellation);
+
+    /// <summary>The same, with <paramref name="inMemory"/> durations in memory at most.</summary>
+    internal static IReadOnlyList<LatencyRow> Read(
+        TraceHistory history, IReadOnlyList<string> patterns, long run, long inMemory, CancellationToken cancellation = default)
     {
         SqliteDatabase database = history.Database;
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
@@ -41,7 +46,7 @@ public static class LatencyQuery
         List<LatencyRow> rows = [];
         Collect(
             database, probes, "entry-ret", rows,
-            "SELECT run, probe, duration_ns FROM kt_call", "FROM kt_call", cancellation);
+            "SELECT run, probe, duration_ns FROM kt_call", "FROM kt_call", inMemory, cancellation);
         HashSet<(long, string)> measured = [.. rows.Select(static r => (r.Run, r.Name))];
         if (database.ScalarInt64("SELECT EXISTS (SELECT 1 FROM kt_tally WHERE kind = 1)") != 0)
         {
@@ -56,6 +61,7 @@ public static class LatencyQuery
                 WHERE b.kind & 3 = 1 AND b.link > 0
                 """,
                 "FROM kt_event WHERE kind & 3 = 1",
+                inMemory,
                 cancellation);
         }
 
@@ -74,6 +80,7 @@ public static class LatencyQuery
         List<LatencyRow> rows,
         string sql,
         string source,
+        long inMemory,
         CancellationToken cancellation)
     {
         if (probes.Count == 0)
@@ -94,7 +101,7 @@ public static class LatencyQuery
             byProbe.Add((run, probe), list);
         }
 
-        bool large = database.ScalarInt64("SELECT count(*) " + source) > MaxInMemory;
+        bool large = database.ScalarInt64("SELECT count(*) " + source) > inMemory;
         if (large)
         {
             // Sorted by SQLite, durations of one probe arrive in order and only the ranks wanted are kept.

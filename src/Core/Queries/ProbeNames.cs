@@ -10,7 +10,7 @@ internal static class ProbeNames
     {
         List<string> wanted = [.. patterns];
         List<string> names = [];
-        using SqliteStatement statement = database.Prepare("SELECT DISTINCT name FROM kt_probe UNION SELECT DISTINCT symbol FROM kt_probe");
+        using SqliteStatement statement = database.Prepare("SELECT name FROM kt_probe UNION SELECT symbol FROM kt_probe");
         while (statement.Step())
         {
             names.Add(statement.Text(0));

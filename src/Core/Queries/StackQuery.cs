@@ -16,7 +16,11 @@ public static class StackQuery
     /// <summary>Reads the stacks of the events that <paramref name="filter"/> lets through, as one tree.</summary>
     /// <returns>The root, which counts nothing where the filter leaves nothing.</returns>
     /// <exception cref="KprobeTraceException">No event that is left has a stack or a caller, or the filter is wrong.</exception>
-    public static StackNode Read(TraceHistory history, EventFilter filter, CancellationToken cancellation = default)
+    public static StackNode Read(TraceHistory history, EventFilter filter, CancellationToken cancellation = default) =>
+        Read(history, filter, MaxDistinct, cancellation);
+
+    /// <summary>The same, with <paramref name="most"/> different stacks of a run at most.</summary>
+    internal static StackNode Read(TraceHistory history, EventFilter filter, int most, CancellationToken cancellation = default)
     {
         SqliteDatabase database = history.Database;
         using CancellationTokenRegistration registration = cancellation.Register(database.Interrupt);
@@ -26,7 +30,7 @@ public static class StackQuery
         foreach (long run in EventSelection.Runs(database, filter.Run))
         {
             Dictionary<(long Stack, long Caller, long Probe, long Comm), long> counts = [];
-            bool stacks = Count(database, filter, run, counts, ref left, ref any);
+            bool stacks = Count(database, filter, run, counts, most, ref left, ref any);
             AddTo(root, database, run, counts, stacks);
             if (filter.Limit > 0 && left == 0)
             {
@@ -45,6 +49,7 @@ public static class StackQuery
         EventFilter filter,
         long run,
         Dictionary<(long Stack, long Caller, long Probe, long Comm), long> counts,
+        int most,
         ref long left,
         ref bool any)
     {
@@ -62,14 +67,13 @@ public static class StackQuery
                 continue;
             }
 
-            if (counts.Count >= MaxDistinct)
-            {
-                throw new KprobeTraceException(
-                    $"there are more than {MaxDistinct:N0} different stacks; choose fewer events with --probe or --comm");
-            }
-
             CollectionsMarshal.GetValueRefOrAddDefault(
                 counts, (stack, caller, statement.Int64(2), statement.Int64(3)), out _)++;
+            if (counts.Count > most)
+            {
+                throw new KprobeTraceException(
+                    $"there are more than {most:N0} different stacks; choose fewer events with --probe or --comm");
+            }
         }
 
         return stacks;

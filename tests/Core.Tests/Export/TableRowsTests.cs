@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using KprobeTrace.Export;
 using KprobeTrace.Queries;
+using KprobeTrace.Store.Sqlite;
 using Xunit;
 
 namespace KprobeTrace.Tests.Export;
@@ -80,6 +81,75 @@ public sealed class TableRowsTests
         Assert.Equal("1".PadLeft(width) + "  2", lines[place + 1]);
         Assert.Equal("12345678  2", lines[place]);
         Assert.Equal(TableRows.Lookahead + 7, lines.Length);
+    }
+
+    [Theory]
+    [InlineData(0, 12)] // as many characters as are looked at: the third row has its say
+    [InlineData(1, 1)]
+    public void Widths_come_from_the_first_four_million_characters_where_rows_are_long(int more, int width)
+    {
+        string[][] rows = [["1", new('x', 2 << 20), "1"], ["1", new('x', (2 << 20) - 5 + more), "22"], ["123456789012", "", ""]];
+
+        string[] lines = Written(["a", "b", "c"], rows, [1], 0).Split('\n');
+
+        Assert.Equal("1".PadLeft(width) + "  x", lines[1][..(width + 3)]);
+        Assert.StartsWith("123456789012  ", lines[3] + "  ", StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("0.0", "0")]
+    [InlineData("0.5", "0.5")]
+    [InlineData("1.0", "1")]
+    [InlineData("-2.25", "-2.25")]
+    [InlineData("1.0 / 3", "0.333333")]
+    [InlineData("0.0001", "0.0001")]
+    [InlineData("-0.0001", "-0.0001")]
+    [InlineData("0.0000999", "9.99E-05")]
+    [InlineData("-0.0000999", "-9.99E-05")]
+    [InlineData("999999999999999.0", "999999999999999")]
+    [InlineData("1e15", "1E+15")]
+    [InlineData("-1e15", "-1E+15")]
+    [InlineData("1.23456789e300", "1.23457E+300")]
+    [InlineData("9e999", "Infinity")]
+    [InlineData("NULL", "")]
+    [InlineData("42", "42")]
+    [InlineData("-9223372036854775808", "-9223372036854775808")]
+    [InlineData("x'00ff'", "00ff")]
+    [InlineData("'text'", "text")]
+    [InlineData("'a' || char(10) || char(127) || char(133) || 'é'", "a\\n\\x7f\\x85é")]
+    public void Value_of_a_query_is_printed_by_what_it_is(string value, string expected) =>
+        Assert.Equal($"v\n{expected}\n", string.Join('\n', Query($"SELECT {value} AS v").Split('\n').Select(static l => l.Trim())));
+
+    [Fact]
+    public void Column_of_a_query_stands_right_while_it_holds_numbers_and_nothing_else()
+    {
+        Assert.Equal("   a\n   1\n2222\n\n", Asked3("1", "2222", "NULL"));
+        Assert.Equal("   a\n 1.5\n2222\n\n", Asked3("1.5", "2222", "NULL"));
+        Assert.Equal("a\n1\nx\n2222\n", Asked3("1", "'x'", "2222"));
+        Assert.Equal("a\n1\nff\n2222\n", Asked3("1", "x'ff'", "2222"));
+    }
+
+    private static string Asked3(string first, string second, string third) => Query($"SELECT column1 AS a FROM (VALUES ({first}), ({second}), ({third}))");
+
+    private static string Query(string sql)
+    {
+        using SqliteDatabase database = SqliteDatabase.Open(":memory:", create: true);
+        using SqliteStatement statement = database.Prepare(sql);
+        QueryRow row = new(statement);
+        using MemoryStream stream = new();
+        using (Utf8Output output = new(stream, leaveOpen: true))
+        {
+            TableRows table = new(output);
+            table.Begin(row.Names);
+            while (statement.Step())
+            {
+                table.Row(row);
+            }
+
+            table.Finish();
+        }
+
+        return Encoding.UTF8.GetString(stream.ToArray());
     }
 
     private static string Cell(Random random, int least, int most) => Long[..Math.Min(26, random.Next(least, most))] + (random.Next(5) == 0 ? "!" : "");

@@ -1,5 +1,7 @@
 using System.Globalization;
 using CsCheck;
+using KprobeTrace.Queries;
+using KprobeTrace.Store;
 using Xunit;
 
 namespace KprobeTrace.Tests.Report.Models;
@@ -37,6 +39,9 @@ public sealed class LatencyModelTests
                 (exit, error));
             bool people = HistoryAnswer.IsForPeople(question.Format);
             bool withRun = !people || rows.Select(static r => r.Run).Distinct().Count() > 1;
+            using TraceHistory history = TraceHistory.Open(database.Source);
+            Assert.Equal(
+                LatencyQuery.Read(history, question.Patterns, question.Run, long.MaxValue), LatencyQuery.Read(history, question.Patterns, question.Run, inMemory: 0));
             HistoryAnswer.Equal(
                 question.Format, withRun ? ["run", .. _columns] : _columns, rows.Select(r => Cells(r, people)[(withRun ? 0 : 1)..]), output);
         });

@@ -1,0 +1,127 @@
+using System.Globalization;
+using System.Text.Json;
+using KprobeTrace.Queries;
+using KprobeTrace.Store;
+using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
+using Xunit;
+
+namespace KprobeTrace.Tests.Report;
+
+/// <summary>What few recordings have: many notes, large numbers of probes, other options.</summary>
+public sealed class RareTraceTests : IDisposable
+{
+    private readonly TraceFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(19, 0)]
+    [InlineData(20, 0)]
+    [InlineData(21, 1)]
+    [InlineData(45, 25)]
+    public void Summary_shows_twenty_notes_and_says_how_many_more_there_are(int notes, int more)
+    {
+        string trace = Write("notes.mpk", writer =>
+        {
+            for (int i = 0; i < notes; i++)
+            {
+                writer.WriteNote(new TraceNote { Kind = TraceNoteKind.Remark, ProbeId = -1, Count = 1, Text = $"number {i}." });
+            }
+        });
+
+        string[] lines = Tool.Good(trace).Split('\n');
+
+        Assert.Equal(
+            [.. Enumerable.Range(0, Math.Min(notes, 20)).Select(static i => $"remark: number {i}."), .. more > 0 ? [$"… and {more} more in the view notes"] : (string[])[]],
+            lines.Select(static l => l.Trim()).SkipWhile(static l => l != "Notes").Skip(1).TakeWhile(static l => l.Length > 0));
+    }
+
+    [Fact]
+    public void Probes_have_any_numbers_in_any_order()
+    {
+        int[] ids = [70_000, 0, 255, 256, 4095, 4096, 4097, 65_535, 65_536, 1 << 24, 3];
+        string trace = Write("numbers.mpk", writer =>
+        {
+            foreach (int id in ids)
+            {
+                writer.WriteProbe(new TraceProbe { Id = id, Type = 'p', Name = $"probe{id}", Symbol = $"function{id}", Address = 0x1000 + ((ulong)id * 16), Arguments = [new("id", "u32")] });
+            }
+
+            foreach (int id in ids.Concat(ids.Reverse()))
+            {
+                TraceEvent e = new() { ProbeId = id, Address = 0x1000 + ((ulong)id * 16), Parts = TraceEventParts.Arguments };
+                byte[] number = [0x91, 0xCE, (byte)(id >> 24), (byte)(id >> 16), (byte)(id >> 8), (byte)id];
+                _ = writer.WriteEvent(in e, number, []);
+            }
+        });
+        int[] sorted = [.. ids.Order()];
+
+        Assert.Equal(
+            ids.Concat(ids.Reverse()).Select(static id => $"probe{id}: (0x{0x1000 + (id * 16):x}) id={id}"),
+            Tool.Good("events", trace).TrimEnd('\n').Split('\n').Select(static l => l[(l.IndexOf(": ", StringComparison.Ordinal) + 2)..]));
+        Assert.Equal(sorted.Select(static id => $"{id},probe{id},2,2"), Tool.Rows(trace, "SELECT probe, name, hits, (SELECT count(*) FROM events e WHERE e.probe = p.probe) FROM probes p ORDER BY probe"));
+        foreach (int id in ids)
+        {
+            Assert.Equal([$"{id},{id}"], Tool.Rows(trace, $"SELECT DISTINCT probe, id FROM probe{id}"));
+        }
+    }
+
+    [Fact]
+    public void Runs_of_other_options_differ_in_them_and_nothing_else()
+    {
+        string a = Write("a.mpk", static _ => { }, new() { ["kinds"] = "pre", ["max-events"] = "7" });
+        string b = Write("b.mpk", static _ => { }, new() { ["kinds"] = "pre,ret", ["max-events"] = "7" });
+        string same = Write("same.mpk", static _ => { }, new() { ["max-events"] = "7", ["kinds"] = "pre" });
+
+        Assert.Equal(["options"], Inputs(a, b).Select(static i => i.Name));
+        Assert.Equal(("""{"kinds":"pre","max-events":"7"}""", """{"kinds":"pre,ret","max-events":"7"}"""), Inputs(a, b).Select(static i => (i.A, i.B)).Single());
+        Assert.Empty(Inputs(a, same));
+    }
+
+    [Theory]
+    [InlineData("1", "1", "vmlinuz", "vmlinuz", true, "")]
+    [InlineData("1", "2", "vmlinuz", "vmlinuz", false, "image sha256")]
+    [InlineData("1", "2", "vmlinuz", "vmlinuz-b", false, "")]
+    [InlineData("1", "1", "vmlinuz", "vmlinuz-b", true, "")]
+    [InlineData("", "", "vmlinuz", "vmlinuz", false, "image sha256")] // no checksum is that of no image
+    public void Runs_are_of_one_image_where_its_checksum_is_the_same(string shaA, string shaB, string imageA, string imageB, bool isSame, string inputs)
+    {
+        string a = Write("a.mpk", static _ => { }, sha256: string.Concat(Enumerable.Repeat(shaA, 64)), image: imageA);
+        string b = Write("b.mpk", static _ => { }, sha256: string.Concat(Enumerable.Repeat(shaB, 64)), image: imageB);
+
+        Assert.Equal(isSame, Diff(a, b).GetProperty("sameImage").GetBoolean());
+        Assert.Equal(inputs, string.Join(' ', Inputs(a, b).Select(static i => i.Name)));
+    }
+
+    [Theory]
+    [InlineData(199_999, "1")]
+    [InlineData(200_000, "")]
+    public void A_call_is_open_at_an_event_that_is_fewer_than_200000_before_its_return(int later, string open)
+    {
+        string trace = _folder.Small();
+        _ = Tool.Good(trace);
+        using (SqliteDatabase database = SqliteDatabase.Open(trace + ".db", write: true))
+        {
+            // Makes the event in question one of the same task within a call that ends as much later.
+            database.Execute($"UPDATE kt_call SET return_seq = 2 + {later}, entry = 1 + {later}, pid = 1 WHERE return_seq = 2; UPDATE kt_event SET pid = 1 WHERE seq = 2");
+        }
+
+        using TraceHistory history = TraceHistory.OpenDatabase(trace + ".db");
+        Assert.Equal(open, string.Join(' ', BeforeQuery.OfEvent(history, 1, 2).OpenCalls));
+    }
+
+    private static JsonElement Diff(string a, string b) => JsonDocument.Parse(Tool.Run("diff", a, b, "--format", "json").Output).RootElement;
+
+    private static (string Name, string A, string B)[] Inputs(string a, string b) =>
+        [.. Diff(a, b).GetProperty("inputs").EnumerateArray().Select(static i => (i.GetProperty("name").GetString()!, i.GetProperty("a").GetString()!, i.GetProperty("b").GetString()!))];
+
+    private string Write(
+        string name, Action<TraceWriter> write, Dictionary<string, string>? options = null, string? sha256 = null, string image = "vmlinuz")
+    {
+        using TraceWriter writer = TraceWriter.Create(
+            _folder[name], new TraceHeader { ImageName = image, ImageSha256 = sha256 ?? new string('0', 64), Options = options ?? [], Producer = name.Length.ToString(CultureInfo.InvariantCulture) });
+        write(writer);
+        return _folder[name];
+    }
+}
