@@ -71,12 +71,13 @@ public sealed unsafe class KernelMemory : IGuestMemory
             return _image.TryLinkToPhysical(virtualAddress, out physicalAddress) && (long)virtualAddress < 0;
         }
 
-        for (int shift = 30; shift >= 12; shift -= 9)
+        physicalAddress = 0;
+        for (int shift = 30; ; shift -= 9)
         {
             entry = Entry(entry & AddressMask, (int)(virtualAddress >> shift) & 511);
             if ((entry & Present) == 0)
             {
-                break;
+                return false;
             }
 
             if (shift == 12 || (entry & LargePage) != 0)
@@ -86,9 +87,6 @@ public sealed unsafe class KernelMemory : IGuestMemory
                 return true;
             }
         }
-
-        physicalAddress = 0;
-        return false;
     }
 
     private ulong Entry(ulong table, int index)

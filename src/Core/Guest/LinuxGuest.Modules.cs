@@ -30,10 +30,8 @@ public sealed unsafe partial class LinuxGuest
                 modules.Add(module);
             }
 
-            if (!_memory.TryReadUInt64(at, out at))
-            {
-                break;
-            }
+            // One that cannot be read is taken for 0.
+            _ = _memory.TryReadUInt64(at, out at);
         }
 
         return modules;
@@ -133,26 +131,16 @@ public sealed unsafe partial class LinuxGuest
             && _memory.TryReadUInt64(table + typesAt, out ulong typeTable) ? typeTable : 0;
         Span<byte> entry = stackalloc byte[ElfSymbolSize];
         Span<byte> letter = stackalloc byte[1];
-        for (uint i = 0; i < count; i++)
+        for (uint i = 0; i < count && _memory.TryRead(entries + (i * ElfSymbolSize), entry)
+            && (letters == 0 || _memory.TryRead(letters + i, letter)); i++)
         {
-            if (!_memory.TryRead(entries + (i * ElfSymbolSize), entry))
-            {
-                break;
-            }
-
             ulong address = BinaryPrimitives.ReadUInt64LittleEndian(entry[8..]);
-            ushort section = BinaryPrimitives.ReadUInt16LittleEndian(entry[6..]);
-            string? text = section == 0 ? null : _memory.ReadString(
-                strings + BinaryPrimitives.ReadUInt32LittleEndian(entry), MaxSymbolName);
-            letter[0] = entry[4];
-            if (letters != 0 && !_memory.TryRead(letters + i, letter))
+            bool isDefined = entry[6..8].ContainsAnyExcept((byte)0);
+            string? text = isDefined ? _memory.ReadString(strings + BinaryPrimitives.ReadUInt32LittleEndian(entry), MaxSymbolName) : null;
+            char kind = (char)(letters == 0 ? entry[4] : letter[0]);
+            if (!string.IsNullOrEmpty(text) && char.IsAsciiLetter(kind))
             {
-                break;
-            }
-
-            if (!string.IsNullOrEmpty(text) && char.IsAsciiLetter((char)letter[0]))
-            {
-                symbols.Add(new Symbol(text, address, 0, (char)letter[0], name));
+                symbols.Add(new Symbol(text, address, 0, kind, name));
             }
         }
 

@@ -16,7 +16,6 @@ public sealed unsafe partial class LinuxGuest
     private const int CachedTasks = 256;
     private const ulong PageSize = 0x1000;
 
-    private readonly LoadedImage _image;
     private readonly SymbolTable _symbols;
     private readonly Btf? _types;
     private readonly IGuestMemory _memory;
@@ -39,7 +38,6 @@ public sealed unsafe partial class LinuxGuest
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(symbols);
         ArgumentNullException.ThrowIfNull(memory);
-        _image = image;
         _symbols = symbols;
         _types = types;
         _memory = memory;
@@ -75,29 +73,14 @@ public sealed unsafe partial class LinuxGuest
     public void ReadCurrent(int cpu, out CurrentTask task)
     {
         task = default;
-        if ((uint)cpu >= MaxCpus || !KnowsTasks)
+        ulong address = CurrentTaskAddress(cpu);
+        ref TaskSlots of = ref _tasks[(int)((address >> 6) ^ (address >> 14)) & (CachedTasks - 1)];
+        if (address == 0 || (of.Address != address && !Locate(address, ref of)))
         {
             return;
         }
-
-        ref CpuSlots slots = ref _cpus[cpu];
 
         // SAFETY: the pointers come from IGuestMemory.TryGetPointer, lie in guest RAM and do not straddle a page.
-        if (slots.Offset is null || *slots.Offset != slots.CachedOffset || slots.Task is null)
-        {
-            if (!Locate(cpu, ref slots))
-            {
-                return;
-            }
-        }
-
-        ulong address = *slots.Task;
-        ref TaskSlots of = ref _tasks[(int)((address >> 6) ^ (address >> 14)) & (CachedTasks - 1)];
-        if (of.Address != address && !Locate(address, ref of))
-        {
-            return;
-        }
-
         task.Address = address;
         task.Pid = *of.Pid;
         task.Tgid = *of.Tgid;
@@ -116,26 +99,14 @@ public sealed unsafe partial class LinuxGuest
         ref CpuSlots slots = ref _cpus[cpu];
 
         // SAFETY: as in ReadCurrent.
-        if (slots.Offset is null || *slots.Offset != slots.CachedOffset || slots.Task is null)
-        {
-            if (!Locate(cpu, ref slots))
-            {
-                return 0;
-            }
-        }
-
-        return *slots.Task;
+        bool isLocated = slots.Offset is not null && *slots.Offset == slots.CachedOffset && slots.Task is not null;
+        return isLocated || Locate(cpu, ref slots) ? *slots.Task : 0;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool Locate(int cpu, ref CpuSlots slots)
     {
-        slots.Task = null;
-        if (slots.Offset is null)
-        {
-            slots.Offset = (ulong*)Aligned(_perCpuOffsets + ((ulong)cpu * 8));
-        }
-
+        slots.Offset = (ulong*)Aligned(_perCpuOffsets + ((ulong)cpu * 8));
         if (slots.Offset is null || *slots.Offset == _initialOffset)
         {
             return false;
@@ -154,7 +125,7 @@ public sealed unsafe partial class LinuxGuest
         task.Tgid = (int*)Aligned(address + _tgid, 4);
         task.Comm = (ulong*)Aligned(address + _comm);
         task.CommHigh = (ulong*)Aligned(address + _comm + 8);
-        if (address == 0 || task.Pid is null || task.Tgid is null || task.Comm is null || task.CommHigh is null)
+        if (task.Pid is null || task.Tgid is null || task.Comm is null || task.CommHigh is null)
         {
             return false;
         }

@@ -30,11 +30,16 @@ public sealed unsafe class OrcUnwinder
     private const ulong SavedBp = 32;
 
     /// <summary>The registers of the numbers up to 6.x, and those of the numbers since 7.0.</summary>
-    private static readonly byte[] _numbers = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    private static readonly byte[] _numbers =
+    [
+        RegisterUndefined, RegisterPreviousSp, RegisterDx, RegisterDi, RegisterBp, RegisterSp, RegisterR10, RegisterR13, RegisterBpIndirect,
+        RegisterSpIndirect,
+    ];
+
     private static readonly byte[] _laterNumbers =
     [
-        RegisterUndefined, RegisterOther, RegisterDx, RegisterSp, RegisterBp, RegisterDi, RegisterR10, RegisterR13,
-        RegisterPreviousSp, RegisterSpIndirect, RegisterBpIndirect, RegisterOther, RegisterOther, RegisterOther, RegisterOther, RegisterOther,
+        RegisterUndefined, RegisterOther, RegisterDx, RegisterSp, RegisterBp, RegisterDi, RegisterR10, RegisterR13, RegisterPreviousSp,
+        RegisterSpIndirect, RegisterBpIndirect,
     ];
 
     private const ulong SavedR13 = 16;
@@ -80,15 +85,15 @@ public sealed unsafe class OrcUnwinder
             _text = TextOf(image);
         }
 
-        ReadOnlyMemory<byte> ips = Bytes(image, Range(symbols, "__start_orc_unwind_ip", "__stop_orc_unwind_ip"));
+        GuestRange ips = Range(symbols, "__start_orc_unwind_ip", "__stop_orc_unwind_ip");
         ReadOnlyMemory<byte> entries = Bytes(image, Range(symbols, "__start_orc_unwind", "__stop_orc_unwind"));
-        OrcTable table = new(ips.Span, symbols.AddressOf("__start_orc_unwind_ip") ?? 0, entries);
-        _kernel = table.IsSorted ? table : new OrcTable(default, 0, default);
+        OrcTable table = new(Bytes(image, ips).Span, ips.Start, entries);
+        _kernel = table.IsSorted ? table : new OrcTable(default, ips.Start, default);
         _registers = _kernel.RulesFrom(LaterSp) > _kernel.RulesFrom(RegisterSp) ? _laterNumbers : _numbers;
         if (types?.FindStruct("orc_entry") is BtfType entry && types.FindMember(entry, "type") is BtfMember type)
         {
             _typeShift = (int)type.BitOffset - 32;
-            _typeMask = (1 << (int)Math.Clamp(type.BitSize, 1, 8)) - 1;
+            _typeMask = (1 << (int)type.BitSize) - 1;
             _endMask = types.FindMember(entry, "end") is BtfMember end ? 1 << ((int)end.BitOffset - 32) : 0;
             _numbersUndefined = type.BitSize >= 3;
         }
@@ -168,16 +173,12 @@ public sealed unsafe class OrcUnwinder
 
             int type = (bits >> _typeShift) & _typeMask;
             int kind = _numbersUndefined ? type - 2 : type;
-            if ((bits & _endMask) != 0 || kind < 0 || kind > 2 || !TryFrame(_registers[bits & 0xF], spOffset, at, out ulong frame))
+            if ((bits & _endMask) != 0 || kind < 0 || kind > 2 || !TryFrame(RegisterOf(bits), spOffset, at, out ulong frame))
             {
                 break;
             }
 
-            if (!TryStep(kind, _registers[(bits >> 4) & 0xF], bpOffset, frame, at, out UnwindRegisters next, out bool user) || user)
-            {
-                break;
-            }
-
+            UnwindRegisters next = Step(kind, RegisterOf(bits >> 4), bpOffset, frame, at);
             if (!IsText(next.Ip) || (kind == 0 && next.Sp <= at.Sp && next.Sp + MaxStack > at.Sp))
             {
                 break;
@@ -237,12 +238,12 @@ public sealed unsafe class OrcUnwinder
         return value != 0 && (frame & 7) == 0;
     }
 
-    private bool TryStep(
-        int kind, int bpRegister, short bpOffset, ulong frame, in UnwindRegisters at, out UnwindRegisters next,
-        out bool user)
+    /// <summary>The register of a number, by the numbers of this kernel.</summary>
+    private int RegisterOf(int bits) => (bits & 0xF) < _registers.Length ? _registers[bits & 0xF] : RegisterOther;
+
+    /// <summary>What the caller's registers were; all zero where the walk ends.</summary>
+    private UnwindRegisters Step(int kind, int bpRegister, short bpOffset, ulong frame, in UnwindRegisters at)
     {
-        next = default;
-        user = false;
         ulong bp = at.Bp;
         ulong ip;
         ulong sp = frame;
@@ -254,7 +255,7 @@ public sealed unsafe class OrcUnwinder
         {
             if (!TryRead(frame - 8, out ip))
             {
-                return false;
+                return default;
             }
 
             ip = Recover(ip, frame - 8);
@@ -266,16 +267,19 @@ public sealed unsafe class OrcUnwinder
             if (!TryRead(registers + SavedIp, out ip) || !TryRead(registers + SavedCs, out ulong cs)
                 || !TryRead(registers + SavedSp, out sp) || (kind == 1 && !TryRead(registers + SavedBp, out bp)))
             {
-                return false;
+                return default;
             }
 
-            user = (cs & 3) != 0;
+            if ((cs & 3) != 0)
+            {
+                return default;
+            }
 
             // What was interrupted may keep its frame in a register that is among those saved.
             if (kind == 1 && (!TryRead(registers + SavedDx, out dx) || !TryRead(registers + SavedDi, out di)
                 || !TryRead(registers + SavedR10, out r10) || !TryRead(registers + SavedR13, out r13)))
             {
-                return false;
+                return default;
             }
         }
 
@@ -284,16 +288,15 @@ public sealed unsafe class OrcUnwinder
             ulong from = bpRegister == RegisterPreviousSp ? frame : at.Bp;
             if (!TryRead(from + (ulong)(long)bpOffset, out bp))
             {
-                return false;
+                return default;
             }
         }
         else if (bpRegister != RegisterUndefined)
         {
-            return false;
+            return default;
         }
 
-        next = new UnwindRegisters(ip, sp, bp, dx, di, r10, r13);
-        return true;
+        return new UnwindRegisters(ip, sp, bp, dx, di, r10, r13);
     }
 
     // With frame pointers, the word at BP is the caller's BP and the one above it the return address. At a function's

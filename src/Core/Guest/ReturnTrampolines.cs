@@ -89,22 +89,20 @@ public sealed class ReturnTrampolines
     public ulong Recover(ulong address, ulong slot)
     {
         // A function that both return probes and the graph tracer watch has one trampoline behind the other.
-        for (int i = 0; i < MaxNested; i++)
+        for (int i = 0; i < MaxNested && BehindTrampoline(address, slot) is ulong real and not 0; i++)
         {
-            ulong real = address == 0 ? 0
-                : address == _graph ? FromGraph(slot)
-                : Array.IndexOf(_probes, address) >= 0 ? FromInstances(slot)
-                : 0;
-            if (real == 0)
-            {
-                break;
-            }
-
             address = real;
         }
 
         return address;
     }
+
+    /// <summary>The address that a trampoline stands for; 0 where that is not known, or it is none.</summary>
+    private ulong BehindTrampoline(ulong address, ulong slot) =>
+        address == 0 ? 0
+        : address == _graph ? FromGraph(slot)
+        : Array.IndexOf(_probes, address) >= 0 ? FromInstances(slot)
+        : 0;
 
     /// <summary>The list that a task has of its instances, by the names its kernel gives to head, instance and slot.</summary>
     private static Instances? FindTaskList(Btf types, string head, string instance, string slot) =>
@@ -200,7 +198,7 @@ public sealed class ReturnTrampolines
     {
         ulong task = _currentTask();
         if (_graphStack is not GraphStack stack || task == 0
-            || !_memory.TryReadUInt64(task + stack.Stack, out ulong start) || start == 0
+            || !_memory.TryReadUInt64(task + stack.Stack, out ulong start)
             || !_memory.TryReadUInt32(task + stack.Index, out uint index) || (int)index < 0)
         {
             return 0;

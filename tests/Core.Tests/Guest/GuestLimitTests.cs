@@ -56,7 +56,8 @@ public sealed unsafe class GuestLimitTests
         [
             task with { Address = 9 }, task with { Pid = 9 }, task with { Tgid = 9 }, task with { CommLow = 9 }, task with { CommHigh = 9 },
         ];
-        Assert.All(others, other => Assert.True(task != other && !task.Equals(other)));
+        Assert.All(others, other => Assert.True(task != other && !(task == other) && !task.Equals(other)));
+        Assert.False(task != same);
         Assert.False(task.Equals("task"));
     }
 
@@ -154,6 +155,8 @@ public sealed unsafe class GuestLimitTests
     [InlineData(0x2FFul, 3)]
     [InlineData(0x300ul, 4)]
     [InlineData(0x3000_0000ul, 4)]
+    [InlineData(0x1_0150ul, 4)]
+    [InlineData(0x1_0000_00FFul, 4)]
     [InlineData(0x1_0000_0100ul, null)]
     [InlineData(0ul, null)]
     public void Rule_holds_from_its_instruction_to_the_next_and_the_last_of_several(ulong ip, int? rule)
@@ -317,6 +320,7 @@ public sealed unsafe class GuestLimitTests
     {
         CodeSites sites = CodeSites.CreateJumps([0x100], (_, code) =>
         {
+            Assert.Equal(2, code.Length);
             (code[0], code[1]) = ((byte)first, second);
             return first >= 0;
         });

@@ -2,6 +2,8 @@ using System.Buffers.Binary;
 using KprobeTrace.Guest;
 using KprobeTrace.Loaders;
 using KprobeTrace.Symbols;
+using KprobeTrace.Tests.Loaders;
+using KprobeTrace.Tests.Symbols;
 using Xunit;
 
 namespace KprobeTrace.Tests.Guest;
@@ -133,6 +135,45 @@ public sealed class GuestTablesTests
 
         Assert.Empty(tables.BugSites);
         Assert.Empty(tables.ExceptionSites);
+    }
+
+    /// <summary>The size that the kernel's types give an entry of the table of BUGs, and the sites of the first three entries that has.</summary>
+    [Theory]
+    [InlineData(0u, 12)]
+    [InlineData(2u, 4)]
+    [InlineData(4u, 4)]
+    [InlineData(10u, 10)]
+    [InlineData(16u, 16)]
+    public void Size_of_a_bug_entry_is_that_of_its_type_and_12_without_one(uint size, int stride)
+    {
+        BtfBuilder types = new();
+        types.Struct(size == 0 ? "other" : "bug_entry", size);
+        LoadedImage image = GuestImage.Load(bytes => Relative(bytes, 0x1100, stride, 0x200, 0x210, 0x220));
+        SymbolTable symbols = GuestImage.Symbols(
+            ("_text", Text), ("__start___bug_table", Text + 0x1100), ("__stop___bug_table", Text + 0x1100 + (ulong)(3 * stride)), ("_end", Text + 0x4000));
+
+        Assert.Equal([Text + 0x200, Text + 0x210, Text + 0x220], new GuestTables(image, symbols, Btf.Parse("kernel", types.Build())).BugSites);
+    }
+
+    /// <summary>Where symbols say that a table begins and ends that has a section too, and the sites that are read.</summary>
+    [Theory]
+    [InlineData(0x1200, 0x120C, 0x220)]
+    [InlineData(0x1200, 0x1200)]
+    [InlineData(0x1200, 0x11FF, 0x230, 0x240)]
+    public void Symbols_go_before_the_section_unless_they_are_in_the_wrong_order(int start, int stop, params int[] sites)
+    {
+        byte[] bytes = new byte[GuestImage.Size];
+        "Linux version 6.1.0 x"u8.CopyTo(bytes.AsSpan(GuestImage.Size - 64));
+        Relative(bytes, 0x1200, 12, 0x220);
+        Relative(bytes, 0x1300, 12, 0x230, 0x240);
+        byte[] elf = new ElfBuilder { Entry = GuestImage.Physical }.Segment(Text, GuestImage.Physical, bytes)
+            .Section("__ex_table", 1, new byte[24], Text + 0x1300, 2).Section("", 1, new byte[24], Text + 0x1300, 2).Build();
+        LoadedImage image = ImageLoader.Load("vmlinux", elf, new ImageLoadOptions { MemorySize = 64 << 20 });
+
+        GuestTables tables = new(image, GuestImage.Symbols(("_text", Text), ("__start___ex_table", Text + (ulong)start), ("__stop___ex_table", Text + (ulong)stop)), null);
+
+        Assert.Equal(sites.Select(s => Text + (ulong)s), tables.ExceptionSites);
+        Assert.Equal((default, default), (tables.Text, tables.InitText));
     }
 
     private static void Relative(byte[] bytes, int table, int entrySize, params int[] targets)

@@ -76,5 +76,44 @@ public sealed unsafe class KernelMemoryTests
         Assert.True(memory.TryGetPointer(0xFFFF_FFFF_8000_0000) is null);
     }
 
+    [Fact]
+    public void Old_kernels_call_their_top_table_otherwise()
+    {
+        _ram.Write(Tables + (((DirectMap >> 39) & 511) * 8), 0x2003).Write(0x2000, 0x83);
+        KernelMemory memory = new(_ram.Pointer, RamSize, _image, GuestImage.Symbols(("init_level4_pgt", GuestImage.Text + 0x1000)));
+
+        Assert.True(memory.TryTranslate(DirectMap + 0x12_3456, out ulong physical));
+        Assert.Equal(0x12_3456ul, physical);
+    }
+
+    [Fact]
+    public void Entry_that_is_not_present_ends_the_walk_whatever_lies_at_physical_0()
+    {
+        // What a walk that goes on would find: tables at 0 that map everything to themselves.
+        for (int i = 0; i < 512; i++)
+        {
+            _ram.Write((ulong)i * 8, 0x83);
+        }
+
+        _ram.Write(Tables + (((DirectMap >> 39) & 511) * 8), 0x2003).Write(0x2000, 0);
+
+        Assert.False(Create().TryTranslate(DirectMap, out ulong physical));
+        Assert.Equal(0ul, physical);
+    }
+
+    [Fact]
+    public void Table_right_behind_memory_is_none()
+    {
+        // The pages behind are there for the host, so that reading them would show.
+        _ram.Write(Tables + (((DirectMap >> 39) & 511) * 8), 0x180_0003).Write(0x180_0000, 0x83).Write(0x17F_F000, 0x83)
+            .Write(Tables + (((DirectMap >> 39) + 1 & 511) * 8), 0x17F_F003);
+        KernelMemory memory = new(_ram.Pointer, 0x180_0000, _image, _symbols);
+
+        Assert.False(memory.TryTranslate(DirectMap, out _));
+        Assert.True(memory.TryTranslate(DirectMap + (1ul << 39), out _));
+        Assert.True(memory.TryGetPointer(DirectMap + (1ul << 39) + 0x17F_FFFF) is not null);
+        Assert.True(memory.TryGetPointer(DirectMap + (1ul << 39) + 0x180_0000) is null);
+    }
+
     private KernelMemory Create() => new(_ram.Pointer, RamSize, _image, _symbols);
 }

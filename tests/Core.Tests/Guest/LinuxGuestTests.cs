@@ -115,6 +115,7 @@ public sealed class LinuxGuestTests
         guest.ReadCurrent(0, out CurrentTask task);
 
         Assert.False(guest.KnowsTasks);
+        Assert.Equal(0ul, guest.CurrentTaskAddress(0));
         Assert.Equal(default, task);
         Assert.Empty(guest.ReadModules());
     }
@@ -129,6 +130,62 @@ public sealed class LinuxGuestTests
         guest.ReadCurrent(0, out CurrentTask task);
 
         Assert.Equal(43, task.Pid);
+    }
+
+    [Fact]
+    public void Offsets_of_per_CPU_areas_may_be_the_last_word_of_the_image()
+    {
+        LoadedImage image = GuestImage.Load(static bytes => BitConverter.GetBytes(InitialOffset).CopyTo(bytes, GuestImage.Size - 8));
+        ulong last = Text + GuestImage.Size - 8;
+        LinuxGuest guest = new(image, GuestImage.Symbols(("current_task", CurrentTaskSymbol), ("_text", Text), ("__per_cpu_offset", last)), Types(), _ram);
+        _ram.Write(last, InitialOffset);
+        Assert.Equal(0ul, guest.CurrentTaskAddress(0));
+        _ram.Write(last, PerCpu).Write(PerCpu + CurrentTaskSymbol, FirstTask);
+        Assert.Equal(FirstTask, guest.CurrentTaskAddress(0));
+    }
+
+    [Fact]
+    public void Address_of_the_task_follows_it_by_itself()
+    {
+        LinuxGuest guest = Create();
+        _ram.Write(Offsets, PerCpu).Write(PerCpu + CurrentTaskSymbol, FirstTask).Write(PerCpu + 0x800 + CurrentTaskSymbol, SecondTask);
+        Assert.Equal(FirstTask, guest.CurrentTaskAddress(0));
+        _ram.Write(Offsets, PerCpu + 0x800);
+        Assert.Equal(SecondTask, guest.CurrentTaskAddress(0));
+        int before = _ram.Translations;
+        Assert.Equal(SecondTask, guest.CurrentTaskAddress(0));
+        Assert.Equal(before, _ram.Translations);
+        _ram.Write(Offsets, InitialOffset);
+        Assert.Equal(0ul, guest.CurrentTaskAddress(0));
+        _ram.Write(Offsets, 0x1234);
+        Assert.Equal(0ul, guest.CurrentTaskAddress(0));
+        _ram.Write(Offsets, PerCpu);
+        Assert.Equal(FirstTask, guest.CurrentTaskAddress(0));
+    }
+
+    [Fact]
+    public void Task_that_is_nowhere_does_not_spoil_what_is_known_of_another()
+    {
+        // Two addresses that differ by four megabytes share a place among the tasks that are remembered.
+        LinuxGuest guest = Create();
+        _ram.Write(Offsets, PerCpu);
+        foreach ((ulong address, int pid) in new[] { (FirstTask, 1), (FirstTask + 0x40_0000, 0), (FirstTask, 1), (0ul, 0), (FirstTask, 1) })
+        {
+            _ram.Write(PerCpu + CurrentTaskSymbol, address);
+            guest.ReadCurrent(0, out CurrentTask task);
+            Assert.Equal((pid, pid == 0 ? 0 : address), (task.Pid, task.Address));
+        }
+    }
+
+    [Theory]
+    [InlineData("current_task")]
+    [InlineData("__per_cpu_offset")]
+    public void Without_either_symbol_no_task_is_known(string missing)
+    {
+        (string, ulong)[] all = [("current_task", CurrentTaskSymbol), ("_text", Text), ("__per_cpu_offset", Offsets)];
+
+        Assert.False(new LinuxGuest(_image, GuestImage.Symbols([.. all.Where(s => s.Item1 != missing)]), Types(), _ram).KnowsTasks);
+        Assert.True(new LinuxGuest(_image, GuestImage.Symbols(all), Types(), _ram).KnowsTasks);
     }
 
     [Fact]

@@ -134,13 +134,13 @@ public sealed class ModuleLayoutTests
         WriteModule(First, "loop", "4.5", 0x5000, 0, 0, 0);
         WriteSymbols(
             table,
-            ("", 0, 1, 't'), ("undefined", 5, 0, 't'), ("loop_open", Core + 0x40, 1, 't'), ("data", Core + 0x4000, 0xFFF1, 'D'), ("", Core, 1, 'b'),
+            ("", 0, 1, 't'), ("undefined", 5, 0, 't'), ("far", Core + 0x48, 0x100, 't'), ("loop_open", Core + 0x40, 1, 't'), ("data", Core + 0x4000, 0xFFF1, 'D'), ("", Core, 1, 'b'),
             ("odd", Core + 8, 2, '?'), ("zero", 0, 1, 'A'));
 
         GuestModule module = Guest("4.5", letters: table).ReadModule(First)!;
 
         Assert.Equal(
-            [new Symbol("loop_open", Core + 0x40, 0, 't', "loop"), new Symbol("data", Core + 0x4000, 0, 'D', "loop"), new Symbol("zero", 0, 0, 'A', "loop")],
+            [new Symbol("far", Core + 0x48, 0, 't', "loop"), new Symbol("loop_open", Core + 0x40, 0, 't', "loop"), new Symbol("data", Core + 0x4000, 0, 'D', "loop"), new Symbol("zero", 0, 0, 'A', "loop")],
             module.Symbols);
     }
 
@@ -152,11 +152,33 @@ public sealed class ModuleLayoutTests
     {
         WriteModule(First, "loop", "4.5", 0x5000, 0, 0, 0);
         WriteSymbols(true, ("one", Core, 1, 't'), ("two", Core + 1, 1, 't'));
-        _ram.Write(Ram + 0x3000 + 8, (uint)count, 4);
+        _ram.Write(Ram + 0x3000 + 16, (uint)count, 4);
 
         IReadOnlyList<Symbol> symbols = Guest("4.5").ReadModule(First)!.Symbols;
 
         Assert.Equal(some ? ["one", "two"] : [], symbols.Select(s => s.Name).Take(2));
+    }
+
+    /// <summary>How many of four symbols have their entry, or their letter, in memory that is there.</summary>
+    [Theory]
+    [InlineData(24, 0)]
+    [InlineData(24, 1)]
+    [InlineData(24, 3)]
+    [InlineData(1, 0)]
+    [InlineData(1, 1)]
+    [InlineData(1, 3)]
+    public void Symbols_end_where_an_entry_or_a_letter_cannot_be_read(int size, int there)
+    {
+        WriteModule(First, "loop", "4.5", 0x5000, 0, 0, 0);
+        WriteSymbols(true, ("one", Core, 1, 't'), ("two", Core + 1, 1, 't'), ("three", Core + 2, 1, 't'), ("four", Core + 3, 1, 't'));
+        ulong from = size == 24 ? Ram + 0x4000 : Ram + 0x6000;
+        ulong to = Ram + 0x10_0000 - (ulong)(size * there);
+        byte[] bytes = new byte[size * there];
+        Assert.True(_ram.TryRead(from, bytes) || there == 0);
+        _ram.Write(to, bytes).Write(Ram + 0x3000 + (size == 24 ? 8ul : 32), to);
+
+        string[] all = ["one", "two", "three", "four"];
+        Assert.Equal(all.Take(there), Guest("4.5").ReadModule(First)!.Symbols.Select(s => s.Name));
     }
 
     [Theory]
@@ -175,7 +197,7 @@ public sealed class ModuleLayoutTests
     public void Unwind_tables_stand_where_the_architectures_part_says()
     {
         WriteModule(First, "loop", "6.4", 0x5000, 0, 0, 0);
-        _ram.Write(First + 0x300, 77, 4).Write(First + 0x308, Core + 0x4000).Write(First + 0x310, Core + 0x4800);
+        _ram.Write(First + 0x304, 77, 4).Write(First + 0x308, Core + 0x4000).Write(First + 0x310, Core + 0x4800);
 
         Assert.Equal(new GuestOrcTable(Core + 0x4000, Core + 0x4800, 77), Guest("6.4").ReadModule(First)!.Orc);
     }
@@ -201,7 +223,7 @@ public sealed class ModuleLayoutTests
         int number = types.Int("unsigned int", 4);
         int pointer = types.Pointer(0);
         int name = types.Array(types.Int("char", 1), number, 56);
-        int arch = types.Struct("mod_arch_specific", 0x18, ("num_orcs", number, 0, 0), ("orc_unwind_ip", pointer, 64, 0), ("orc_unwind", pointer, 128, 0));
+        int arch = types.Struct("mod_arch_specific", 0x18, ("num_orcs", number, 32, 0), ("orc_unwind_ip", pointer, 64, 0), ("orc_unwind", pointer, 128, 0));
         List<(string, int, uint, uint)> members =
         [
             ("state", number, 4 * 8, 0), ("list", pointer, Link * 8, 0), ("name", name, Name * 8, 0), ("kallsyms", pointer, Kallsyms * 8, 0), ("arch", arch, 0x300 * 8, 0),
@@ -223,13 +245,13 @@ public sealed class ModuleLayoutTests
         }
 
         types.Struct("module", 0x400, [.. members]);
-        List<(string, int, uint, uint)> kallsyms = [("symtab", pointer, 0, 0), ("num_symtab", number, 64, 0), ("strtab", pointer, 128, 0)];
+        List<(string, int, uint, uint)> kallsyms = [("symtab", pointer, 64, 0), ("num_symtab", number, 128, 0), ("strtab", pointer, 192, 0)];
         if (letters)
         {
-            kallsyms.Add(("typetab", pointer, 192, 0));
+            kallsyms.Add(("typetab", pointer, 256, 0));
         }
 
-        types.Struct("mod_kallsyms", 32, [.. kallsyms]);
+        types.Struct("mod_kallsyms", 40, [.. kallsyms]);
         return Btf.Parse("kernel", types.Build());
     }
 
@@ -270,13 +292,13 @@ public sealed class ModuleLayoutTests
         const ulong entries = Ram + 0x4000;
         const ulong strings = Ram + 0x5000;
         const ulong letters = Ram + 0x6000;
-        _ram.Write(First + Kallsyms, kallsyms).Write(kallsyms, entries).Write(kallsyms + 8, (ulong)symbols.Length, 4).Write(kallsyms + 16, strings)
-            .Write(kallsyms + 24, letters);
+        _ram.Write(First + Kallsyms, kallsyms).Write(kallsyms + 8, entries).Write(kallsyms + 16, (ulong)symbols.Length, 4).Write(kallsyms + 24, strings)
+            .Write(kallsyms + 32, letters);
         uint name = 1;
         for (int i = 0; i < symbols.Length; i++)
         {
             ulong entry = entries + ((ulong)i * 24);
-            _ram.Write(entry, symbols[i].Name.Length == 0 ? 0 : name, 4).Write(entry + 4, table ? (byte)'?' : (byte)symbols[i].Letter, 1).Write(entry + 6, symbols[i].Section, 2)
+            _ram.Write(entry, symbols[i].Name.Length == 0 ? 0 : name, 4).Write(entry + 4, table ? (byte)'?' : (byte)symbols[i].Letter, 1).Write(entry + 5, 3, 1).Write(entry + 6, symbols[i].Section, 2)
                 .Write(entry + 8, symbols[i].Address).Write(letters + (ulong)i, (byte)symbols[i].Letter, 1)
                 .Write(strings + name, Encoding.ASCII.GetBytes(symbols[i].Name + '\0'));
             name += (uint)symbols[i].Name.Length + 1;

@@ -129,6 +129,34 @@ public sealed class ModuleTablesTests
     }
 
     [Fact]
+    public void A_table_may_end_with_the_last_byte_that_can_be_read()
+    {
+        ulong last = GuestImage.Text + 0x2_0000 - 8;
+        _ram.Write(Module + 128, last).Write(Module + 136, 1, 4).Write(last, Core + 0x200);
+
+        Assert.Equal([Core + 0x200], _linux.ReadModule(Module)!.Tables.BlacklistedFunctions);
+        _ram.Write(Module + 136, 2, 4);
+        Assert.Empty(_linux.ReadModule(Module)!.Tables.BlacklistedFunctions);
+    }
+
+    /// <summary>Where an area of text without kprobes lies in the module's text of 0x800 bytes, and whether it counts.</summary>
+    [Theory]
+    [InlineData(0x7F0, 0x10, true)]
+    [InlineData(0x7F0, 0x11, false)]
+    [InlineData(0, 0x800, true)]
+    [InlineData(0x10, 0, false)]
+    [InlineData(-1, 2, false)]
+    [InlineData(0x7FF, 1, true)]
+    [InlineData(0x800, 1, false)]
+    public void An_area_counts_where_all_of_it_is_there(int start, uint size, bool counts)
+    {
+        ulong at = Core + (ulong)(long)start;
+        _ram.Write(Module + 144, at).Write(Module + 152, size, 4).Write(Module + 168, 0, 4);
+
+        Assert.Equal(counts ? [new GuestRange(at, at + size)] : [], _linux.ReadModule(Module)!.Tables.BlacklistedText);
+    }
+
+    [Fact]
     public void A_blacklisted_area_without_symbols_ends_the_walk()
     {
         _ram.Write(Module + 160, Core).Write(Module + 168, 0x1000, 4).Write(Kallsyms + 8, 0, 4);

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using KprobeTrace.Guest;
 using KprobeTrace.Loaders;
 using KprobeTrace.Symbols;
+using KprobeTrace.Tests.Loaders;
 using KprobeTrace.Tests.Symbols;
 using Xunit;
 
@@ -247,6 +248,126 @@ public sealed class OrcUnwinderTests
         Assert.Equal(0, unwinder.Walk(start, _found));
     }
 
+    [Fact]
+    public void Return_address_in_a_module_is_followed_where_the_module_has_rules()
+    {
+        const ulong module = Stack + 0x10_0000;
+        ulong ips = Stack + 0x1000;
+        ulong entries = Stack + 0x1100;
+        OrcUnwinder unwinder = Create((0x100, 8, 0, BySp), (0x200, 8, 0, End));
+        _stack.Write(ips, (uint)(module - ips), 4).Write(entries, 8, 2).Write(entries + 4, BySp, 2)
+            .Write(Stack, module + 0x10).Write(Stack + 8, module + 0x2010).Write(Stack + 16, Text + 0x210);
+        GuestModule whole = new(
+            "m", 1, 0, new GuestRange(module, module + 0x1000), new GuestRange(module + 0x2000, module + 0x3000), new GuestRange(module, module + 0x1000),
+            new GuestRange(module + 0x2000, module + 0x3000), [], new GuestOrcTable(ips, entries, 1));
+        UnwindRegisters start = new(Text + 0x100, Stack, 0);
+
+        unwinder.AddModule(whole);
+        int with = unwinder.Walk(start, _found);
+        Assert.Equal([module + 0x10, module + 0x2010, Text + 0x210], _found[..with]);
+
+        unwinder.AddModule(whole with { Orc = default });
+        Assert.Equal(0, unwinder.Walk(start, _found));
+        unwinder.AddModule(whole with { Orc = new GuestOrcTable(ips, entries, 4_000_001) });
+        Assert.Equal(0, unwinder.Walk(start, _found));
+        unwinder.AddModule(whole with { Orc = new GuestOrcTable(0x1234, entries, 1) });
+        Assert.Equal(0, unwinder.Walk(start, _found));
+    }
+
+    [Fact]
+    public void Rule_that_says_nothing_of_the_frame_ends_the_walk_also_where_low_memory_is_there()
+    {
+        GuestRam low = new(0, 0x1000);
+        low.Write(8, Text + 0x210).Write(0x108, Text + 0x310);
+        OrcUnwinder unwinder = Create(null, low, (0x100, 16, 0, 0), (0x200, 16, 0, 15), (0x300, 0x10, 0, BySp));
+
+        Assert.Equal(0, unwinder.Walk(new UnwindRegisters(Text + 0x100, 0x100, 0x100), _found));
+        Assert.Equal(0, unwinder.Walk(new UnwindRegisters(Text + 0x200, 0x100, 0x100), _found));
+        Assert.Equal(1, unwinder.Walk(new UnwindRegisters(Text + 0x300, 0x100, 0x100), _found));
+    }
+
+    [Fact]
+    public void Numbers_are_the_old_ones_unless_most_rules_say_otherwise()
+    {
+        // As many rules about number 3, which was RDI, as about number 5, the stack pointer.
+        OrcUnwinder unwinder = Create((0x100, 8, 0, BySp), (0x200, 8, 0, 3));
+        _stack.Write(Stack, Text + 0x310);
+
+        Assert.Equal(1, unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found));
+        Assert.Equal(Text + 0x310, _found[0]);
+    }
+
+    [Fact]
+    public void Init_text_is_text_with_rules_and_without()
+    {
+        _stack.Write(Stack, Text + 0x3010).Write(Stack + 8, Text + 0x310);
+        (string, ulong)[] init = [("_sinittext", Text + 0x3000), ("_einittext", Text + 0x3800)];
+        OrcUnwinder with = Create(null, _stack, init, (0x100, 8, 0, BySp), (0x3000, 8, 0, BySp));
+        OrcUnwinder without = Create(null, _stack, init);
+        OrcUnwinder none = Create(null, _stack, (0x100, 8, 0, BySp), (0x3000, 8, 0, BySp));
+
+        int count = with.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found);
+        Assert.Equal([Text + 0x3010, Text + 0x310], _found[..count]);
+        Assert.Equal(1, without.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found));
+        Assert.Equal(Text + 0x3010, _found[0]);
+        Assert.Equal(0, none.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found));
+    }
+
+    [Theory]
+    [InlineData(Stack, 1)]
+    [InlineData(Stack + 4, 0)]
+    public void Return_address_stands_at_a_whole_word(ulong sp, int found)
+    {
+        OrcUnwinder unwinder = new(GuestImage.Load(static _ => { }), SymbolTable.Empty, null, _stack);
+        _stack.Write(sp, Text + 0x50);
+
+        Assert.Equal(found, unwinder.Walk(new UnwindRegisters(Text + 0x10, sp, 0), _found));
+    }
+
+    [Fact]
+    public void Stack_is_looked_at_anew_in_every_walk()
+    {
+        MovedMemory memory = new(_stack, new GuestRam(Stack, 0x1000).Write(Stack, Text + 0x60));
+        OrcUnwinder unwinder = new(GuestImage.Load(static _ => { }), SymbolTable.Empty, null, memory);
+        _stack.Write(Stack, Text + 0x50);
+        UnwindRegisters start = new(Text + 0x10, Stack, 0);
+        UnwindRegisters frame = new(Text + 0x10, Stack, Stack + 0x100);
+        _stack.Write(Stack + 0x108, Text + 0x70);
+
+        unwinder.Walk(start, _found);
+        Assert.Equal(Text + 0x50, _found[0]);
+        memory.IsMoved = true;
+        unwinder.Walk(start, _found);
+        Assert.Equal(Text + 0x60, _found[0]);
+        memory.IsMoved = false;
+        Assert.Equal(2, unwinder.WalkReturned(frame, _found));
+        memory.IsMoved = true;
+        Assert.Equal(1, unwinder.WalkReturned(frame, _found));
+    }
+
+    [Theory]
+    [InlineData(0x0FFFul, false)]
+    [InlineData(0x1000ul, true)]
+    [InlineData(0x8FFFul, true)]
+    [InlineData(0x9000ul, false)]
+    public void Without_symbols_text_reaches_over_all_that_may_be_executed(ulong at, bool text)
+    {
+        byte[] first = new byte[0x1000];
+        "Linux version 6.1.0 x"u8.CopyTo(first.AsSpan(0x800));
+        byte[] elf = new ElfBuilder { Entry = GuestImage.Physical + 0x1000 }
+            .Segment(Text, GuestImage.Physical, new byte[0x1000], flags: 4)
+            .Segment(Text + 0x1000, GuestImage.Physical + 0x1000, first, flags: 5)
+            .Segment(Text + 0x8000, GuestImage.Physical + 0x8000, new byte[0x1000], flags: 5)
+            .Segment(Text + 0x4000, GuestImage.Physical + 0x4000, new byte[0x1000], flags: 5)
+            .Segment(Text + 0xA000, GuestImage.Physical + 0xA000, new byte[0x1000], flags: 6).Build();
+        LoadedImage image = ImageLoader.Load("vmlinux", elf, new ImageLoadOptions { MemorySize = 64 << 20 });
+
+        foreach (SymbolTable symbols in new[] { SymbolTable.Empty, GuestImage.Symbols(("_stext", Text + 0x100), ("_etext", Text + 0x100)) })
+        {
+            Assert.Equal(text ? 1 : 0, new OrcUnwinder(image, symbols, null, _stack).WalkReturned(new UnwindRegisters(Text + at, Stack, 0), _found));
+        }
+    }
+
     private void WriteFrames(ulong third)
     {
         ulong first = Stack + 0x100;
@@ -257,7 +378,12 @@ public sealed class OrcUnwinderTests
 
     private OrcUnwinder Create(params (int Ip, short Sp, short Bp, int Bits)[] rules) => Create(null, rules);
 
-    private OrcUnwinder Create(Btf? types, params (int Ip, short Sp, short Bp, int Bits)[] rules)
+    private OrcUnwinder Create(Btf? types, params (int Ip, short Sp, short Bp, int Bits)[] rules) => Create(types, _stack, rules);
+
+    private static OrcUnwinder Create(Btf? types, GuestRam memory, params (int Ip, short Sp, short Bp, int Bits)[] rules) =>
+        Create(types, memory, [], rules);
+
+    private static OrcUnwinder Create(Btf? types, GuestRam memory, (string, ulong)[] symbolsToo, params (int Ip, short Sp, short Bp, int Bits)[] rules)
     {
         const int Ips = 0x1000;
         const int Entries = 0x2000;
@@ -273,10 +399,20 @@ public sealed class OrcUnwinderTests
                 BinaryPrimitives.WriteUInt16LittleEndian(entry[4..], (ushort)rules[i].Bits);
             }
         });
-        SymbolTable symbols = GuestImage.Symbols(
-            ("_stext", Text), ("_etext", Text + 0x1000),
+        SymbolTable symbols = GuestImage.Symbols([
+            .. symbolsToo, ("_stext", Text), ("_etext", Text + 0x1000),
             ("__start_orc_unwind_ip", Text + Ips), ("__stop_orc_unwind_ip", Text + Ips + ((ulong)rules.Length * 4)),
-            ("__start_orc_unwind", Text + Entries), ("__stop_orc_unwind", Text + Entries + ((ulong)rules.Length * 6)));
-        return new OrcUnwinder(image, symbols, types, _stack);
+            ("__start_orc_unwind", Text + Entries), ("__stop_orc_unwind", Text + Entries + ((ulong)rules.Length * 6))]);
+        return new OrcUnwinder(image, symbols, types, memory);
+    }
+
+    /// <summary>Memory that is mapped to one place, and later to another.</summary>
+    private sealed unsafe class MovedMemory(GuestRam first, GuestRam second) : IGuestMemory
+    {
+        public bool IsMoved { get; set; }
+
+        public bool TryRead(ulong virtualAddress, Span<byte> into) => (IsMoved ? second : first).TryRead(virtualAddress, into);
+
+        public byte* TryGetPointer(ulong virtualAddress) => (IsMoved ? second : first).TryGetPointer(virtualAddress);
     }
 }

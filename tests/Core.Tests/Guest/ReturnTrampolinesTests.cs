@@ -165,6 +165,26 @@ public sealed class ReturnTrampolinesTests
         trampolines.BeginWalk();
         Assert.Equal(AddressOf(0), trampolines.Recover(Trampoline, SlotOf(0)));
         Assert.Equal(1ul, trampolines.CutWalks);
+        Assert.Equal(Trampoline, trampolines.Recover(Trampoline, Slot - 8));
+        Assert.Equal(2ul, trampolines.CutWalks);
+    }
+
+    [Fact]
+    public void Another_walk_begins_at_the_head_of_the_list_and_not_where_the_one_before_was()
+    {
+        Rethooks();
+        Instances(frames: 3, each: 1);
+        ReturnTrampolines trampolines = Create("arch_rethook_trampoline");
+        trampolines.BeginWalk();
+        Assert.Equal(AddressOf(0), trampolines.Recover(Trampoline, SlotOf(0)));
+
+        // Meanwhile the calls have returned, and another one has taken the slot; the old instances still hold what they held.
+        ulong other = First + 0x10;
+        _ram.Write(Task + 0x40, other).Write(other, 0).Write(other + 0x10, Caller + 0x77).Write(other + 0x18, SlotOf(1));
+        trampolines.BeginWalk();
+
+        Assert.Equal(Caller + 0x77, trampolines.Recover(Trampoline, SlotOf(1)));
+        Assert.Equal(Trampoline, trampolines.Recover(Trampoline, SlotOf(2)));
     }
 
     private static ulong AddressOf(int frame) => Caller + (ulong)frame;
