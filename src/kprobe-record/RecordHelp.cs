@@ -35,8 +35,8 @@ internal sealed class RecordHelp : SynchronousCommandLineAction
     /// <inheritdoc/>
     public override int Invoke(ParseResult parseResult)
     {
-        int status = _options.Invoke(parseResult);
+        _options.Invoke(parseResult);
         parseResult.InvocationConfiguration.Output.Write(ExitStatus);
-        return status;
+        return 0;
     }
 }

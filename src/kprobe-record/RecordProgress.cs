@@ -1,30 +1,36 @@
-using System.Diagnostics;
 using System.Globalization;
-using KprobeTrace.Recording;
 
 namespace KprobeTrace.Record;
 
 /// <summary>One line on stderr, rewritten at most four times a second while the guest runs.</summary>
-internal sealed class RecordProgress(Recorder recorder, Stopwatch clock, bool enabled)
+/// <param name="error">Where it goes.</param>
+/// <param name="enabled">Whether it is shown at all.</param>
+/// <param name="time">The host's time; null for the system's.</param>
+internal sealed class RecordProgress(TextWriter error, bool enabled, TimeProvider? time = null)
 {
     private const long Interval = 250;
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly long _start = (time ?? TimeProvider.System).GetTimestamp();
     private long _next = Interval;
     private bool _shown;
 
     /// <summary>Shows how far the guest is, when it is time to.</summary>
-    public void Update()
+    /// <param name="nanoseconds">The guest's time.</param>
+    /// <param name="retired">Instructions it has retired.</param>
+    /// <param name="events">Events that were recorded.</param>
+    public void Update(long nanoseconds, long retired, ulong events)
     {
-        if (!enabled || clock.ElapsedMilliseconds < _next)
+        TimeSpan elapsed = _time.GetElapsedTime(_start);
+        if (!enabled || elapsed.TotalMilliseconds < _next)
         {
             return;
         }
 
-        _next = clock.ElapsedMilliseconds + Interval;
+        _next = (long)elapsed.TotalMilliseconds + Interval;
         _shown = true;
-        long retired = recorder.Session.Machine.Retired;
-        Console.Error.Write(string.Create(
+        error.Write(string.Create(
             CultureInfo.InvariantCulture,
-            $"\r{recorder.Session.Machine.Now / 1e9:F3} s, {retired / 1e6:N0} M instructions, {retired / 1e6 / clock.Elapsed.TotalSeconds:F0} MIPS, {recorder.EventCount:N0} events \e[K"));
+            $"\r{nanoseconds / 1e9:F3} s, {retired / 1e6:N0} M instructions, {retired / 1e6 / elapsed.TotalSeconds:F0} MIPS, {events:N0} events \e[K"));
     }
 
     /// <summary>Removes the line.</summary>
@@ -32,7 +38,7 @@ internal sealed class RecordProgress(Recorder recorder, Stopwatch clock, bool en
     {
         if (_shown)
         {
-            Console.Error.Write("\r\e[K");
+            error.Write("\r\e[K");
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using KprobeTrace.Files;
+using KprobeTrace.Machine;
 using KprobeTrace.Recording;
 using KprobeTrace.Tools;
 using KprobeTrace.Tracing;
@@ -79,8 +80,9 @@ internal static class RecordVerb
         using StopSignals signals = new(recorder.Stop, settings.Timeout);
         Stopwatch clock = Stopwatch.StartNew();
         TimeSpan processorBefore = Environment.CpuUsage.TotalTime;
-        RecordProgress progress = new(recorder, clock, enabled: !settings.Quiet && !Console.IsErrorRedirected);
-        RunEnd end = recorder.Run(progress.Update);
+        RecordProgress progress = new(Console.Error, enabled: !settings.Quiet && !Console.IsErrorRedirected);
+        GuestMachine machine = recorder.Session.Machine;
+        RunEnd end = recorder.Run(() => progress.Update(machine.Now, machine.Retired, recorder.EventCount));
         progress.Clear();
         if (readerLeft)
         {

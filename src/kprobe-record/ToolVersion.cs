@@ -6,13 +6,6 @@ namespace KprobeTrace.Record;
 internal static class ToolVersion
 {
     /// <summary>Version number alone.</summary>
-    public static string Short
-    {
-        get
-        {
-            string full = typeof(ToolVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
-            int plus = full.IndexOf('+', StringComparison.Ordinal);
-            return plus < 0 ? full : full[..plus];
-        }
-    }
+    public static string Short { get; } =
+        (typeof(ToolVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "").Split('+')[0];
 }

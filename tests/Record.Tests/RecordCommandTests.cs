@@ -206,6 +206,22 @@ public sealed class RecordCommandTests
                 .SelectMany(static o => o.Name == "--help" ? [o.Name] : (string[])[o.Name, .. o.Aliases])));
     }
 
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("-h")]
+    [InlineData("--help", "-m", "zero", "--nosuch", "one", "two")]
+    public void Help_is_printed_whatever_else_is_wrong_and_ends_with_the_exit_statuses(params string[] line)
+    {
+        ParseResult result = new RecordCommand().Root.Parse(line);
+        using StringWriter output = new();
+
+        Assert.Empty(result.Errors);
+        Assert.Equal(0, result.Invoke(new InvocationConfiguration { Output = output }));
+        Assert.StartsWith("Description:\n  Runs a kernel image in an emulator", output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(5, output.ToString().Split("\nExit status:\n  0  ")[1].Split("\n  ").Length);
+        Assert.EndsWith("With 0, 3 and 4 the trace is complete.\n", output.ToString(), StringComparison.Ordinal);
+    }
+
     private static (RecordingOptions Options, TimeSpan? Timeout) Read(params string[] line)
     {
         RecordCommand command = new();

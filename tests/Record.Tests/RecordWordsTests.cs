@@ -244,6 +244,38 @@ public sealed class RecordWordsTests : IDisposable
             run.Good().ErrorLines[..^1]);
     }
 
+    [Theory]
+    [InlineData("--dry-run")]
+    [InlineData("-v")]
+    public void All_refused_definitions_are_named_where_more_is_wanted(string option)
+    {
+        File.WriteAllText(_folder["probes"], "p:b nosuch\np:one f\np:c nosuch\n");
+        using ToolRun run = Record("--skip-refused", "--probe-file", "probes", "-p", "r:a f+1", option);
+
+        Assert.Equal(
+            [
+                "kprobe-record: warning: 3 of 4 probe definitions were refused and left out",
+                "kprobe-record:   r:a f+1: Retprobe address must be an function entry",
+                "kprobe-record:   probes:1: p:b nosuch: Invalid probed address or symbol (no symbol nosuch)",
+                "kprobe-record:   probes:3: p:c nosuch: Invalid probed address or symbol (no symbol nosuch)",
+            ],
+            run.Good().ErrorLines[..4]);
+    }
+
+    [Fact]
+    public void Counting_tells_where_a_guest_is_stuck_and_that_it_crashed()
+    {
+        File.WriteAllBytes(_folder["flat"], StuckGuest.Code);
+        using ToolRun stuck = Record("--count-only", "start", "-m", "512M");
+        Assert.Equal(3, stuck.Exit);
+        Assert.StartsWith($"kprobe-record: the guest is stuck at 0x{StuckGuest.At:x}", Assert.Single(stuck.ErrorLines), StringComparison.Ordinal);
+        File.WriteAllBytes(_folder["flat"], [0x90, 0x0F, 0x0B]);
+        using ToolRun crash = Record("--count-only", "start");
+
+        Assert.Equal(3, crash.Exit);
+        Assert.Equal(["kprobe-record: the guest crashed with a triple fault after 1 instructions"], crash.ErrorLines);
+    }
+
     [Fact]
     public void Definition_of_bad_syntax_ends_with_status_1_and_a_command_line_of_none_with_2()
     {

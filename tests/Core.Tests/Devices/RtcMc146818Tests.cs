@@ -222,6 +222,26 @@ public sealed class RtcMc146818Tests
         Assert.Equal(0, _irq.Rises);
     }
 
+    /// <summary>Memory in KiB beyond the first MiB, in 64 KiB beyond sixteen MiB: registers 0x17, 0x30 and 0x34, 16 bits each.</summary>
+    [Theory]
+    [InlineData(0x0010_0000, 0, 0)]
+    [InlineData(0x0010_03FF, 0, 0)]
+    [InlineData(0x0010_0400, 1, 0)]
+    [InlineData(0x0100_FFFF, 0x3C3F, 0)]
+    [InlineData(0x0101_0000, 0x3C40, 1)]
+    [InlineData(0x0123_0000, 0x44C0, 0x23)]
+    [InlineData(0x040F_FC00, 0xFFFF, 0x30F)]
+    [InlineData(0x0410_0000, 0xFFFF, 0x310)]
+    [InlineData(0x1_00FF_0000, 0xFFFF, 0xFFFF)]
+    [InlineData(0x2_0000_0000, 0xFFFF, 0xFFFF)]
+    public void Ram_tells_the_memory_size_in_two_units(ulong bytes, int kib, int of64Kib)
+    {
+        _rtc.SetMemorySize(bytes);
+
+        Assert.Equal((kib, kib, of64Kib), (Get(0x17) | (Get(0x18) << 8), Get(0x30) | (Get(0x31) << 8), Get(0x34) | (Get(0x35) << 8)));
+        Assert.Equal((0, 0, 0, 0), (Get(0x19), Get(0x2F), Get(0x33), Get(0x36)));
+    }
+
     [Fact]
     public void Holds_bytes_in_its_ram_and_tells_the_memory_size()
     {

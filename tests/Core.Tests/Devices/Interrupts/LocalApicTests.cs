@@ -336,6 +336,63 @@ public sealed class LocalApicTests
         Assert.Equal(0u, Get(0x280));
     }
 
+    /// <summary>A command to oneself (shorthand 1) with each delivery mode and a vector: what arrives, and the error that is told.</summary>
+    [Theory]
+    [InlineData(0, 0x0F, -1, 0x20)]
+    [InlineData(0, 0x10, 0x10, 0)]
+    [InlineData(1, 0x0F, -1, 0x20)]
+    [InlineData(1, 0x10, 0x10, 0)]
+    [InlineData(1, 0x61, 0x61, 0)]
+    [InlineData(2, 0x0F, -1, 0)]
+    [InlineData(2, 0x61, -1, 0)]
+    [InlineData(3, 0x61, -1, 0)]
+    [InlineData(4, 0x05, -1, 0)]
+    [InlineData(4, 0x61, -1, 0)]
+    [InlineData(5, 0x61, -1, 0)]
+    [InlineData(6, 0x61, -1, 0)]
+    [InlineData(7, 0x61, -1, 0)]
+    public void Only_modes_with_a_vector_go_to_oneself(uint mode, uint vector, int arrives, uint error)
+    {
+        Enable();
+        Put(IcrLow, 0x44000 | (mode << 8) | vector);
+
+        Assert.Equal(arrives >= 0, _processor.Pending);
+        if (arrives >= 0)
+        {
+            Assert.Equal(arrives, _apic.AcknowledgeInterrupt());
+        }
+
+        Put(0x280, 0);
+        Assert.Equal(error, Get(0x280));
+        Assert.Empty(_processor.Calls);
+    }
+
+    /// <summary>A local pin whose entry has each delivery mode and the vector 0x61, and is masked or not.</summary>
+    [Theory]
+    [InlineData(0x00061u, 0x61, null)]
+    [InlineData(0x10061u, -1, null)]
+    [InlineData(0x00461u, -1, "nmi")]
+    [InlineData(0x10461u, -1, null)]
+    [InlineData(0x00761u, 0x08, null)]
+    [InlineData(0x10761u, -1, null)]
+    public void Rise_of_a_local_pin_is_what_its_entry_says(uint entry, int arrives, string? call)
+    {
+        Enable();
+        _apic.ExternalVector = () => 0x08;
+        Put(LvtLint0, entry);
+        _apic.SetLocalInput(0, true);
+
+        Assert.Equal(arrives >= 0, _processor.Pending);
+        if (arrives >= 0)
+        {
+            Assert.Equal(arrives, _apic.AcknowledgeInterrupt());
+        }
+
+        Assert.Equal(call is null ? [] : [call], _processor.Calls);
+        _apic.SetLocalInput(0, true);
+        Assert.Equal(call is null ? [] : [call], _processor.Calls);
+    }
+
     [Fact]
     public void Disabling_by_software_masks_the_local_vectors_and_holds_requests()
     {
