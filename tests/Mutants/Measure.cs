@@ -11,7 +11,7 @@ internal sealed class Measure(Settings settings)
     private const string WithOracle = "src/Core/Cpu/Float/";
 
     // Milliseconds of tests that one fault gets for itself. What notices a fault is nearly always among them.
-    private const long MostAlone = 60_000;
+    private const long MostAlone = 20_000;
 
     private static readonly TimeSpan _leastShare = TimeSpan.FromSeconds(2);
     private readonly Stopwatch _clock = Stopwatch.StartNew();

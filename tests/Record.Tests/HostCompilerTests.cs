@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Text;
 using Iced.Intel;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
@@ -74,6 +76,9 @@ public sealed class HostCompilerTests
         },
     };
 
+    // What the first of the settings gave.
+    private static readonly ConcurrentDictionary<string, byte[]> _first = new(StringComparer.Ordinal);
+
     public static TheoryData<string> Settings => [.. _settings.Keys];
 
     [Theory]
@@ -84,13 +89,12 @@ public sealed class HostCompilerTests
         foreach ((string name, Action<Assembler> loop) in _loops)
         {
             File.WriteAllBytes(folder["loop"], Assemble(loop));
-            string[] arguments = ["loop", "--load", $"0x{Load:x}", "-q", "--kinds", "pre,post"];
-            using ToolRun plain = ToolRun.Record(folder.Name, [.. arguments, "-o", "plain.mpk"]).Good();
-            using ToolRun run = ToolRun.RecordWith(folder.Name, _settings[setting], [.. arguments, "-o", "other.mpk"]);
+            using ToolRun run = ToolRun.RecordWith(folder.Name, _settings[setting], "loop", "--load", $"0x{Load:x}", "-q", "--kinds", "pre,post", "-o", "loop.mpk");
 
             Assert.True(run.Exit == 0, $"a loop {name}: status {run.Exit}: {run.Error}");
-            AssertSameBytes(folder);
-            Assert.Equal("exit", WholeTrace.Read(folder["other.mpk"]).Footer!.Ended);
+            byte[] trace = File.ReadAllBytes(folder["loop.mpk"]);
+            Assert.True(_first.GetOrAdd(name, trace).AsSpan().SequenceEqual(trace), $"the traces of a loop {name} differ");
+            Assert.Equal("exit", WholeTrace.Read(folder["loop.mpk"]).Footer!.Ended);
         }
     }
 
@@ -99,11 +103,11 @@ public sealed class HostCompilerTests
     public void The_demo_gives_the_same_trace(string setting)
     {
         using Folder folder = new();
-        using ToolRun plain = ToolRun.Record(folder.Name, "-q", "-o", "plain.mpk").Good();
-        using ToolRun run = ToolRun.RecordWith(folder.Name, _settings[setting], "-q", "-o", "other.mpk").Good();
+        using ToolRun run = ToolRun.RecordWith(folder.Name, _settings[setting], "-q", "-o", "demo.mpk").Good();
+        byte[] trace = File.ReadAllBytes(folder["demo.mpk"]);
 
-        Assert.Equal(plain.Output, run.Output);
-        AssertSameBytes(folder);
+        Assert.True(_first.GetOrAdd("the demo", trace).AsSpan().SequenceEqual(trace), "the traces differ");
+        Assert.True(_first.GetOrAdd("what the demo prints", Encoding.UTF8.GetBytes(run.Output)).AsSpan().SequenceEqual(Encoding.UTF8.GetBytes(run.Output)), run.Output);
     }
 
     [StockGuestFact]
@@ -120,12 +124,9 @@ public sealed class HostCompilerTests
         using ToolRun run = ToolRun.RecordWith(folder.Name, _settings["no optimisation"], [.. arguments, "-o", "other.mpk"]);
 
         Assert.Equal(plain.Exit, run.Exit);
-        AssertSameBytes(folder);
+        Assert.True(File.ReadAllBytes(folder["plain.mpk"]).AsSpan().SequenceEqual(File.ReadAllBytes(folder["other.mpk"])), "the traces differ");
         Assert.NotEmpty(WholeTrace.Read(folder["other.mpk"]).Events);
     }
-
-    private static void AssertSameBytes(Folder folder) =>
-        Assert.True(File.ReadAllBytes(folder["plain.mpk"]).AsSpan().SequenceEqual(File.ReadAllBytes(folder["other.mpk"])), "the traces differ");
 
     private static byte[] Assemble(Action<Assembler> loop)
     {

@@ -155,8 +155,10 @@ public sealed class SymbolMapTests
             return null;
         }
 
-        string name = before.Where(s => s.Address == before.Max(b => b.Address)).Select(s => s.Name).Min(StringComparer.Ordinal)!;
-        TraceSymbol last = before.Last(s => s.Address == before.Max(b => b.Address) && s.Name == name);
+        ulong begin = before.Max(s => s.Address);
+        TraceSymbol[] there = [.. before.Where(s => s.Address == begin)];
+        string name = there.Select(s => s.Name).Min(StringComparer.Ordinal)!;
+        TraceSymbol last = there.Last(s => s.Name == name);
         return address - last.Address < (last.Size == 0 ? 1UL << 20 : last.Size) || address == last.Address ? last : null;
     }
 }
