@@ -250,7 +250,7 @@ public sealed unsafe partial class Processor
     internal bool FarReturn(int size, int release)
     {
         CpuState* s = State;
-        ulong* frame = stackalloc ulong[4];
+        ulong* frame = stackalloc ulong[2];
         if (!TryReadStack(frame, 2, size))
         {
             return false;

@@ -83,7 +83,7 @@ public static unsafe class PageWalker
             walk.Physical = (value & AddressMask & ~pageMask) | (linear & pageMask);
             walk.PageSize = pageMask + 1;
             walk.Global = (value & GlobalBit) != 0;
-            walk.Writable = (*entry & Dirty) != 0 && Allowed(rights, noExecute: false, (access | PageAccess.Write) & ~PageAccess.Fetch);
+            walk.Writable = (*entry & Dirty) != 0 && Allowed(rights, noExecute, (access | PageAccess.Write) & ~PageAccess.Fetch);
             return walk;
         }
     }

@@ -76,12 +76,11 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Forgets one page in every mode (INVLPG), and with it all pieces of the large page that holds the address.</summary>
     public void FlushPage(ulong linear)
     {
-        int index = (int)(linear >> 12) & (Entries - 1);
         for (int i = 0; i < Entries * Modes; i++)
         {
             TlbEntry* e = _entries + i;
             int shift = (e->Flags & TlbEntry.Page1G) != 0 ? 30 : (e->Flags & TlbEntry.Page2M) != 0 ? 21 : 12;
-            if ((shift > 12 || (i & (Entries - 1)) == index) && e->ReadTag >> shift == linear >> shift)
+            if (e->ReadTag >> shift == linear >> shift)
             {
                 Invalidate(e, i & (Entries - 1));
             }
@@ -94,10 +93,9 @@ public sealed unsafe class Tlb : IDisposable
         for (int i = 0; i < Entries * Modes; i++)
         {
             TlbEntry* e = _entries + i;
-            ulong invalid = InvalidTag(i & (Entries - 1));
-            if (e->WriteTag != invalid && e->WriteTag + e->Addend == (ulong)hostPage)
+            if (e->WriteTag + e->Addend == (ulong)hostPage)
             {
-                e->WriteTag = invalid;
+                e->WriteTag = InvalidTag(i & (Entries - 1));
             }
         }
     }
