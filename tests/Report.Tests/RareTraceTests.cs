@@ -111,6 +111,95 @@ public sealed class RareTraceTests : IDisposable
         Assert.Equal(open, string.Join(' ', BeforeQuery.OfEvent(history, 1, 2).OpenCalls));
     }
 
+    [Theory]
+    [InlineData(1, "0 2, 1 1, 0 1, 2 1")] // counts come in parts, and in no more than four times as many as are held
+    [InlineData(2, "0 2, 1 1, 0 1, 2 1, 0 1")]
+    [InlineData(3, "0 3, 1 1, 2 1, 0 1")]
+    [InlineData(4, "0 4, 1 1, 2 1")]
+    public void Counts_that_are_held_have_a_limit(int held, string expected)
+    {
+        string trace = Write("tallies.mpk", static writer =>
+        {
+            foreach (int probe in (int[])[0, 0, 1, 0, 2, 0])
+            {
+                TraceEvent e = new() { ProbeId = probe, Address = 0x1000 };
+                _ = writer.WriteEvent(in e, [], []);
+            }
+        });
+
+        using TraceHistory history = TraceHistory.Open(trace, _folder["held.db"], new ImportOptions { TalliesRemembered = held });
+
+        Assert.Equal(expected, string.Join(", ", Tool.Rows(_folder["held.db"], "SELECT probe || ' ' || events FROM kt_tally ORDER BY rowid")));
+    }
+
+    [Theory]
+    [InlineData(2, false)]
+    [InlineData(3, true)]
+    [InlineData(4, true)]
+    public void A_trace_of_more_probes_than_are_taken_is_refused(int most, bool isTaken)
+    {
+        string trace = Write("probes.mpk", static writer =>
+        {
+            foreach (int id in (int[])[0, 1, 2])
+            {
+                writer.WriteProbe(new TraceProbe { Id = id, Type = 'p', Name = $"probe{id}", Symbol = "function", Address = 0x1000 });
+            }
+        });
+        void Import() => TraceHistory.Open(trace, _folder["most.db"], new ImportOptions { MostProbes = most }).Dispose();
+
+        if (isTaken)
+        {
+            Import();
+            Assert.Equal(["3"], Tool.Rows(_folder["most.db"], "SELECT count(*) FROM probes"));
+        }
+        else
+        {
+            Assert.Equal($"the trace defines more than {most} probes; it is damaged", Assert.Throws<KprobeTraceException>(Import).Message);
+        }
+    }
+
+    [Fact]
+    public void Every_packet_for_perfetto_has_the_number_of_its_run_and_threads_have_theirs()
+    {
+        string trace = _folder.Small(change: static e => e[0] = e[0] with { Pid = 70_001 });
+        _ = Tool.Good(trace);
+        using (SqliteDatabase database = SqliteDatabase.Open(trace + ".db", write: true))
+        {
+            string[] tables = ["run", "probe", "argument", "event", "reg", "fault", "call", "place", "symbol", "line", "poke", "tally"];
+            database.Execute(string.Concat(tables.Select(static t => $"UPDATE kt_{t} SET run = 70000;")));
+        }
+
+        _ = Tool.Good("export", trace + ".db", "--to", "perfetto", "-o", _folder["t.perfetto"]);
+
+        byte[][] packets = [.. Packets(File.ReadAllBytes(_folder["t.perfetto"]))];
+        Assert.InRange(packets.Length, 15, 100);
+        Assert.All(packets, static p => Assert.True(p.AsSpan().IndexOf<byte>([10 << 3, 0xF0, 0xA2, 0x04]) >= 0)); // 70000, as protobuf writes it
+        byte[][] threads = [.. packets.Where(static p => p.AsSpan().IndexOf("init"u8) >= 0 || p.AsSpan().IndexOf("sh"u8) >= 0).Where(static p => p.AsSpan().IndexOf<byte>([1 << 3, 0xF0, 0xA2, 0x04]) >= 0)];
+        Assert.Equal(3, threads.Length);
+        Assert.Single(threads, static p => p.AsSpan().IndexOf<byte>([2 << 3, 0xF1, 0xA2, 0x04]) >= 0); // 70001
+    }
+
+    /// <summary>The packets of a trace, each behind a field's number and its length.</summary>
+    private static IEnumerable<byte[]> Packets(byte[] bytes)
+    {
+        for (int at = 0; at < bytes.Length;)
+        {
+            Assert.Equal((1 << 3) | 2, bytes[at++]);
+            int length = 0;
+            for (int shift = 0; ; shift += 7)
+            {
+                length |= (bytes[at] & 0x7F) << shift;
+                if (bytes[at++] < 0x80)
+                {
+                    break;
+                }
+            }
+
+            yield return bytes[at..(at + length)];
+            at += length;
+        }
+    }
+
     private static JsonElement Diff(string a, string b) => JsonDocument.Parse(Tool.Run("diff", a, b, "--format", "json").Output).RootElement;
 
     private static (string Name, string A, string B)[] Inputs(string a, string b) =>

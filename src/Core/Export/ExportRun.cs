@@ -7,7 +7,7 @@ namespace KprobeTrace.Export;
 /// <summary>Names and probes of one run, for exports that write events one by one.</summary>
 internal sealed class ExportRun
 {
-    private readonly Dictionary<long, byte[]> _comms = [];
+    private readonly BoundedCache<byte[]> _comms = new();
     private readonly TraceHistory _history;
 
     internal ExportRun(TraceHistory history, long run)
@@ -55,20 +55,11 @@ internal sealed class ExportRun
     internal Dictionary<long, ExportProbe> Probes { get; } = [];
 
     /// <summary>A task's name by its number, as UTF-8.</summary>
-    internal byte[] Comm(long number)
+    internal byte[] Comm(long number) => _comms.Of(number, ReadComm);
+
+    private byte[] ReadComm(long number)
     {
-        if (!_comms.TryGetValue(number, out byte[]? name))
-        {
-            using SqliteStatement statement = _history.Database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
-            name = statement.Bind(1, number).Step() ? statement.Utf8(0).ToArray() : [];
-            if (_comms.Count > 1 << 16)
-            {
-                _comms.Clear();
-            }
-
-            _comms.Add(number, name);
-        }
-
-        return name;
+        using SqliteStatement statement = _history.Database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
+        return statement.Bind(1, number).Step() ? statement.Utf8(0).ToArray() : [];
     }
 }

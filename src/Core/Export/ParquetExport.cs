@@ -167,16 +167,8 @@ public static class ParquetExport
         }
 
         /// <summary>Probes of one name may type an argument differently: what one column can hold of all of them.</summary>
-        private static ExportArgument Merge(IGrouping<string, ExportArgument> same)
-        {
-            ExportArgument first = same.First();
-            if (same.Any(static a => a.IsText))
-            {
-                return first with { IsText = true };
-            }
-
-            return same.All(IsUnsigned64) ? first : first with { Type = "s64" };
-        }
+        private static ExportArgument Merge(IGrouping<string, ExportArgument> same) =>
+            new(same.Key, same.All(IsUnsigned64) ? "u64" : "s64", same.Any(static a => a.IsText));
 
         /// <summary>True for numbers that may lie above 2^63 and mean it.</summary>
         private static bool IsUnsigned64(ExportArgument argument) => !argument.IsText

@@ -123,7 +123,7 @@ public static class PerfettoExport
 
             foreach ((ulong track, _, _) in _cpus.Values)
             {
-                Event(track, lastTime, SliceEnd, null, null);
+                EndSlice(track, lastTime);
             }
 
             WriteConsole();
@@ -157,7 +157,7 @@ public static class PerfettoExport
             Arguments(row, probe);
             _packets.End(begin);
             _packets.End(packet);
-            Event(track, end, SliceEnd, null, null);
+            EndSlice(track, end);
         }
 
         private void WriteInstant(SqliteStatement row)
@@ -223,7 +223,7 @@ public static class PerfettoExport
                     return;
                 }
 
-                Event(now.Track, row.UInt64(1), SliceEnd, null, null);
+                EndSlice(now.Track, row.UInt64(1));
             }
             else
             {
@@ -258,7 +258,7 @@ public static class PerfettoExport
         {
             int descriptor = BeginTrack(out int packet);
             int process = _packets.Begin(DescriptorProcess);
-            _packets.Varint(ProcessId, (ulong)_run.Run);
+            _packets.Varint(ProcessId, (uint)_run.Run);
             _packets.Text(ProcessName, string.Create(CultureInfo.InvariantCulture, $"run {_run.Run}: {_run.Image}"));
             _packets.End(process);
             _packets.End(descriptor);
@@ -283,8 +283,8 @@ public static class PerfettoExport
             ulong track = _nextTrack;
             int descriptor = BeginTrack(out int packet);
             int thread = _packets.Begin(DescriptorThread);
-            _packets.Varint(ThreadProcess, (ulong)_run.Run);
-            _packets.Varint(ThreadId, (ulong)pid);
+            _packets.Varint(ThreadProcess, (uint)_run.Run);
+            _packets.Varint(ThreadId, (uint)pid);
             _packets.Text(ThreadName, name[..name.LastIndexOf(' ')]);
             _packets.End(thread);
             _packets.End(descriptor);
@@ -306,7 +306,7 @@ public static class PerfettoExport
         private int BeginTrack(out int packet)
         {
             packet = _packets.Begin(Packet);
-            _packets.Varint(SequenceId, (ulong)_run.Run);
+            _packets.Varint(SequenceId, (uint)_run.Run);
             int descriptor = _packets.Begin(TrackDescriptor);
             _packets.Varint(DescriptorUuid, _nextTrack++);
             return descriptor;
@@ -316,22 +316,25 @@ public static class PerfettoExport
         {
             packet = _packets.Begin(Packet);
             _packets.Varint(Timestamp, time);
-            _packets.Varint(SequenceId, (ulong)_run.Run);
+            _packets.Varint(SequenceId, (uint)_run.Run);
             int begin = _packets.Begin(TrackEvent);
             _packets.Varint(EventType, type);
             _packets.Varint(EventTrack, track);
             return begin;
         }
 
-        private void Event(ulong track, ulong time, ulong type, string? name, string? category)
+        private void Event(ulong track, ulong time, ulong type, string name, string category)
         {
             int begin = Begin(track, time, type, out int packet);
-            if (name is not null)
-            {
-                _packets.Text(EventName, name);
-                _packets.Text(EventCategory, category ?? "");
-            }
+            _packets.Text(EventName, name);
+            _packets.Text(EventCategory, category);
+            _packets.End(begin);
+            _packets.End(packet);
+        }
 
+        private void EndSlice(ulong track, ulong time)
+        {
+            int begin = Begin(track, time, SliceEnd, out int packet);
             _packets.End(begin);
             _packets.End(packet);
         }

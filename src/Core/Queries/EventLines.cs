@@ -23,10 +23,9 @@ public sealed class EventLines
 
     private readonly TraceHistory _history;
     private readonly SymbolLookup _symbols;
-    private readonly Dictionary<long, byte[]> _comms = [];
-    private readonly Dictionary<long, byte[]> _places = [];
-    private readonly Dictionary<long, ProbeText> _extra = [];
-    private ProbeText?[] _probes = [];
+    private readonly BoundedCache<byte[]> _comms = new();
+    private readonly BoundedCache<byte[]> _places = new();
+    private readonly Dictionary<long, ProbeText> _probes = [];
     private long _run = -1;
     private SqliteStatement? _fault;
 
@@ -88,7 +87,7 @@ public sealed class EventLines
         _ = row.Bind(1, run).Bind(2, limit);
         while (row.Step())
         {
-            visit(row, Render(o => WriteBody(row, run, ProbeOf(row.Int64(4)), row.Int32(3) & 3, o)));
+            visit(row, Render(o => WriteBody(row, run, _probes[row.Int64(4)], row.Int32(3) & 3, o)));
         }
     }
 
@@ -134,7 +133,7 @@ public sealed class EventLines
     {
         int stored = row.Int32(3);
         int kind = stored & Schema.KindMask;
-        ProbeText probe = ProbeOf(row.Int64(4));
+        ProbeText probe = _probes[row.Int64(4)];
         WriteTask(row, output);
         output.Write(" ["u8);
         output.WriteUnsigned(row.UInt64(2), 3);
@@ -154,7 +153,7 @@ public sealed class EventLines
         if (kind == (int)TraceEventKind.Return)
         {
             long caller = row.Int64(7);
-            output.Write(caller == 0 ? "?"u8 : PlaceOf(caller));
+            output.Write(caller == 0 ? "?"u8 : _places.Of(caller, ReadPlace));
             output.Write(" <- "u8);
             output.Write(probe.Symbol);
         }
@@ -188,7 +187,7 @@ public sealed class EventLines
     {
         const int CommWidth = 16;
         const int PidWidth = 7;
-        ReadOnlySpan<byte> comm = row.IsNull(6) ? "<...>"u8 : CommOf(row.Int64(6));
+        ReadOnlySpan<byte> comm = row.IsNull(6) ? "<...>"u8 : _comms.Of(row.Int64(6), ReadComm);
         output.WriteBlanks(CommWidth - comm.Length);
         output.Write(comm);
         output.WriteByte((byte)'-');
@@ -257,63 +256,41 @@ public sealed class EventLines
         }
     }
 
-    private byte[] CommOf(long number)
+    private byte[] ReadComm(long number)
     {
-        if (!_comms.TryGetValue(number, out byte[]? text))
-        {
-            using SqliteStatement statement = _history.Database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
-            _ = statement.Bind(1, number);
-            text = Render(o => o.WriteName(statement.Step() ? statement.Utf8(0) : "<...>"u8));
-            Remember(_comms, number, text);
-        }
-
-        return text;
+        using SqliteStatement statement = _history.Database.Prepare("SELECT name FROM kt_comm WHERE comm = ?1");
+        _ = statement.Bind(1, number);
+        return Render(o => o.WriteName(statement.Step() ? statement.Utf8(0) : "<...>"u8));
     }
 
-    private byte[] PlaceOf(long number)
+    private byte[] ReadPlace(long number)
     {
-        if (!_places.TryGetValue(number, out byte[]? text))
+        using SqliteStatement statement = _history.Database.Prepare(
+            "SELECT symbol, offset, size, module, address FROM kt_place WHERE place = ?1");
+        _ = statement.Bind(1, number);
+        return Render(o =>
         {
-            using SqliteStatement statement = _history.Database.Prepare(
-                "SELECT symbol, offset, size, module, address FROM kt_place WHERE place = ?1");
-            _ = statement.Bind(1, number);
-            text = Render(o =>
+            if (statement.Step())
             {
-                if (statement.Step())
+                o.WriteName(statement.Utf8(0));
+
+                // An address without a symbol is its own name.
+                if (statement.Text(0) != $"0x{statement.UInt64(4):x}")
                 {
-                    o.WriteName(statement.Utf8(0));
-
-                    // An address without a symbol is its own name.
-                    if (statement.Text(0) != $"0x{statement.UInt64(4):x}")
-                    {
-                        o.Write("+"u8);
-                        o.WriteHex(statement.UInt64(1));
-                        o.WriteByte((byte)'/');
-                        o.WriteHex(statement.UInt64(2));
-                    }
-
-                    if (!statement.Utf8(3).IsEmpty)
-                    {
-                        o.Write(" ["u8);
-                        o.WriteName(statement.Utf8(3));
-                        o.WriteByte((byte)']');
-                    }
+                    o.Write("+"u8);
+                    o.WriteHex(statement.UInt64(1));
+                    o.WriteByte((byte)'/');
+                    o.WriteHex(statement.UInt64(2));
                 }
-            });
-            Remember(_places, number, text);
-        }
 
-        return text;
-    }
-
-    private static void Remember(Dictionary<long, byte[]> cache, long key, byte[] text)
-    {
-        if (cache.Count > 1 << 16)
-        {
-            cache.Clear();
-        }
-
-        cache.Add(key, text);
+                if (!statement.Utf8(3).IsEmpty)
+                {
+                    o.Write(" ["u8);
+                    o.WriteName(statement.Utf8(3));
+                    o.WriteByte((byte)']');
+                }
+            }
+        });
     }
 
     private static byte[] Render(Action<Utf8Output> write)
@@ -327,14 +304,10 @@ public sealed class EventLines
         return stream.ToArray();
     }
 
-    private ProbeText ProbeOf(long id) =>
-        (ulong)id < (ulong)_probes.Length && _probes[id] is { } probe ? probe : _extra[id];
-
     private void ReadProbes(long run)
     {
         _run = run;
-        _probes = new ProbeText?[4096];
-        _extra.Clear();
+        _probes.Clear();
         using SqliteStatement statement = _history.Database.Prepare(
             "SELECT probe, name, symbol, event_address, offset FROM kt_probe WHERE run = ?1");
         using SqliteStatement arguments = _history.Database.Prepare(
@@ -354,7 +327,7 @@ public sealed class EventLines
             string symbol = statement.Text(2);
             ulong offset = statement.UInt64(4);
             ulong address = statement.UInt64(3);
-            ProbeText probe = new(
+            _probes[id] = new ProbeText(
                 Render(o => o.WriteName(statement.Utf8(1))),
                 Render(o => o.WriteName(statement.Utf8(2))),
                 Render(o =>
@@ -371,14 +344,6 @@ public sealed class EventLines
                     }
                 }),
                 ArgumentText.Styles(list));
-            if (id < _probes.Length)
-            {
-                _probes[id] = probe;
-            }
-            else
-            {
-                _extra[id] = probe;
-            }
         }
     }
 

@@ -117,10 +117,11 @@ internal static class EventSelection
         long matching = ids.Count == 0 ? 0 : database.ScalarInt64(string.Create(
             CultureInfo.InvariantCulture, $"SELECT sum(events) FROM kt_tally WHERE run = {run} AND probe IN ({list})"));
 
-        // A plus keeps SQLite from using an index.
-        bool scan = ids.Count > 1 || matching > total * ScanShare;
-        _ = sql.Append(scan ? " AND +e.probe IN (" : " AND e.probe IN (").Append(list).Append(')');
+        _ = sql.Append(" AND ").Append(IsScan(ids.Count, matching, total) ? "+" : "").Append("e.probe IN (").Append(list).Append(')');
     }
+
+    /// <summary>Whether the events of so many probes, so many of all, are found sooner by reading all. A plus keeps SQLite from using an index.</summary>
+    internal static bool IsScan(int probes, long matching, long total) => probes > 1 || matching > total * ScanShare;
 
     private static void AddComms(SqliteDatabase database, EventFilter filter, StringBuilder sql)
     {

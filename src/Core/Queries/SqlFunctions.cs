@@ -192,7 +192,6 @@ internal static unsafe class SqlFunctions
             GCHandle handle = GCHandle.FromIntPtr(*slot);
             using PercentileState state = (PercentileState)handle.Target!;
             handle.Free();
-            *slot = 0;
             if (state.Percent is not (>= 0 and <= 100))
             {
                 Fail(context, "percentile: the second argument goes from 0 to 100");

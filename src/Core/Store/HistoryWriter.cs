@@ -159,8 +159,8 @@ internal static class HistoryWriter
         TraceImporter importer;
         using (Loaders loaders = new(path))
         {
-            importer = new TraceImporter(trace, loaders, spool, numbers, options.PlacesRemembered);
-            importer.Read(options);
+            importer = new TraceImporter(trace, loaders, spool, numbers, options);
+            importer.Read();
             loaders.Finish();
         }
 

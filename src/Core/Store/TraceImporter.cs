@@ -11,9 +11,6 @@ namespace KprobeTrace.Store;
 /// </remarks>
 internal sealed partial class TraceImporter
 {
-    private const int MaxProbes = 1 << 20;
-    private const int MaxTallies = 1 << 19;
-
     private readonly TraceReader _trace;
     private readonly Loaders _loaders;
     private readonly long _run;
@@ -27,6 +24,7 @@ internal sealed partial class TraceImporter
     private readonly ArgumentJson _json = new();
     private readonly Dictionary<ulong, long> _tallies = [];
     private readonly RecordBuilder _record = new();
+    private readonly ImportOptions _options;
     private ImportedProbe?[] _probes = new ImportedProbe?[256];
     private ulong _lastSeq;
     private ulong _lastTime;
@@ -34,13 +32,14 @@ internal sealed partial class TraceImporter
     private long _lastTallyCount;
     private long _outOfOrder;
 
-    internal TraceImporter(TraceReader trace, Loaders loaders, SequenceSpool spool, ImportNumbers numbers, int placesRemembered)
+    internal TraceImporter(TraceReader trace, Loaders loaders, SequenceSpool spool, ImportNumbers numbers, ImportOptions options)
     {
         _trace = trace;
         _loaders = loaders;
         _spool = spool;
+        _options = options;
         _run = numbers.Run;
-        _places = new PlaceTable(_symbols, loaders.Places, _run, numbers.LastPlace, placesRemembered);
+        _places = new PlaceTable(_symbols, loaders.Places, _run, numbers.LastPlace, options.PlacesRemembered);
         _comms = new CommTable(loaders.Comms, numbers.LastComm);
         _stacks = new StackTable(_places, loaders.Frames, _run);
         _kept = new KeptTable(loaders.Kept, numbers.LastKept);
@@ -84,15 +83,15 @@ internal sealed partial class TraceImporter
     internal bool HasFooter => _trace.Footer is not null;
 
     /// <summary>Reads the whole trace.</summary>
-    internal void Read(ImportOptions options)
+    internal void Read()
     {
         while (_trace.ReadChunk())
         {
-            options.Cancellation.ThrowIfCancellationRequested();
+            _options.Cancellation.ThrowIfCancellationRequested();
             switch (_trace.Kind)
             {
                 case TraceChunkKind.Events:
-                    AddEvents(options.Cancellation);
+                    AddEvents(_options.Cancellation);
                     break;
                 case TraceChunkKind.Probes:
                     foreach (TraceProbe probe in _trace.Probes)
@@ -117,7 +116,7 @@ internal sealed partial class TraceImporter
                     break;
             }
 
-            options.Progress?.Invoke(_trace.Length == 0 ? 1 : (double)_trace.Position / _trace.Length);
+            _options.Progress?.Invoke(_trace.Length == 0 ? 1 : (double)_trace.Position / _trace.Length);
         }
 
         FlushTally();
@@ -378,7 +377,7 @@ internal sealed partial class TraceImporter
         {
             CollectionsMarshal.GetValueRefOrAddDefault(_tallies, _lastTallyKey, out _) += _lastTallyCount;
             _lastTallyCount = 0;
-            if (_tallies.Count >= MaxTallies)
+            if (_tallies.Count >= _options.TalliesRemembered)
             {
                 FlushTallies();
             }
@@ -388,7 +387,7 @@ internal sealed partial class TraceImporter
     private void FlushTallies()
     {
         // Only a trace that means harm has more than this; its counts by task name are then cut short.
-        if (Tallies.Count < 4 * MaxTallies)
+        if (Tallies.Count < 4 * _options.TalliesRemembered)
         {
             foreach ((ulong key, long count) in _tallies)
             {
@@ -419,9 +418,9 @@ internal sealed partial class TraceImporter
         }
         else
         {
-            if (Probes.Count >= MaxProbes)
+            if (Probes.Count >= _options.MostProbes)
             {
-                throw new KprobeTraceException($"the trace defines more than {MaxProbes:N0} probes; it is damaged");
+                throw new KprobeTraceException($"the trace defines more than {_options.MostProbes:N0} probes; it is damaged");
             }
 
             probe = new ImportedProbe(definition, _spool.ListOf(definition.Id));

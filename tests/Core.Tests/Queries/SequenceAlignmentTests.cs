@@ -73,6 +73,23 @@ public sealed class SequenceAlignmentTests
         Assert.Equal(Enumerable.Range(4000, 60), match.Skip(3000).Take(60));
     }
 
+    [Theory]
+    [InlineData(1 << 20, 40)]
+    [InlineData(40, 1 << 20)]
+    public void Of_a_very_long_part_only_a_sample_is_remembered(int lengthA, int lengthB)
+    {
+        int[] a = [.. Enumerable.Range(0, lengthA)];
+        int[] b = [.. Enumerable.Range(1 << 24, lengthB)];
+        long steps = 0;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        int[] match = SequenceAlignment.Align(a, b, ref steps);
+
+        // Some thirty bytes for each window that is remembered, for five lengths of windows: a quarter of a million, not a million each.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 120L << 20);
+        Assert.All(match, static m => Assert.Equal(-1, m));
+    }
+
     [Fact]
     public void Work_is_taken_from_what_may_be_done()
     {

@@ -61,19 +61,21 @@ public sealed class TraceWriterTests : IDisposable
         Assert.Null(report.Footer);
     }
 
-    [Fact]
-    public void Pending_events_are_written_when_the_guest_has_run_far_enough()
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(1UL << 28)] // unless it is told otherwise
+    public void Pending_events_are_written_when_the_guest_has_run_far_enough(ulong instructions)
     {
         MemoryStream stream = new();
-        using TraceWriter writer = new(stream, "memory", SyntheticTrace.Header, new() { InstructionsPerFlush = 1000 });
+        using TraceWriter writer = new(stream, "memory", SyntheticTrace.Header, instructions == 1000 ? new() { InstructionsPerFlush = 1000 } : null);
         TraceEvent e = new() { Instructions = 10, TimeNs = 10 };
         writer.WriteEvent(in e, default, default);
         Assert.Equal(0UL, EventsIn(stream));
 
-        writer.Advance(999);
+        writer.Advance(instructions - 1);
         Assert.Equal(0UL, EventsIn(stream));
 
-        writer.Advance(1000);
+        writer.Advance(instructions);
         Assert.Equal(1UL, EventsIn(stream));
     }
 
