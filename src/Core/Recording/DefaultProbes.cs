@@ -35,12 +35,11 @@ public static class DefaultProbes
         }
 
         List<string> functions = [];
-        HashSet<string> seen = [];
         foreach (Symbol symbol in session.Symbols.All())
         {
             bool usable = symbol.IsText && symbol.Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.');
             if (usable && session.Symbols.FindAll(symbol.Name).Count == 1 && session.Kprobes.CanProbe(symbol.Address).IsSuccess
-                && seen.Add(symbol.Name) && functions.Count < MaxFunctions)
+                && functions.Count < MaxFunctions)
             {
                 string name = symbol.Name.Replace('.', '_');
                 functions.Add($"p:{name} {symbol.Name}");

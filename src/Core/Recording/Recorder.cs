@@ -172,7 +172,7 @@ public sealed partial class Recorder : IDisposable
 
     private string InitrdSha256()
     {
-        ImageSegment? initrd = Session.Image.Segments.FirstOrDefault(s => s.Purpose == "initrd");
+        ImageSegment? initrd = Session.Image.Segments.SingleOrDefault(s => s.Purpose == "initrd");
         return initrd is null ? "" : Convert.ToHexStringLower(SHA256.HashData(initrd.Bytes.Span));
     }
 

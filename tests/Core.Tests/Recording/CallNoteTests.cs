@@ -53,6 +53,25 @@ public sealed class CallNoteTests
     }
 
     [Fact]
+    public void Calls_beyond_those_that_can_be_open_are_missed()
+    {
+        const int calls = KprobeTrace.Kprobes.ReturnCalls.MaxOpen + 3;
+        FlatGuest guest = new();
+        guest.Code.mov(rsp, RecordedGuest.Memory);
+        guest.Code.mov(ecx, calls);
+        guest.Code.call(guest.At("fn"));
+        guest.Mark("fn").Code.dec(ecx);
+        guest.Code.je(guest.At("out"));
+        guest.Code.call(guest.At("fn"));
+        guest.Mark("out").Exit();
+
+        RecordedGuest run = RecordedGuest.Run(guest, new RecordingOptions { Image = "", Probes = ["r:fn fn", "p:out out"], Kinds = EventKinds.Pre });
+
+        Assert.Equal([(4, calls - 3, $"{calls - 3} calls had not returned at the end")], run.Trace.Notes.Select(Note));
+        Assert.Equal([3, 0], ((object?[])run.Trace.Footer["probes"]!).Select(p => (int)(Int128)((object?[])p!)[2]!));
+    }
+
+    [Fact]
     public void Calls_that_all_return_are_not_noted()
     {
         FlatGuest guest = new();

@@ -337,6 +337,7 @@ public sealed unsafe class EventRecorderTests
         Assert.Equal(written, run.Events.Count);
         Assert.Equal(ended, run.Trace.Footer["ended"]);
         Assert.Equal((Int128)written, run.Trace.Footer["events"]);
+        Assert.Equal($"{limit}", ((Dictionary<object, object?>)run.Trace.Header["options"]!)["max-events"]);
     }
 
     [Fact]

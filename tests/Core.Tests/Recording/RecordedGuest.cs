@@ -97,7 +97,7 @@ internal sealed class RecordedGuest
         try
         {
             return Run(
-                options with { Image = "vmlinux", ImageBytes = image, Load = new ImageLoadOptions { MemorySize = 32 << 20 } },
+                options with { Image = "vmlinux", ImageBytes = image, Load = options.Load with { MemorySize = 32 << 20 } },
                 new Dictionary<string, ulong>(),
                 Path.Combine(folder.FullName, "trace.mpk"),
                 prepare,

@@ -79,10 +79,15 @@ public sealed class TaskRecordingTests
     }
 
     [Fact]
-    public void Header_names_the_kernel_and_memory()
+    public void Header_names_the_kernel_what_it_was_given_and_memory()
     {
-        RecordedGuest run = RecordedGuest.Run(SmallLinux.Build([(1, new byte[16])]), new RecordingOptions { Image = "", Probes = ["p:fn fn"] });
+        byte[] initrd = [.. "070701"u8, .. new byte[250]];
+        RecordedGuest run = RecordedGuest.Run(
+            SmallLinux.Build([(1, new byte[16])]),
+            new RecordingOptions { Image = "", Probes = ["p:fn fn"], Load = new() { Initrd = initrd, CommandLine = "quiet x=1" } });
 
+        Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(initrd)), run.Trace.Header["initrd_sha256"]);
+        Assert.Equal("quiet x=1", run.Trace.Header["command_line"]);
         Assert.Equal(("6.1.0-small", "vmlinux", (Int128)(32 << 20)), (run.Trace.Header["kernel"], run.Trace.Header["image"], run.Trace.Header["memory"]));
         Assert.Equal((Int128)1, run.Trace.Header["cpus"]);
     }
