@@ -33,6 +33,20 @@ public sealed class Pit8254Tests
         Assert.Equal(long.MaxValue, _time.Clock.NextDeadline);
     }
 
+    /// <summary>The status that the read-back command latches: the null count flag in bit 6, until the counter has taken a count.</summary>
+    [Fact]
+    public void A_counter_has_no_count_before_it_is_given_one()
+    {
+        Out(0x43, 0xE2);
+        Assert.Equal(0x40, In(0x40) & 0x40);
+        Out(0x43, 0x34);
+        Out(0x40, 0x10);
+        Out(0x40, 0);
+        _time.Advance(10_000);
+        Out(0x43, 0xE2);
+        Assert.Equal(0x34, In(0x40) & 0x7F);
+    }
+
     [Fact]
     public void Firmware_leaves_18_interrupts_a_second()
     {

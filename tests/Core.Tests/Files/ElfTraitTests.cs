@@ -318,6 +318,7 @@ public sealed class ElfTraitTests
         byte[] file = [.. Elf(0), .. ".gnu.linkonce.this_module"u8];
         file[16] = 1;
         Assert.Equal("a kernel module", Name(file));
+        Assert.Equal(FileFamily.Foreign, FileRecogniser.Recognise(file)!.Family);
 
         file[^1] = 0;
         Assert.Equal("an object file", Name(file));

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using KprobeTrace.Files;
 using Xunit;
 
@@ -90,6 +91,14 @@ public sealed class FilePlaceTests : IDisposable
         Assert.Equal(Path.Combine(_folder, "new"), OutputFile.Follow(nowhere));
         Assert.Equal(Path.Combine(_folder, "missing"), OutputFile.Follow(Path.Combine(_folder, "missing")));
         Assert.Equal("/dev/null", OutputFile.Follow("/dev/null"));
+        string socket = Path.Combine(_folder, "s");
+        using (Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            listener.Bind(new UnixDomainSocketEndPoint(socket));
+            File.CreateSymbolicLink(socket + "-link", socket);
+            Assert.Equal(socket + "-link", OutputFile.Follow(socket + "-link"));
+        }
+
         AssertRefused(p => OutputFile.Follow(p), circle, circle + ": is a symbolic link that leads nowhere or in a circle");
     }
 

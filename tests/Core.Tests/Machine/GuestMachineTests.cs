@@ -53,6 +53,7 @@ public sealed class GuestMachineTests
     [Theory]
     [InlineData("halt", PowerState.Halted)]
     [InlineData("fault", PowerState.TripleFault)]
+    [InlineData("fault in its own handler", PowerState.Stuck)]
     public void Guest_that_can_go_on_no_more_never_does(string how, PowerState state)
     {
         FlatGuest guest = new();
@@ -63,7 +64,9 @@ public sealed class GuestMachineTests
         }
         else
         {
-            guest.Code.ud2();
+            guest.Code.mov(rsp, 0x300_0000);
+            _ = state == PowerState.Stuck ? guest.Handle(6, "here") : guest;
+            guest.Mark("here").Code.ud2();
         }
 
         using GuestMachine machine = Build(guest);

@@ -224,11 +224,15 @@ public sealed class BtfKindTests
         int union = builder.Union("u", 4);
         builder.Refer(BtfKind.Typedef, first, "u");
         int alias = builder.Refer(BtfKind.Typedef, first, "alias");
+        builder.Refer(BtfKind.Typedef, builder.Refer(BtfKind.Const, union), "either");
+        builder.Refer(BtfKind.Typedef, builder.Enum("e", signed: false), "choice");
         Btf types = Btf.Parse("kernel", builder.Build());
 
         Assert.Equal(first, types.FindStruct("s")?.Id);
         Assert.Equal(union, types.FindStruct("u")?.Id);
         Assert.Equal(first, types.FindStruct("alias")?.Id);
+        Assert.Equal(union, types.FindStruct("either")?.Id);
+        Assert.Null(types.FindStruct("choice"));
         Assert.Equal(typedef, types.Find("s", BtfKind.Typedef)?.Id);
         Assert.Equal(alias, types.Find("alias", BtfKind.Typedef)?.Id);
         Assert.Null(types.Find("", BtfKind.Struct));

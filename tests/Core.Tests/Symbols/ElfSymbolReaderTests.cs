@@ -111,6 +111,14 @@ public sealed class ElfSymbolReaderTests
         Assert.Equal(isRead ? [name] : [], symbols.Select(static s => s.Name));
     }
 
+    [Fact]
+    public void A_symbol_without_a_name_or_of_another_kind_is_left_out_and_those_behind_it_are_read()
+    {
+        byte[] file = Build(("a", 2, 1, 1, 0x1000), ("", 2, 1, 1, 0x1001), ("b", 2, 1, 1, 0x1002), ("c", 3, 0, 1, 0x1003), ("d", 2, 1, 0, 0x1004), ("e", 2, 1, 1, 0x1005));
+
+        Assert.Equal(["a", "b", "e"], ElfSymbolReader.Read(ElfFile.Parse("kernel", file)).Select(static s => s.Name));
+    }
+
     private static byte[] Build(params (string Name, byte Type, byte Bind, ushort Section, ulong Address)[] symbols)
     {
         StringBuilder names = new("\0");

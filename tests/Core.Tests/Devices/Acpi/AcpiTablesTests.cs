@@ -103,6 +103,19 @@ public sealed class AcpiTablesTests
         Assert.Throws<ArgumentOutOfRangeException>(() => AcpiTables.Build(256));
     }
 
+    /// <summary>Resources as ACPI 6.4, section 6.4, encodes them: ports from and to, alignment, how many; a mask of interrupts; the end.</summary>
+    [Theory]
+    [InlineData("0501", "4701F803F8030108" + "221000" + "7900")]
+    [InlineData("0B00", "4701700070000102" + "220001" + "7900")]
+    public void Serial_port_and_clock_have_their_ports_and_interrupts(string product, string resources)
+    {
+        string dsdt = Convert.ToHexString(Find("DSDT"));
+
+        // The identifier, PNP in its first half; up to the next device, the name of the resources and a buffer of 13 bytes.
+        string device = dsdt.Split("41D0")[1..].Single(d => d.StartsWith(product, StringComparison.Ordinal));
+        Assert.Contains("085F43525311100A0D" + resources, device, StringComparison.Ordinal);
+    }
+
     [FactWithTool(Disassembler)]
     public void A_disassembler_reads_the_namespace()
     {
