@@ -31,7 +31,7 @@ public sealed class InterpreterAgainstProcessorTests(ITestOutputHelper output)
     public void Registers_flags_memory_and_exceptions_agree(string instructionSet)
     {
         ulong seed = ulong.Parse(Setting("SEED", "1"), CultureInfo.InvariantCulture);
-        int cases = int.Parse(Setting("CASES", "1000"), CultureInfo.InvariantCulture);
+        int cases = int.Parse(Setting("CASES", "500"), CultureInfo.InvariantCulture);
         Regex wanted = TableFile.Glob(Setting("FORMS", "*"));
         List<InstructionForm> forms = FormTable.Compared
             .Where(form => SetOf(form) == instructionSet && wanted.IsMatch(form.Code.ToString()))

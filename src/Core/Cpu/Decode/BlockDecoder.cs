@@ -16,6 +16,19 @@ internal sealed unsafe class BlockDecoder : IBlockSource
 
     private const int MaxInstructionLength = 15;
 
+    /// <summary>Instructions between registers that raise nothing and go on behind themselves; one that is missing costs time alone.</summary>
+    private static readonly HashSet<Mnemonic> _plain =
+    [
+        Mnemonic.Lea, Mnemonic.Movzx, Mnemonic.Movsx, Mnemonic.Movsxd, Mnemonic.Inc, Mnemonic.Dec, Mnemonic.Not, Mnemonic.Nop, Mnemonic.Cwde,
+        Mnemonic.Cdqe, Mnemonic.Cdq, Mnemonic.Cqo, Mnemonic.Bswap, Mnemonic.Imul, Mnemonic.Shl, Mnemonic.Shr, Mnemonic.Sar, Mnemonic.Rol, Mnemonic.Ror,
+    ];
+
+    /// <summary>Those that set all status flags whatever their operands; one that is missing costs time alone.</summary>
+    private static readonly HashSet<Mnemonic> _overwriting =
+        [Mnemonic.Add, Mnemonic.Sub, Mnemonic.And, Mnemonic.Or, Mnemonic.Xor, Mnemonic.Cmp, Mnemonic.Test, Mnemonic.Neg];
+
+    private static readonly HashSet<Mnemonic> _shifts = [Mnemonic.Shl, Mnemonic.Shr, Mnemonic.Sar];
+
     private readonly Processor _cpu;
     private readonly PhysicalMemory _memory;
     private readonly IBlockBuilder _builder;
@@ -195,19 +208,12 @@ internal sealed unsafe class BlockDecoder : IBlockSource
             }
         }
 
-        return i.Mnemonic is Mnemonic.Lea or Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Inc or Mnemonic.Dec
-            or Mnemonic.Not or Mnemonic.Nop or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cdq or Mnemonic.Cqo or Mnemonic.Bswap or Mnemonic.Imul
-            or Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror
+        return _plain.Contains(i.Mnemonic)
             || (i.Mnemonic == Mnemonic.Mov && i.Op0Register.IsGPR() && (i.Op1Kind != OpKind.Register || i.Op1Register.IsGPR()))
             || WritesAllFlags(i);
     }
 
-    private static bool WritesAllFlags(in Instruction i) => i.Mnemonic switch
-    {
-        Mnemonic.Add or Mnemonic.Sub or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Neg => true,
-
-        // By a constant within the narrowest count mask, so that it shifts at all.
-        Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar => i.Op1Kind == OpKind.Immediate8 && (i.Immediate8 & 31) != 0,
-        _ => false,
-    };
+    // Shifts do by a constant within the narrowest count mask, so that they shift at all.
+    private static bool WritesAllFlags(in Instruction i) => _overwriting.Contains(i.Mnemonic)
+        || (_shifts.Contains(i.Mnemonic) && i.Op1Kind == OpKind.Immediate8 && (i.Immediate8 & 31) != 0);
 }
