@@ -53,7 +53,6 @@ public sealed partial class KprobeSubsystem
     {
         // What the symbols call one function may be megabytes of data before it.
         const ulong farthest = 1 << 16;
-        UnwatchText(entry);
         ulong before = Math.Min(entry.Address - entry.FunctionStart, farthest);
         entry.Watched = new GuestRange(entry.Address - before, entry.Address + InstructionBoundary.MaxLength);
         _view.Watch(entry.Watched.Start, entry.Watched.End, true);

@@ -3,6 +3,7 @@ namespace KprobeTrace.Kprobes;
 /// <summary>The open calls on one kernel stack, the outermost first: frames fall from the first to the last.</summary>
 internal sealed class ReturnStack
 {
+    // What lies behind the last is dead: instances are used again anyway.
     private KretprobeInstance[] _calls = new KretprobeInstance[8];
 
     public int Count { get; private set; }
@@ -19,12 +20,7 @@ internal sealed class ReturnStack
         _calls[Count++] = call;
     }
 
-    public KretprobeInstance Pop()
-    {
-        KretprobeInstance call = _calls[--Count];
-        _calls[Count] = null!;
-        return call;
-    }
+    public KretprobeInstance Pop() => _calls[--Count];
 
     /// <summary>Takes out every call that a condition holds for, keeping the others in order.</summary>
     public void RemoveAll(Predicate<KretprobeInstance> condition, Action<KretprobeInstance> removed)
@@ -42,7 +38,6 @@ internal sealed class ReturnStack
             }
         }
 
-        Array.Clear(_calls, kept, Count - kept);
         Count = kept;
     }
 }

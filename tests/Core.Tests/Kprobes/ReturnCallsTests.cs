@@ -82,6 +82,26 @@ public sealed unsafe class ReturnCallsTests : IDisposable
         Assert.Equal(100UL, _probe.NMissed);
     }
 
+    /// <summary>How far above its slot the stack pointer is after the return, and whether the function's returns move it so far.</summary>
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(8, false)]
+    [InlineData(0x10, false)]
+    [InlineData(0x108, false)]
+    [InlineData(0x110, true)]
+    [InlineData(0x3EF0, true)]
+    [InlineData(-8, false)]
+    public void Return_is_that_of_a_call_where_the_stack_pointer_is_as_far_above_as_a_return_of_the_function_moves_it(int above, bool returns)
+    {
+        _probe.ReturnImmediates = [0x110, 0x3EF0];
+        const ulong slot = Stacks + 0x10_0100;
+        Enter(slot);
+
+        Return(slot + (ulong)(long)above);
+
+        Assert.Equal((returns ? 1ul : 0, returns ? 0 : 1), (_probe.Returns, _probe.Open));
+    }
+
     private void Enter(ulong stackPointer)
     {
         PtRegs registers = default;

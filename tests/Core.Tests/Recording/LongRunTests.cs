@@ -21,12 +21,13 @@ public sealed unsafe class LongRunTests
 
         RecordedGuest run = RecordedGuest.Run(
             guest,
-            new RecordingOptions { Image = "", Probes = ["p:here here"], Kinds = EventKinds.Pre, MaxInstructions = Before + 100_000 },
+            new RecordingOptions { Image = "", Probes = ["p:here here n=$insn"], Kinds = EventKinds.Pre, MaxInstructions = Before + 100_000 },
             Age);
 
         PlainEvent e = Assert.Single(run.Events);
         Assert.InRange((long)e.Instructions, Before + 1, Before + 100);
         Assert.InRange((long)e.Time, Before + Idle + 1, Before + Idle + 100);
+        Assert.Equal([(Int128)e.Instructions], e.Arguments!);
         object?[] line = Assert.Single(run.Trace.ConsoleLines);
         Assert.Contains(line, value => Number(value) is > Before and < Before + 100);
         Assert.Contains(line, value => Number(value) is > Before + Idle and < Before + Idle + 100);

@@ -1,4 +1,5 @@
 using System.Text;
+using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
 using KprobeTrace.Tests.Tracing;
 using Xunit;
@@ -45,6 +46,23 @@ public sealed class TaskRecordingTests
         Assert.Equal(
             ["", .. tasks.Select(t => Convert.ToHexString(t.Comm.TakeWhile(b => b != 0).Take(15).ToArray()))],
             run.Events.Select(e => Convert.ToHexString(e.Arguments![1] is byte[] bytes ? bytes : Encoding.UTF8.GetBytes((string)e.Arguments[1]!))));
+    }
+
+    [Fact]
+    public void Calls_are_told_apart_by_the_structure_of_the_task_that_runs()
+    {
+        // The third task runs at last, as its structure's address says.
+        ulong current = 0;
+        RecordedGuest.Run(
+            SmallLinux.Build([(1, new byte[16]), (2, new byte[16]), (3, new byte[16])]),
+            new RecordingOptions { Image = "", Probes = ["p:fn fn"] },
+            progress: recorder =>
+            {
+                GuestSession session = recorder.Session;
+                current = new ProbedProcessor(session.Machine.Processor, session.Linux, session.KernelMemory).CurrentTask;
+            });
+
+        Assert.Equal(SmallKernel.Data + 0x200, current);
     }
 
     [Fact]
