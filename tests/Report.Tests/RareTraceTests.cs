@@ -38,6 +38,22 @@ public sealed class RareTraceTests : IDisposable
     }
 
     [Fact]
+    public void Summary_has_twenty_places_of_damage_and_none_for_what_has_no_place()
+    {
+        string trace = _folder.Small();
+        _ = Tool.Good(trace);
+        using (SqliteDatabase database = SqliteDatabase.Open(trace + ".db", write: true))
+        {
+            database.Execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 25) INSERT INTO kt_damage(run, offset, length, reason) SELECT 1, x * 10, x % 3, 'reason ' || x FROM n");
+            database.Execute("INSERT INTO kt_damage(run, offset, length, reason) VALUES(2, 1, 1, 'of another run')");
+        }
+
+        using TraceHistory history = TraceHistory.OpenDatabase(trace + ".db");
+        Assert.Equal(
+            Enumerable.Range(1, 20).Select(static x => x % 3 == 0 ? $"reason {x}" : $"at byte {x * 10}: reason {x}"), TraceSummary.Read(history)[0].Damage);
+    }
+
+    [Fact]
     public void Probes_have_any_numbers_in_any_order()
     {
         int[] ids = [70_000, 0, 255, 256, 4095, 4096, 4097, 65_535, 65_536, 1 << 24, 3];

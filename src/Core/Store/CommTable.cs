@@ -14,8 +14,6 @@ internal sealed class CommTable
     private readonly TableLoader _table;
     private readonly RecordBuilder _record = new();
     private long _last;
-    private (ulong, ulong) _lastKey;
-    private long _lastNumber;
 
     internal CommTable(TableLoader table, long last)
     {
@@ -28,11 +26,6 @@ internal sealed class CommTable
     {
         ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>((ReadOnlySpan<byte>)comm);
         (ulong, ulong) key = (words[0], words[1]);
-        if (key == _lastKey && _lastNumber != 0)
-        {
-            return _lastNumber;
-        }
-
         if (!_numbers.TryGetValue(key, out long number))
         {
             if (_numbers.Count >= MaxRemembered)
@@ -47,8 +40,6 @@ internal sealed class CommTable
             _table.Add(number, _record.End());
         }
 
-        _lastKey = key;
-        _lastNumber = number;
         return number;
     }
 }

@@ -9,7 +9,6 @@ internal sealed class ImportedProbe
     {
         Hits = hits;
         Definition = definition;
-        ArgumentKeys = [];
         Redefine(definition);
     }
 
@@ -20,7 +19,7 @@ internal sealed class ImportedProbe
     internal SequenceSpool.List Hits { get; }
 
     /// <summary>The JSON keys of its arguments.</summary>
-    internal byte[][] ArgumentKeys { get; private set; }
+    internal byte[][] ArgumentKeys { get; private set; } = [];
 
     /// <summary>Names and types of its arguments, the names reduced to what a column may be called.</summary>
     internal IReadOnlyList<TraceArgument> Arguments { get; private set; } = [];

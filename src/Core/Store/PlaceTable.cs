@@ -17,9 +17,6 @@ internal sealed class PlaceTable
     private readonly RecordBuilder _record = new();
     private readonly long _run;
     private long _last;
-    private ulong _lastAddress;
-    private long _lastPlace;
-    private int _lastVersion;
 
     internal PlaceTable(SymbolMap symbols, TableLoader table, long run, long last, int most)
     {
@@ -45,20 +42,12 @@ internal sealed class PlaceTable
     /// <summary>The row of <paramref name="address"/>.</summary>
     internal long Of(ulong address)
     {
-        if (address == _lastAddress && _lastPlace != 0 && _lastVersion == _symbols.Version)
-        {
-            return _lastPlace;
-        }
-
         bool isKnown = _places.TryGetValue(address, out Known known);
         if (!isKnown || known.Version != _symbols.Version)
         {
             known = Look(address, isKnown, known);
         }
 
-        _lastAddress = address;
-        _lastPlace = known.Place;
-        _lastVersion = known.Version;
         return known.Place;
     }
 

@@ -6,6 +6,29 @@ namespace KprobeTrace.Tests.Store;
 
 public sealed class SymbolMapTests
 {
+    [Fact]
+    public void Whatever_is_moved_to_make_or_close_room_is_counted()
+    {
+        SymbolMap map = new();
+        for (ulong i = 0; i < 3 * SymbolMap.MaxBlock; i++)
+        {
+            map.Add(new TraceSymbol(0x1000 + (i * 16), 16, $"f{i}", "first", 't'));
+        }
+
+        Assert.Equal(0, map.Moved); // what comes in order moves nothing
+
+        // Takes the places of all symbols of the first of three blocks, one after the other from its front, and then of the block.
+        map.Add(new TraceSymbol(0x1000, 16 * SymbolMap.MaxBlock, "large", "second", 't'));
+
+        long removed = Enumerable.Range(0, SymbolMap.MaxBlock).Sum();
+        const int Block = 2; // the blocks behind the one that was removed
+        const int Split = (SymbolMap.MaxBlock / 2) + 1; // the next one is full: half of it moves, and the block behind it
+        const int Front = SymbolMap.MaxBlock / 2; // it goes to the front of what is left
+        Assert.Equal(removed + Block + Split + Front, map.Moved);
+        Assert.Equal((2 * SymbolMap.MaxBlock) + 1, map.Count);
+        Assert.True(map.HasReplaced);
+    }
+
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 1)]
