@@ -36,7 +36,8 @@ internal static class CheckVerb
         return command;
     }
 
-    private static void Print(TraceCheckReport report, string path, Utf8Output output)
+    /// <summary>What was read and, line by line, what is wrong with it.</summary>
+    internal static void Print(TraceCheckReport report, string path, Utf8Output output)
     {
         output.Write(string.Create(
             CultureInfo.InvariantCulture,
@@ -62,7 +63,8 @@ internal static class CheckVerb
         }
     }
 
-    private static string Lost(TraceCheckReport report)
+    /// <summary>One line of what is lost.</summary>
+    internal static string Lost(TraceCheckReport report)
     {
         List<string> parts = [];
         long damaged = report.Damage.Count(static d => d.Length > 0 && !d.IsSecondTrace) + report.DamageNotListed;
