@@ -16,7 +16,7 @@ internal sealed unsafe class BlockDecoder : IBlockSource
 
     private const int MaxInstructionLength = 15;
 
-    /// <summary>Instructions between registers that raise nothing and go on behind themselves; one that is missing costs time alone.</summary>
+    /// <summary>Instructions between registers that raise nothing and read no flag; one that is missing costs time alone.</summary>
     private static readonly HashSet<Mnemonic> _plain =
     [
         Mnemonic.Lea, Mnemonic.Movzx, Mnemonic.Movsx, Mnemonic.Movsxd, Mnemonic.Inc, Mnemonic.Dec, Mnemonic.Not, Mnemonic.Nop, Mnemonic.Cwde,
@@ -190,10 +190,6 @@ internal sealed unsafe class BlockDecoder : IBlockSource
             else if (WritesAllFlags(i))
             {
                 dead = true;
-            }
-            else if (i.RflagsRead != RflagsBits.None)
-            {
-                dead = false;
             }
         }
     }
