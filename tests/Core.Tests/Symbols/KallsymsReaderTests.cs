@@ -134,6 +134,17 @@ public sealed class KallsymsReaderTests
     }
 
     [Fact]
+    public void Digits_before_and_behind_the_tables_are_no_tokens()
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of("4.20");
+        List<(ulong Address, char Type, string Name)> symbols = Symbols(builder);
+        byte[] digits = [.. "0\01\02\03\04\05\06\07\08\09\0"u8, 0, 0, 0, 0];
+
+        byte[] image = [.. digits, .. digits, .. builder.Build(symbols), .. digits, .. new byte[2000], .. digits];
+        Assert.Equal(symbols, Read(image).Select(static s => (s.Address, s.Type, s.Name)));
+    }
+
+    [Fact]
     public void A_symbol_without_a_name_is_left_out()
     {
         KallsymsBuilder builder = KallsymsBuilder.Of("6.5");
