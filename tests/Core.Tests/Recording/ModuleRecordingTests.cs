@@ -157,7 +157,7 @@ public sealed class ModuleRecordingTests
             ["p:one tmod:tmod_fn", "r:two tmod:tmod_fn", "p:kept tmod:tmod_fn", "-:one", "-:two"],
             progress: recorder => list.Add(recorder.Session.Kprobes.List()));
 
-        Assert.Equal(["kept"], run.Trace.Footer["probes"] is object?[] ? run.End.Hits.Select(h => h.Name) : []);
+        Assert.Equal(["kept"], run.Trace.Footer["probes"] is object?[]? run.End.Hits.Select(h => h.Name) : []);
         Assert.Equal([0], run.Events.Where(e => e.Kind == Pre).Select(e => e.Probe));
         Assert.Single(Assert.Single(list).TrimEnd().Split('\n'));
     }
