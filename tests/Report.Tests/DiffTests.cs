@@ -409,6 +409,60 @@ public sealed class DiffTests : IDisposable
             : Tool.Rows(trace, $"SELECT arg_name FROM open WHERE seq >= {divergence.GetProperty("seq" + side).GetInt64()} ORDER BY seq LIMIT {only}");
     }
 
+    [Fact]
+    public void The_first_pair_whose_registers_differ_is_told()
+    {
+        JsonElement first = Json(
+            _folder.Small("a.mpk"),
+            _folder.Small("b.mpk", static e => (e[2], e[6]) = (e[2] with { Di = 5 }, e[6] with { Di = 6 }))).GetProperty("firstRegisterDifference");
+
+        Assert.Equal((3, 3), (first.GetProperty("seqA").GetInt64(), first.GetProperty("seqB").GetInt64()));
+        Assert.Equal("0x5", Assert.Single(first.GetProperty("registers").EnumerateArray()).GetProperty("b").GetString());
+    }
+
+    [Fact]
+    public void A_call_from_elsewhere_names_both_callers_though_their_events_have_other_numbers()
+    {
+        JsonElement diff = Json(Calls("a.mpk", (0, 0x1000), (0, 0x2000), (0, 0x3000)), Calls("b.mpk", (1, 0x1000), (0, 0x1000), (0, 0x2000), (0, 0x4000)));
+
+        JsonElement listed = Assert.Single(diff.GetProperty("listed").EnumerateArray(), static d => d.GetProperty("what").GetString() == "caller");
+        Assert.Equal((3, 4), (listed.GetProperty("seqA").GetInt64(), listed.GetProperty("seqB").GetInt64()));
+        Assert.Equal("""{"a":"0x3000","b":"0x4000"}""", JsonSerializer.Serialize(listed.GetProperty("callers")));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_probe_that_one_run_alone_had_is_told_also_where_it_was_never_hit(bool inA)
+    {
+        string with = Calls("with.mpk", 3, (0, 0x1000));
+        string without = Calls("without.mpk", 2, (0, 0x1000));
+
+        JsonElement probe = Assert.Single(Json(inA ? with : without, inA ? without : with).GetProperty("probes").EnumerateArray());
+        Assert.Equal("p f2", probe.GetProperty("probe").GetString());
+        Assert.Equal((inA ? "0" : "", inA ? "" : "0"), (probe.GetProperty("a").ToString(), probe.GetProperty("b").ToString()));
+    }
+
+    private string Calls(string name, params (int Probe, ulong Caller)[] calls) => Calls(name, 2, calls);
+
+    private string Calls(string name, int probes, params (int Probe, ulong Caller)[] calls)
+    {
+        using TraceWriter writer = TraceWriter.Create(_folder[name], new TraceHeader { ImageName = "vmlinuz", ImageSha256 = new string('0', 64) });
+        for (int i = 0; i < probes; i++)
+        {
+            writer.WriteProbe(new TraceProbe { Id = i, Type = 'p', Name = $"f{i}", Symbol = $"f{i}", Address = 0x5000 + ((ulong)i * 16) });
+        }
+
+        foreach ((int probe, ulong caller) in calls)
+        {
+            TraceEvent e = new() { ProbeId = probe, Address = 0x5000 + ((ulong)probe * 16), Caller = caller };
+            _ = writer.WriteEvent(in e, [], []);
+        }
+
+        writer.Complete(new TraceFooter { Ended = "poweroff" });
+        return _folder[name];
+    }
+
     private static JsonElement Json(string a, string b) =>
         JsonDocument.Parse(Tool.Run("diff", a, b, "--format", "json").Output).RootElement;
 

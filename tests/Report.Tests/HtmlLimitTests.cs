@@ -102,6 +102,32 @@ public sealed class HtmlLimitTests : IDisposable
         Assert.Equal((lines, 20_000), (page.GetProperty("consoleAll").GetInt32(), page.GetProperty("console").GetArrayLength()));
     }
 
+    [Theory]
+    [InlineData(2, 50_000)]
+    [InlineData(3, 33_333)]
+    public void Runs_of_a_page_share_its_hundred_thousand_events(int runs, int events)
+    {
+        for (int run = 0; run < runs; run++)
+        {
+            using TraceWriter writer = TraceWriter.Create(_folder[$"{run}.mpk"], new TraceHeader { ImageName = $"vmlinuz-{run}", ImageSha256 = new string('0', 64) });
+            writer.WriteProbe(new TraceProbe { Id = 0, Type = 'p', Name = "hit", Symbol = "function", Address = 0x1000 });
+            for (int i = 0; i < events + 1; i++)
+            {
+                TraceEvent e = new() { Address = 0x1000, TimeNs = (ulong)i };
+                _ = writer.WriteEvent(in e, [], []);
+            }
+
+            writer.Complete(new TraceFooter { Ended = "poweroff" });
+        }
+
+        _ = Tool.Good(["add", _folder["runs.db"], .. Enumerable.Range(0, runs).Select(run => _folder[$"{run}.mpk"])]);
+        _ = Tool.Good("html", _folder["runs.db"], "-o", _folder["runs.html"]);
+
+        JsonElement pages = Data("runs.html");
+        Assert.Equal(runs, pages.GetArrayLength());
+        Assert.All(pages.EnumerateArray(), page => Assert.Equal(events, page.GetProperty("events").GetArrayLength()));
+    }
+
     private JsonElement Page(Action<TraceWriter> write)
     {
         using (TraceWriter writer = TraceWriter.Create(_folder["t.mpk"], new TraceHeader { ImageName = "vmlinuz", ImageSha256 = new string('0', 64) }))
@@ -111,7 +137,12 @@ public sealed class HtmlLimitTests : IDisposable
         }
 
         _ = Tool.Good("html", _folder["t.mpk"], "-o", _folder["t.html"]);
-        Match data = Regex.Match(File.ReadAllText(_folder["t.html"]), "<script[^>]*id=\"data\"[^>]*>(.*?)</script>", RegexOptions.Singleline);
-        return JsonDocument.Parse(data.Groups[1].Value, new JsonDocumentOptions { MaxDepth = 200 }).RootElement[0];
+        return Data("t.html")[0];
+    }
+
+    private JsonElement Data(string name)
+    {
+        Match data = Regex.Match(File.ReadAllText(_folder[name]), "<script[^>]*id=\"data\"[^>]*>(.*?)</script>", RegexOptions.Singleline);
+        return JsonDocument.Parse(data.Groups[1].Value, new JsonDocumentOptions { MaxDepth = 200 }).RootElement;
     }
 }

@@ -36,7 +36,7 @@ public sealed class ProbeEventSet
     }
 
     /// <summary>What to ask behind the message that no event has a name; empty without an idea.</summary>
-    public string AskForEvent(string name) => NearestName.Ask(name, _events.Select(e => e.Name).Distinct());
+    public string AskForEvent(string name) => NearestName.Ask(name, _events.Select(e => e.Name));
 
     /// <summary>Carries out one line: a definition, a deletion, a comment or nothing.</summary>
     /// <param name="line">The line.</param>

@@ -14,6 +14,9 @@ public sealed unsafe class LastX87OpcodeTests
     [InlineData("D9E8DC03", 0x403)] // fadd qword [rbx]
     [InlineData("D9E841DC4308", 0x443)] // fadd qword [r11+8]: REX is no part of it
     [InlineData("D9E8362EDC4308", 0x443)] // nor are other prefixes
+    [InlineData("D9E8263EDC4308", 0x443)]
+    [InlineData("D9E864DC4308", 0x443)]
+    [InlineData("D9E865DC4308", 0x443)]
     [InlineData("D9E8DC6C2300", 0x46C)] // fsubr qword [rbx+riz]: with an index byte
     [InlineData("D9E8D93A", 0x1E8)] // fnstcw keeps it
     [InlineData("D9E8DBE3", 0)] // fninit clears it

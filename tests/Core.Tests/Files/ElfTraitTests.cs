@@ -35,6 +35,7 @@ public sealed class ElfTraitTests
     [InlineData("31 ED 49 89 D1 5E", Program)] // mov r9, rdx; pop rsi
     [InlineData("31 ED 90 49 89 D1 5E", Program)]
     [InlineData("31 ED 90 90 49 89 D1 5E", Kernel)]
+    [InlineData("31 ED 5E F4 F4 F4 F4 F4 F4 5E", Program)] // the first one counts
     [InlineData("31 ED", Kernel)]
     [InlineData("5E 31 ED", Kernel)]
     public void An_entry_that_takes_its_arguments_from_the_stack_is_a_programs(string code, string called)

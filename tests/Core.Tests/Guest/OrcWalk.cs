@@ -139,6 +139,7 @@ internal sealed class OrcWalk
                     _ => at with { Di = frame },
                 };
                 Known(at);
+                offset = (short)(_random.Next(-4, 4) * 8); // these registers hold the frame themselves: no offset counts
                 break;
         }
 

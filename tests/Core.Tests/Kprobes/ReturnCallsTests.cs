@@ -102,6 +102,18 @@ public sealed unsafe class ReturnCallsTests : IDisposable
         Assert.Equal((returns ? 1ul : 0, returns ? 0 : 1), (_probe.Returns, _probe.Open));
     }
 
+    [Fact]
+    public void Return_past_calls_within_gives_them_up_and_is_told_all_the_same()
+    {
+        Enter(Stacks + 0x3000);
+        Enter(Stacks + 0x2000);
+        Enter(Stacks + 0x1000);
+
+        Return(Stacks + 0x3000);
+
+        Assert.Equal((1UL, 2UL, 0), (_probe.Returns, _probe.Abandoned, _probe.Open));
+    }
+
     private void Enter(ulong stackPointer)
     {
         PtRegs registers = default;

@@ -273,6 +273,16 @@ public sealed class XzContainerTests
     }
 
     [Theory]
+    [InlineData("FD 37 7A 58 5A 00", true)]
+    [InlineData("FD 37 7A 58 5A 00 00", true)]
+    [InlineData("FD 37 7A 58 5A", false)]
+    [InlineData("FD 37 7A 58 5A 01", false)]
+    [InlineData("FC 37 7A 58 5A 00", false)]
+    [InlineData("", false)]
+    public void A_stream_begins_with_six_bytes(string bytes, bool isStream) =>
+        Assert.Equal(isStream, XzDecoder.HasMagic(Convert.FromHexString(bytes.Replace(" ", "", StringComparison.Ordinal))));
+
+    [Theory]
     [InlineData(0, null)]
     [InlineData(1, "a chunk's range coder does not start with 0")]
     public void Packed_data_starts_with_a_zero_behind_the_properties(byte first, string? said)

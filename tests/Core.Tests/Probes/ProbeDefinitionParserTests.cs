@@ -73,6 +73,7 @@ public sealed class ProbeDefinitionParserTests
     [InlineData("p /bin/sh:0x10")]
     [InlineData("p fn $comm:x64")]
     [InlineData("p fn $comm:string[2]")]
+    [InlineData("p fn $COMM:x64")]
     [InlineData("p fn \\\"abc\":u8")]
     public void E11_some_refusals_leave_no_log_entry(string line)
     {

@@ -156,6 +156,23 @@ public sealed unsafe class ConsoleLinesTests : IDisposable
         Assert.DoesNotContain('\n', error.Message);
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void Lines_without_a_trace_or_a_machine_are_passed_on_and_no_more(bool hasTrace, bool hasMachine)
+    {
+        using TraceWriter writer = new(_trace, "memory", Header());
+        ConsoleLines console = new(_sink) { Machine = hasMachine ? _machine : null, Writer = hasTrace ? writer : null };
+
+        Put(console, "one\n"u8);
+        console.Finish();
+        writer.Complete(new TraceFooter { Ended = "halt" });
+
+        Assert.Equal("one\n"u8, _sink.ToArray());
+        Assert.Empty(PlainTrace.Read(_trace.ToArray()).ConsoleLines);
+    }
+
     private static TraceHeader Header() => new() { ImageName = "flat.bin", ImageSha256 = "" };
 
     private static void Put(ConsoleLines console, ReadOnlySpan<byte> bytes)

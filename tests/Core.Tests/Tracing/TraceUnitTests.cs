@@ -7,6 +7,23 @@ namespace KprobeTrace.Tests.Tracing;
 /// <summary>The small parts that traces are written and judged with, each against the plainest way of saying the same.</summary>
 public sealed class TraceUnitTests
 {
+    [Theory]
+    [InlineData(1024)]
+    [InlineData(2049)]
+    [InlineData(100_000)]
+    public void A_table_of_stacks_has_room_for_one_that_is_longer_than_all_before(int length)
+    {
+        StackTable table = new();
+        ulong[] stack = [.. Enumerable.Range(0, length).Select(static i => (ulong)i)];
+
+        _ = table.Add([1, 2, 3], out _);
+        int index = table.Add(stack, out bool added);
+
+        Assert.True(added);
+        Assert.Equal(stack, table[index].ToArray());
+        Assert.Equal([1, 2, 3], table[0].ToArray());
+    }
+
     [Fact]
     public void A_table_of_stacks_numbers_each_distinct_one_by_its_first_use()
     {

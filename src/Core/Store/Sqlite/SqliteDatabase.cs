@@ -114,11 +114,6 @@ internal sealed unsafe class SqliteDatabase : IDisposable
         while (!string.IsNullOrWhiteSpace(sql))
         {
             using SqliteStatement statement = Prepare(sql, out sql);
-            if (statement.IsEmpty)
-            {
-                continue;
-            }
-
             while (statement.Step())
             {
             }

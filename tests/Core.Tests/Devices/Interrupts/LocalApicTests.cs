@@ -388,6 +388,7 @@ public sealed class LocalApicTests
             Assert.Equal(arrives, _apic.AcknowledgeInterrupt());
         }
 
+        Assert.All(Enumerable.Range(0, 8), word => Assert.Equal(0u, Get(0x180 + (word * 16)))); // none of them is level-triggered
         Assert.Equal(call is null ? [] : [call], _processor.Calls);
         _apic.SetLocalInput(0, true);
         Assert.Equal(call is null ? [] : [call], _processor.Calls);
