@@ -12,6 +12,9 @@ internal static unsafe partial class Descriptor
     private const int GetFlags = 3;
     private const int AccessMask = 3;
     private const int ReadOnly = 0;
+    private const int WriteOnly = 1;
+    private const int ReadWrite = 2;
+    private const int Failed = -1;
 
     /// <summary>Writes all bytes, or returns the number of the error.</summary>
     internal static int Write(int descriptor, ReadOnlySpan<byte> bytes)
@@ -23,12 +26,14 @@ internal static unsafe partial class Descriptor
             while (done < bytes.Length)
             {
                 nint count = NativeWrite(descriptor, start + done, bytes.Length - done);
-                int error = count < 0 ? Marshal.GetLastPInvokeError() : 0;
-                if (count >= 0)
+                if (count != Failed)
                 {
                     done += (int)count;
+                    continue;
                 }
-                else if (error == Errno.WouldBlock)
+
+                int error = Marshal.GetLastPInvokeError();
+                if (error == Errno.WouldBlock)
                 {
                     Thread.Sleep(1); // someone else made it non-blocking
                 }
@@ -43,11 +48,10 @@ internal static unsafe partial class Descriptor
     }
 
     /// <summary>Whether the descriptor was open for writing when the process began.</summary>
-    internal static bool IsOpen(int descriptor)
-    {
-        int flags = Control(descriptor, GetFlags);
-        return flags >= 0 && (flags & AccessMask) != ReadOnly && !IsOwnPipe(descriptor);
-    }
+    internal static bool IsOpen(int descriptor) => AccessOf(descriptor) is WriteOnly or ReadWrite && !IsOwnPipe(descriptor);
+
+    /// <summary>What a descriptor was opened for; none of the three where it is closed.</summary>
+    private static int AccessOf(int descriptor) => Control(descriptor, GetFlags) & AccessMask;
 
     /// <summary>A pipe whose other end is in this process is the runtime's.</summary>
     private static bool IsOwnPipe(int descriptor)
@@ -61,7 +65,7 @@ internal static unsafe partial class Descriptor
         return Directory.EnumerateFiles(folder).Any(other =>
             PipeName(other) == name
             && int.TryParse(Path.GetFileName(other), out int number)
-            && (Control(number, GetFlags) & AccessMask) == ReadOnly);
+            && AccessOf(number) == ReadOnly);
     }
 
     private static string? PipeName(string link)

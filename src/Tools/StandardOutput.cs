@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace KprobeTrace.Tools;
 
 /// <summary>Standard output, unbuffered; every failure is a <see cref="PlainIOException"/>.</summary>
-internal sealed class StandardOutput : WriteOnlyStream
+/// <param name="descriptor">The descriptor that is it.</param>
+internal sealed class StandardOutput(int descriptor = StandardOutput.Number) : WriteOnlyStream
 {
     private const int Number = 1;
 
@@ -13,7 +14,7 @@ internal sealed class StandardOutput : WriteOnlyStream
     /// <summary>Called once when the reader has gone away, after which nothing is written; without it that is an exception.</summary>
     public Action? ReaderLeft { get; set; }
 
-    private bool IsOpen => field = field || _windows is not null || Descriptor.IsOpen(Number);
+    private bool IsOpen => field = field || _windows is not null || Descriptor.IsOpen(descriptor);
 
     /// <summary>Opens it where it can be written, so that no work is done for nothing.</summary>
     public static StandardOutput Open()
@@ -37,7 +38,7 @@ internal sealed class StandardOutput : WriteOnlyStream
             return;
         }
 
-        int error = !IsOpen ? Errno.BadDescriptor : _left ? 0 : Descriptor.Write(Number, buffer);
+        int error = !IsOpen ? Errno.BadDescriptor : _left ? 0 : Descriptor.Write(descriptor, buffer);
         if (error == Errno.BrokenPipe && ReaderLeft is not null)
         {
             _left = true;

@@ -47,6 +47,25 @@ public sealed class RecordProgressTests
         Assert.Equal([250, 500, 760, 1010, 4010], shown);
     }
 
+    [Fact]
+    public void It_is_rewritten_no_more_often_when_the_guest_has_run_for_a_month()
+    {
+        using StringWriter error = new();
+        RecordProgress progress = new(error, enabled: true, _clock);
+        List<string> shown = [];
+        _clock.Milliseconds += 30L * 24 * 60 * 60 * 1000;
+        foreach (int step in (int[])[0, 249, 1, 249, 1])
+        {
+            _clock.Milliseconds += step;
+            error.GetStringBuilder().Clear();
+            progress.Update(0, 2_592_000_000_000_000, 0);
+            shown.Add(error.ToString());
+        }
+
+        const string line = "\r0.000 s, 2,592,000,000 M instructions, 1000 MIPS, 0 events \e[K";
+        Assert.Equal([line, "", line, "", line], shown);
+    }
+
     [Theory]
     [InlineData(true, 249)]
     [InlineData(false, 9000)]

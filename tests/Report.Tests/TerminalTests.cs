@@ -88,6 +88,28 @@ public sealed class TerminalTests : IDisposable
         Assert.EndsWith("\r\e[K", error.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(30L * 24 * 60 * 60 * 1000)]
+    public void Progress_is_rewritten_four_times_a_second_at_most(long after)
+    {
+        ManualClock clock = new() { Milliseconds = 40 };
+        using StringWriter error = new();
+        using ProgressLine line = new(Console(error, terminal: true), "importing x", clock);
+        List<bool> shown = [];
+        clock.Milliseconds += after;
+        foreach (int step in (int[])[-1, 1, 249, 1, 249, 1])
+        {
+            clock.Milliseconds += step;
+            int before = error.ToString().Length;
+            line.Report(0.5);
+            shown.Add(error.ToString().Length > before);
+        }
+
+        // One millisecond before the first second nothing is shown; later that is a time like any other.
+        Assert.Equal(after == 1000 ? [false, true, false, true, false, true] : [true, false, true, false, true, false], shown);
+    }
+
     [Fact]
     public void Progress_stays_out_of_files()
     {

@@ -138,6 +138,34 @@ public sealed class FilePlaceTests : IDisposable
         Assert.False(OutputFile.IsOrdinary("/proc/self/fd/0") && OutputFile.IsOrdinary("/dev/zero"));
     }
 
+    [Theory]
+    [InlineData(11, true)]
+    [InlineData(13, true)]
+    [InlineData(33, true)]
+    [InlineData(37, false)]
+    [InlineData(22, false)]
+    public void A_file_is_being_written_where_its_lock_is_held_and_not_where_the_file_system_has_no_locks(int error, bool isBeingWritten)
+    {
+        using RefusingFile file = new(Write("file", []), new IOException("refused", error));
+
+        Assert.Equal(isBeingWritten, OutputFile.IsBeingWritten(file));
+        Assert.Equal(!isBeingWritten, OutputFile.TryMark(file));
+    }
+
+    [Fact]
+    public void Locks_that_a_file_does_not_have_are_none_that_another_holds()
+    {
+        foreach (Exception refusal in (Exception[])[new UnauthorizedAccessException(), new NotSupportedException()])
+        {
+            using RefusingFile file = new(Write("file", []), refusal);
+            Assert.True(OutputFile.TryMark(file));
+            Assert.False(OutputFile.IsBeingWritten(file));
+        }
+
+        using RefusingFile bug = new(Write("file", []), new InvalidOperationException());
+        Assert.Throws<InvalidOperationException>(() => OutputFile.TryMark(bug));
+    }
+
     [Fact]
     public void Standard_output_is_refused_by_its_name_only()
     {
@@ -272,5 +300,11 @@ public sealed class FilePlaceTests : IDisposable
         string path = Path.Combine(_folder, name);
         File.WriteAllBytes(path, bytes);
         return path;
+    }
+
+    /// <summary>A file whose locks the system refuses.</summary>
+    private sealed class RefusingFile(string path, Exception refusal) : FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite)
+    {
+        public override void Lock(long position, long length) => throw refusal;
     }
 }
