@@ -27,7 +27,7 @@ internal static class UsageErrors
             return $"{argument.Argument.Name} is missing";
         }
 
-        string? unknown = error.SymbolResult is CommandResult ? result.UnmatchedTokens.FirstOrDefault(error.Message.Contains) : null;
+        string? unknown = error.SymbolResult is CommandResult ? result.UnmatchedTokens.FirstOrDefault(t => Names(error, t)) : null;
         if (unknown is not null)
         {
             return unknown.StartsWith('-')
@@ -36,9 +36,11 @@ internal static class UsageErrors
         }
 
         string? misspelt = result.CommandResult.Tokens.Select(static t => t.Value)
-            .FirstOrDefault(t => t.StartsWith('-') && error.Message.Contains($"'{t}'", StringComparison.Ordinal));
+            .FirstOrDefault(t => t.StartsWith('-') && Names(error, t));
         return misspelt is null ? Choices(error.Message) : error.Message.TrimEnd('.') + NearestName.Ask(misspelt.Split('=')[0], options);
     }
+
+    private static bool Names(ParseError error, string token) => error.Message.Contains($"'{token}'", StringComparison.Ordinal);
 
     /// <summary>What the parser words in its own way, and in the language of the host: a value that is missing, or too many of them.</summary>
     private static string? OfOption(OptionResult result)

@@ -16,7 +16,7 @@ internal static class DryRunVerb
         GuestSession session = recorder.Session;
         InstructionLengthDecoder decoder = new();
         output.WriteLine($"image    {session.Image.BaseName} ({session.Image.Kind}), sha256 {session.Image.Sha256}");
-        if (session.Image.KernelRelease.Length > 0)
+        if (!string.IsNullOrEmpty(session.Image.KernelRelease))
         {
             output.WriteLine($"kernel   {session.Image.KernelRelease}");
         }

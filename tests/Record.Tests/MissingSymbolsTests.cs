@@ -11,6 +11,9 @@ public sealed class MissingSymbolsTests : IDisposable
 
     private const ulong LoadAddress = 0x100_0000;
 
+    // mov eax, 0; out 0xF4, eax; hlt
+    private static readonly byte[] _code = [0xB8, 0, 0, 0, 0, 0xE7, 0xF4, 0xF4];
+
     private readonly Folder _folder = new();
 
     public static TheoryData<string, string, string> Cases => new()
@@ -55,6 +58,21 @@ public sealed class MissingSymbolsTests : IDisposable
     }
 
     [Fact]
+    public void A_dry_run_tells_the_kernels_release_and_how_many_types_and_functions_it_has()
+    {
+        BtfBuilder types = new();
+        int number = types.Int("int", 4);
+        _ = types.Pointer(number);
+        _ = types.Struct("task_struct", 4, ("pid", number, 0, 0));
+        File.WriteAllBytes(_folder["typed"], Linux().Section(".BTF", 1, types.Build()).Build());
+        using ToolRun typed = ToolRun.Record(_folder.Name, "typed", "-m", "64M", "--dry-run");
+        using ToolRun plain = ToolRun.Record(_folder.Name, [.. Image("linux"), "--dry-run"]);
+
+        Assert.Equal(["kernel   6.1.0", "entry    0xffffffff81000000", "symbols  0, 0 of them functions", "types    3 of BTF"], typed.Good().Output.Split('\n')[1..5]);
+        Assert.Equal(["kernel   6.1.0", "entry    0xffffffff81000000", "symbols  0, 0 of them functions", "types    none"], plain.Good().Output.Split('\n')[1..5]);
+    }
+
+    [Fact]
     public void Quiet_keeps_it_quiet()
     {
         using ToolRun run = ToolRun.Record(_folder.Name, [.. Image("linux"), "-q"]);
@@ -74,17 +92,17 @@ public sealed class MissingSymbolsTests : IDisposable
         Assert.Contains(Remedy, Assert.Single(run.ErrorLines), StringComparison.Ordinal);
     }
 
+    private static ElfBuilder Linux() => new ElfBuilder { Entry = LoadAddress }
+        .Segment(KallsymsBuilder.Base, LoadAddress, [.. _code, .. "Linux version 6.1.0 (a@b)\0"u8]);
+
     private string[] Image(string name)
     {
-        byte[] code = [0xB8, 0, 0, 0, 0, 0xE7, 0xF4, 0xF4];
-        ElfBuilder elf = new() { Entry = LoadAddress };
-        byte[] banner = "Linux version 6.1.0 (a@b)\0"u8.ToArray();
         byte[] bytes = name switch
         {
-            "linux" => elf.Segment(KallsymsBuilder.Base, LoadAddress, [.. code, .. banner]).Build(),
-            "other" => elf.Segment(KallsymsBuilder.Base, LoadAddress, [.. code, .. banner]).Segment(KallsymsBuilder.LinkAddress, 2 * LoadAddress, Kallsyms()).Build(),
-            "elf" => elf.Segment(LoadAddress, LoadAddress, code).Build(),
-            _ => code,
+            "linux" => Linux().Build(),
+            "other" => Linux().Segment(KallsymsBuilder.LinkAddress, 2 * LoadAddress, Kallsyms()).Build(),
+            "elf" => new ElfBuilder { Entry = LoadAddress }.Segment(LoadAddress, LoadAddress, _code).Build(),
+            _ => _code,
         };
         File.WriteAllBytes(_folder[name], bytes);
         return [name, .. name == "flat" ? (string[])["--load", "0x100000", "-m", "64M"] : ["-m", "64M"]];

@@ -73,6 +73,16 @@ public sealed class NumberOptionTests
     public void Wrong_command_line_is_told_in_one_sentence(string said, params string[] line) =>
         Assert.Equal([said], UsageErrors.Of(Command().Parse(line)).Select(static e => e.TrimEnd('.')));
 
+    [Theory]
+    [InlineData("--zz", "--zzz", "there is no option '--zz'", "there is no option '--zzz'")]
+    [InlineData("--zzz", "--zz", "there is no option '--zzz'", "there is no option '--zz'")]
+    [InlineData("n", "x", "'n' is one argument too many", "'x' is one argument too many")]
+    [InlineData("x-", "--zzzz", "'x-' is one argument too many", "there is no option '--zzzz'")]
+    [InlineData("--zzz", "--zzz", "there is no option '--zzz'")]
+    [InlineData("x", "x", "'x' is one argument too many")]
+    public void What_is_wrong_twice_is_told_once_and_what_only_looks_like_it_has_its_own_sentence(string first, string second, params string[] said) =>
+        Assert.Equal(said, UsageErrors.Of(Command().Parse(["a", first, second])));
+
     [Fact]
     public void Required_option_is_told_with_its_value()
     {

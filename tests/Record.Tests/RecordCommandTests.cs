@@ -51,6 +51,23 @@ public sealed class RecordCommandTests
         Assert.Equal(("out2", 2UL << 30), (Read("--output", "out2").Options.Output, Read("--memory", "2G").Options.Load.MemorySize));
     }
 
+    [Fact]
+    public void Help_has_a_name_for_each_value_and_a_sentence_for_each_option() => Assert.All(new RecordCommand().Root.Options, static option =>
+    {
+        Assert.Matches("^--[a-z-]+$", option.Name);
+        Assert.All(option.Aliases, static alias => Assert.Matches("^(-[a-zA-Z?]|/[h?])$", alias));
+        Assert.Matches(@"^[A-Z].*\.?$", option.Description);
+        if (option is Option<bool>)
+        {
+            Assert.Null(option.HelpName);
+        }
+        else if (option.Recursive is false && option.ValueType != typeof(void))
+        {
+            Assert.Matches("^(FILE|GLOB|N|SIZE|ADDR|BITS|DEF|LIST|NAME|TEXT|SECONDS|NAME: EXPR|FILE\\|none)$", option.HelpName);
+            Assert.EndsWith(".", option.Description, StringComparison.Ordinal);
+        }
+    });
+
     [Theory]
     [InlineData("1", 1)]
     [InlineData("1k", 1L << 10)]

@@ -99,6 +99,18 @@ public sealed class StandardStreamTests(StandardStreamTests.Demo demo) : IClassF
     }
 
     [Theory]
+    [InlineData("--help")]
+    [InlineData("--list", "do_*")]
+    [InlineData("--json", "-q", "-p", "p:s schedule", "-o", "unread.mpk")]
+    public void Results_that_nobody_reads_any_more_are_no_error(params string[] command)
+    {
+        // A pipe that was opened at both ends, of which the reading one is closed.
+        using ToolRun run = ToolRun.Shell(demo.Folder.Name, "mkfifo unread$$; exec 3<>unread$$ 4>unread$$ 3<&-; \"$@\" >&4 4>&-", "kprobe-record", command);
+
+        Assert.Equal(("", 0), (run.Error, run.Exit));
+    }
+
+    [Theory]
     [InlineData("2>&-")]
     [InlineData("2> /dev/full")]
     [InlineData("2>&- <&-")]
