@@ -161,6 +161,11 @@ internal sealed partial class SequenceAlignment
     /// <summary>Windows that occur exactly once on each side, the longest chain of them that rises on both.</summary>
     private List<(int A, int B)> Anchors(int a0, int a1, int b0, int b1, int length)
     {
+        if (a1 - a0 < length || b1 - b0 < length)
+        {
+            return []; // without looking at the other part, which may be long
+        }
+
         // Of very long parts only a sample of windows is looked at, chosen by their content, so the same on both sides.
         int sample = Math.Max(0, BitOperations.Log2((uint)Math.Max(a1 - a0, b1 - b0)) - MaxWindowsLog2);
         Dictionary<ulong, int> inA = Unique(_a, a0, a1, length, sample);

@@ -73,13 +73,11 @@ public sealed class SequenceAlignmentTests
         Assert.Equal(Enumerable.Range(4000, 60), match.Skip(3000).Take(60));
     }
 
-    [Theory]
-    [InlineData(1 << 20, 40)]
-    [InlineData(40, 1 << 20)]
-    public void Of_a_very_long_part_only_a_sample_is_remembered(int lengthA, int lengthB)
+    [Fact]
+    public void Of_a_very_long_part_only_a_sample_is_remembered()
     {
-        int[] a = [.. Enumerable.Range(0, lengthA)];
-        int[] b = [.. Enumerable.Range(1 << 24, lengthB)];
+        int[] a = [.. Enumerable.Range(0, 1 << 20)];
+        int[] b = [.. Enumerable.Range(1 << 24, 40)];
         long steps = 0;
         long before = GC.GetAllocatedBytesForCurrentThread();
 
