@@ -105,10 +105,11 @@ public sealed unsafe partial class Processor : IDisposable
         ushort code = s->Segments.Cs.Attributes;
         int size = s->In64BitCode ? BlockMode.Code64 : (code & Segment.Big) != 0 ? BlockMode.Code32 : BlockMode.Code16;
         int stack = size != BlockMode.Code64 && (s->Segments.Ss.Attributes & Segment.Big) != 0 ? BlockMode.Stack32 : 0;
-        int mode = size | stack | (user ? BlockMode.User : 0);
+        int ring = user ? BlockMode.User : s->Cpl != 0 ? BlockMode.OuterRing : 0;
+        int mode = size | stack | ring;
         if (((mode ^ _mode) & ~BlockMode.User) != 0)
         {
-            // The jump caches are per privilege only: other code sizes must not meet blocks of this one.
+            // The jump caches are those of user mode and of the rest only: other code sizes and rings must not meet blocks of this one.
             _jumpCache.Flush();
         }
 

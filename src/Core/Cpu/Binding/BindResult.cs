@@ -3,8 +3,8 @@ namespace KprobeTrace.Cpu.Binding;
 /// <summary>What a bound instruction means for its block.</summary>
 internal enum BindResult
 {
-    /// <summary>Not an instruction of this family.</summary>
-    Unknown,
+    /// <summary>It is no instruction of this processor.</summary>
+    Undefined,
 
     /// <summary>The block goes on after it.</summary>
     Continue,

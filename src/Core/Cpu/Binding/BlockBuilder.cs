@@ -44,6 +44,7 @@ internal sealed unsafe class BlockBuilder : IBlockBuilder
         for (int n = 0; n <= last; n++)
         {
             op = Count(run, counts, op, into, n);
+            op = Guard(run, op, into, n);
             Start(run, op, into, n);
             if (counts == null && n + 1 == last && OpBinder.TryFuse(run.Instructions[n], run.Instructions[n + 1], op, run.Mode))
             {
@@ -90,6 +91,20 @@ internal sealed unsafe class BlockBuilder : IBlockBuilder
         Start(run, op, block, n);
         op->Link = (Op*)counter;
         op->Handler = &Breakpoints.Count;
+        return op + 1;
+    }
+
+    /// <summary>Emits the operation that guards instruction <paramref name="n"/>, where it has one.</summary>
+    private static Op* Guard(InstructionRun run, Op* op, Block* block, int n)
+    {
+        delegate*<CpuState*, Op*, Op*> guard = OpBinder.GuardOf(run.Instructions[n], run.Mode);
+        if (guard == null)
+        {
+            return op;
+        }
+
+        Start(run, op, block, n);
+        op->Handler = guard;
         return op + 1;
     }
 

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Cpu.Interpret;
 using KprobeTrace.Cpu.State;
 using unsafe Handler = delegate*<KprobeTrace.Cpu.State.CpuState*, KprobeTrace.Cpu.State.Op*, KprobeTrace.Cpu.State.Op*>;
@@ -14,7 +15,7 @@ internal static unsafe partial class OpBinder
     /// </summary>
     public static bool TryFuse(in Instruction first, in Instruction jump, Op* op, int mode)
     {
-        if (first.HasLockPrefix || jump.ConditionCode == ConditionCode.None || !IsShortOrNearJcc(jump)
+        if (first.HasLockPrefix || InstructionTable.Of(jump).Family != InstructionFamily.JumpIf
             || first.Mnemonic is not (Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Add or Mnemonic.Sub or Mnemonic.And))
         {
             return false;
@@ -95,15 +96,13 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Loop or Mnemonic.Loope or Mnemonic.Loopne:
                 return BindLoop(i, op);
             default:
-                return IsShortOrNearJcc(i) ? BindJumpIf(i, op) : BindResult.Unknown;
+                return BindResult.Undefined;
         }
     }
 
     /// <summary>Near CALL, JMP and RET that move 16 bits.</summary>
     private static bool HasWordOperand(Code code) =>
         code is Code.Call_rel16 or Code.Call_rm16 or Code.Jmp_rm16 or Code.Retnw or Code.Retnw_imm16;
-
-    private static bool IsShortOrNearJcc(in Instruction i) => i.FlowControl == FlowControl.ConditionalBranch && i.ConditionCode != ConditionCode.None && i.Mnemonic is not (Mnemonic.Loope or Mnemonic.Loopne);
 
     private static BindResult BindJumpIf(in Instruction i, Op* op)
     {

@@ -101,7 +101,7 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Cvttps2pi: return BindToMmx(i, op, mode, &FloatLanes.Cvttps2pi);
             case Mnemonic.Cvtpd2pi: return BindToMmx(i, op, mode, &FloatLanes.Cvtpd2dq);
             case Mnemonic.Cvttpd2pi: return BindToMmx(i, op, mode, &FloatLanes.Cvttpd2dq);
-            default: return BindResult.Unknown;
+            default: return BindResult.Undefined;
         }
     }
 

@@ -25,16 +25,13 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Dec: return BindUnary<Alu.Dec>(i, op, mode);
             case Mnemonic.Neg: return BindUnary<Alu.Neg>(i, op, mode);
             case Mnemonic.Not: return BindUnary<Alu.Not>(i, op, mode);
-            case Mnemonic.Mov when IsGeneral(i): return BindMove(i, op, mode);
+            case Mnemonic.Mov: return BindMove(i, op, mode);
             case Mnemonic.Movzx: return BindExtend<No>(i, op, mode);
             case Mnemonic.Movsx or Mnemonic.Movsxd: return BindExtend<Yes>(i, op, mode);
             case Mnemonic.Lea: return BindLea(i, op, mode);
-            default: return BindResult.Unknown;
+            default: return BindResult.Undefined;
         }
     }
-
-    private static bool IsGeneral(in Instruction i) =>
-        (i.Op0Kind != OpKind.Register || i.Op0Register.IsGPR()) && (i.Op1Kind != OpKind.Register || i.Op1Register.IsGPR());
 
     private static BindResult BindBinary<TOperation>(in Instruction i, Op* op, int mode, bool flagsDead)
         where TOperation : struct, Alu.IBinary

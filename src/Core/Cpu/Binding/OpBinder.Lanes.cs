@@ -147,7 +147,7 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Pblendvb: return BindBlend(i, op, mode, &IntegerLanes.Pblendvb);
             case Mnemonic.Blendvps: return BindBlend(i, op, mode, &IntegerLanes.Blendvps);
             case Mnemonic.Blendvpd: return BindBlend(i, op, mode, &IntegerLanes.Blendvpd);
-            default: return BindResult.Unknown;
+            default: return BindResult.Undefined;
         }
     }
 

@@ -5,10 +5,10 @@ using unsafe Handler = delegate*<KprobeTrace.Cpu.State.CpuState*, KprobeTrace.Cp
 
 namespace KprobeTrace.Cpu.Binding;
 
-/// <content>Shifts, multiplications, bit operations, stack, strings, conditional moves and the rest of the integer set.</content>
+/// <content>Shifts, products, bit operations, exchanges, and what a condition decides.</content>
 internal static unsafe partial class OpBinder
 {
-    private static BindResult BindMisc(in Instruction i, Op* op, int mode, bool flagsDead)
+    private static BindResult BindBits(in Instruction i, Op* op, int mode, bool flagsDead)
     {
         switch (i.Mnemonic)
         {
@@ -61,18 +61,9 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Nop: return Simple(op, &SystemOps.Nothing);
             case Mnemonic.Pause: return Simple(op, &SystemOps.Nothing);
             case Mnemonic.Reservednop:
-                return IsPrefetch(i.Code) && i.Op0Kind != OpKind.Memory ? Undefined(op) : Simple(op, &SystemOps.Nothing);
-            default:
-                break;
+                return IsPrefetch(i.Code) && i.Op0Kind != OpKind.Memory ? BindResult.Undefined : Simple(op, &SystemOps.Nothing);
+            default: return BindResult.Undefined;
         }
-
-        BindResult result = BindStack(i, op, mode);
-        if (result == BindResult.Unknown)
-        {
-            result = BindString(i, op, mode);
-        }
-
-        return result == BindResult.Unknown ? BindConditional(i, op, mode) : result;
     }
 
     /// <summary>0F 0D, of which AMD's processors have the forms with memory only.</summary>
@@ -351,7 +342,7 @@ internal static unsafe partial class OpBinder
         ConditionCode.ge => BindConditional<Conditions.Not<Conditions.Less>>(i, op, mode),
         ConditionCode.le => BindConditional<Conditions.LessOrEqual>(i, op, mode),
         ConditionCode.g => BindConditional<Conditions.Not<Conditions.LessOrEqual>>(i, op, mode),
-        _ => BindResult.Unknown,
+        _ => BindResult.Undefined,
     };
 
     private static BindResult BindConditional<TCondition>(in Instruction i, Op* op, int mode)
@@ -367,11 +358,6 @@ internal static unsafe partial class OpBinder
 
             op->Destination = OperandBinder.Offset(i.Op0Register);
             return Simple(op, &Moves.SetRegister<TCondition>);
-        }
-
-        if (i.OpCount != 2 || !i.Op0Register.IsGPR())
-        {
-            return BindResult.Unknown;
         }
 
         op->Destination = OperandBinder.Offset(i.Op0Register);

@@ -6,35 +6,9 @@ using unsafe Handler = delegate*<KprobeTrace.Cpu.State.CpuState*, KprobeTrace.Cp
 
 namespace KprobeTrace.Cpu.Binding;
 
-/// <content>x87, MMX and SSE: the moves, and where to look for the rest.</content>
+/// <content>Moves of MMX and SSE, single elements, masks, strings and state.</content>
 internal static unsafe partial class OpBinder
 {
-    private static BindResult BindSimd(in Instruction i, Op* op, int mode)
-    {
-        if (i.Encoding != EncodingKind.Legacy)
-        {
-            return BindResult.Unknown;
-        }
-
-        BindResult result = BindVectorMove(i, op, mode);
-        if (result == BindResult.Unknown)
-        {
-            result = BindIntegerLanes(i, op, mode);
-        }
-
-        if (result == BindResult.Unknown)
-        {
-            result = BindElement(i, op, mode);
-        }
-
-        if (result == BindResult.Unknown)
-        {
-            result = BindFloat(i, op, mode);
-        }
-
-        return result == BindResult.Unknown ? BindX87(i, op, mode) : result;
-    }
-
     private static BindResult BindVectorMove(in Instruction i, Op* op, int mode)
     {
         switch (i.Mnemonic)
@@ -84,7 +58,7 @@ internal static unsafe partial class OpBinder
                 OperandBinder.SetMemory(i, op, mode);
                 op->Handler = OperandBinder.Size(i, 1) == 8 ? &SimdMisc.StoreGeneral<ulong> : &SimdMisc.StoreGeneral<uint>;
                 return BindResult.Continue;
-            default: return BindResult.Unknown;
+            default: return BindResult.Undefined;
         }
     }
 
@@ -124,7 +98,7 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Fxrstor64:
                 op->Bits |= OpBits.Family;
                 return BindState(i, op, mode, &SimdState.Restore);
-            default: return BindResult.Unknown;
+            default: return BindResult.Undefined;
         }
     }
 

@@ -33,7 +33,7 @@ internal static unsafe partial class OpBinder
                 op->Handler = i.Code switch { Code.Enterw_imm16_imm8 => &Stack.Enter<ushort>, Code.Enterd_imm16_imm8 => &Stack.Enter<uint>, _ => &Stack.Enter<ulong> };
                 return BindResult.Continue;
             default:
-                return BindResult.Unknown;
+                return BindResult.Undefined;
         }
     }
 
@@ -103,7 +103,7 @@ internal static unsafe partial class OpBinder
         {
             case Mnemonic.Movsb: return String(i, op, mode, &Strings.Move<byte>);
             case Mnemonic.Movsw: return String(i, op, mode, &Strings.Move<ushort>);
-            case Mnemonic.Movsd when i.IsStringInstruction: return String(i, op, mode, &Strings.Move<uint>);
+            case Mnemonic.Movsd: return String(i, op, mode, &Strings.Move<uint>);
             case Mnemonic.Movsq: return String(i, op, mode, &Strings.Move<ulong>);
             case Mnemonic.Stosb: return String(i, op, mode, &Strings.Fill<byte>);
             case Mnemonic.Stosw: return String(i, op, mode, &Strings.Fill<ushort>);
@@ -119,7 +119,7 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Scasq: return String(i, op, mode, &Strings.Scan<ulong>);
             case Mnemonic.Cmpsb: return String(i, op, mode, &Strings.Compare<byte>);
             case Mnemonic.Cmpsw: return String(i, op, mode, &Strings.Compare<ushort>);
-            case Mnemonic.Cmpsd when i.IsStringInstruction: return String(i, op, mode, &Strings.Compare<uint>);
+            case Mnemonic.Cmpsd: return String(i, op, mode, &Strings.Compare<uint>);
             case Mnemonic.Cmpsq: return String(i, op, mode, &Strings.Compare<ulong>);
             case Mnemonic.Insb: return String(i, op, mode, &Strings.Input<byte>);
             case Mnemonic.Insw: return String(i, op, mode, &Strings.Input<ushort>);
@@ -127,7 +127,7 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Outsb: return String(i, op, mode, &Strings.Output<byte>);
             case Mnemonic.Outsw: return String(i, op, mode, &Strings.Output<ushort>);
             case Mnemonic.Outsd: return String(i, op, mode, &Strings.Output<uint>);
-            default: return BindResult.Unknown;
+            default: return BindResult.Undefined;
         }
     }
 

@@ -11,7 +11,7 @@ internal static unsafe partial class OpBinder
     {
         switch (i.Mnemonic)
         {
-            case Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence:
+            case Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence or Mnemonic.Invd or Mnemonic.Wbinvd:
                 return Simple(op, &SystemOps.Nothing);
             case Mnemonic.Hlt: return Ending(op, &SystemOps.Halt);
             case Mnemonic.Cli: return Simple(op, &SystemOps.ClearInterrupts);
@@ -32,7 +32,6 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Cpuid: return Simple(op, &SystemOps.Identify);
             case Mnemonic.Rdmsr: return Simple(op, &SystemOps.ReadMsr);
             case Mnemonic.Wrmsr: return Simple(op, &SystemOps.WriteMsr);
-            case Mnemonic.Invd or Mnemonic.Wbinvd: return Simple(op, &SystemOps.FlushCaches);
             case Mnemonic.Swapgs: return Simple(op, &SystemOps.SwapGs);
             case Mnemonic.Syscall: return Ending(op, &ControlTransfer.Syscall);
             case Mnemonic.Sysret: return Ending(op, &ControlTransfer.Sysret);
@@ -55,8 +54,8 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Iretd: return BindInterruptReturn(op, 4);
             case Mnemonic.Iretq: return BindInterruptReturn(op, 8);
             case Mnemonic.Retf: return BindFarReturn(i, op);
-            case Mnemonic.Jmp when i.IsJmpFar || i.IsJmpFarIndirect: return BindFar(i, op, mode, call: false);
-            case Mnemonic.Call when i.IsCallFar || i.IsCallFarIndirect: return BindFar(i, op, mode, call: true);
+            case Mnemonic.Jmp: return BindFar(i, op, mode, call: false);
+            case Mnemonic.Call: return BindFar(i, op, mode, call: true);
             case Mnemonic.In: return BindPortInput(i, op);
             case Mnemonic.Out: return BindPortOutput(i, op);
             case Mnemonic.Mov: return BindSystemMove(i, op, mode);
@@ -92,7 +91,7 @@ internal static unsafe partial class OpBinder
                 op->Source = OperandBinder.Offset(i.Op0Register);
                 return Simple(op, i.Op0Register.GetSize() == 8 ? &SystemOps.WriteSegmentBase<ulong> : &SystemOps.WriteSegmentBase<uint>);
             default:
-                return BindResult.Unknown;
+                return BindResult.Undefined;
         }
     }
 
@@ -211,7 +210,7 @@ internal static unsafe partial class OpBinder
         {
             op->Handler = SetSource(i, 1, op, mode) ? &ControlTransfer.LoadSegment<MemorySource<AnyAddress>> : &ControlTransfer.LoadSegment<RegisterSource>;
             op->Destination = (ushort)OperandBinder.SegmentIndex(to);
-            return to == Register.SS ? BindResult.EndWithFallThrough : to == Register.CS ? Undefined(op) : BindResult.Continue;
+            return to == Register.SS ? BindResult.EndWithFallThrough : to == Register.CS ? BindResult.Undefined : BindResult.Continue;
         }
 
         if (from.IsSegmentRegister())
@@ -232,7 +231,7 @@ internal static unsafe partial class OpBinder
             op->Destination = OperandBinder.Offset(to);
             op->Source = (ushort)from.GetNumber();
             bool valid = from.IsDR() ? op->Source < 8 : op->Source is 0 or 2 or 3 or 4 or 8;
-            return !valid ? Undefined(op) : Simple(op, from.IsCR() ? &SystemOps.ReadControl : &SystemOps.ReadDebug);
+            return !valid ? BindResult.Undefined : Simple(op, from.IsCR() ? &SystemOps.ReadControl : &SystemOps.ReadDebug);
         }
 
         if (to.IsCR() || to.IsDR())
@@ -241,9 +240,9 @@ internal static unsafe partial class OpBinder
             op->Destination = (ushort)to.GetNumber();
             bool valid = to.IsDR() ? op->Destination < 8 : op->Destination is 0 or 2 or 3 or 4 or 8;
             op->Handler = to.IsCR() ? &SystemOps.WriteControl : &SystemOps.WriteDebug;
-            return !valid ? Undefined(op) : BindResult.EndWithFallThrough;
+            return !valid ? BindResult.Undefined : BindResult.EndWithFallThrough;
         }
 
-        return BindResult.Unknown;
+        return BindResult.Undefined;
     }
 }

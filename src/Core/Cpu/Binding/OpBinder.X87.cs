@@ -65,7 +65,7 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Fldlg2: return BindConstant(i, op, 4);
             case Mnemonic.Fldln2: return BindConstant(i, op, 5);
             case Mnemonic.Fldz: return BindConstant(i, op, 6);
-            default: return BindX87Transfer(i, op, mode);
+            default: return BindResult.Undefined;
         }
     }
 
@@ -113,7 +113,7 @@ internal static unsafe partial class OpBinder
                 return BindControl(i, op, mode, size == 14 ? &X87.LoadEnvironment16 : &X87.LoadEnvironment32, 0, waits: true);
             case Mnemonic.Fnsave: return BindControl(i, op, mode, size == 94 ? &X87.Save16 : &X87.Save32, 0, waits: false);
             case Mnemonic.Frstor: return BindControl(i, op, mode, size == 94 ? &X87.Restore16 : &X87.Restore32, 0, waits: true);
-            default: return BindResult.Unknown;
+            default: return BindResult.Undefined;
         }
     }
 

@@ -1,13 +1,15 @@
 using Iced.Intel;
+using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Cpu.Interpret;
 using KprobeTrace.Cpu.State;
+using unsafe Handler = delegate*<KprobeTrace.Cpu.State.CpuState*, KprobeTrace.Cpu.State.Op*, KprobeTrace.Cpu.State.Op*>;
 
 namespace KprobeTrace.Cpu.Binding;
 
 /// <summary>Chooses the handler of each instruction and fills in its operands, one family a file.</summary>
 internal static unsafe partial class OpBinder
 {
-    /// <summary>Binds one instruction; what no family knows raises #UD when it is executed.</summary>
+    /// <summary>Binds one instruction; what the table does not have raises #UD when it is executed, what is privileged #GP outside ring 0.</summary>
     /// <param name="i">The decoded instruction.</param>
     /// <param name="op">Cleared but for the fields that say where it stands.</param>
     /// <param name="mode">See <see cref="BlockMode"/>.</param>
@@ -16,33 +18,42 @@ internal static unsafe partial class OpBinder
     {
         op->Segment = OpBits.NoSegment;
         op->Base = op->Index = CpuState.ZeroRegister;
-        if (i.IsInvalid || (i.HasLockPrefix && !MayBeLocked(i)))
+        ref readonly InstructionRow row = ref InstructionTable.Of(i);
+        bool isEncoded = !i.IsInvalid && i.Encoding == EncodingKind.Legacy && (!i.HasLockPrefix || row.MayBeLocked(i));
+        BindResult result = isEncoded ? BindFamily(row.Family, i, op, mode, flagsDead) : BindResult.Undefined;
+        bool isPrivileged = (mode & BlockMode.Unprivileged) == 0;
+        if (result == BindResult.Undefined || (!isPrivileged && (row.Checks & InstructionChecks.Ring0OrUndefined) != 0))
         {
-            return Undefined(op);
+            op->Handler = &SystemOps.Undefined;
+            return BindResult.End;
         }
 
-        BindResult result = BindInteger(i, op, mode, flagsDead);
-        if (result == BindResult.Unknown)
+        if (!isPrivileged && (row.Checks & InstructionChecks.Ring0) != 0)
         {
-            result = BindBranch(i, op, mode);
+            op->Handler = &SystemOps.GeneralProtection;
         }
 
-        if (result == BindResult.Unknown)
+        return result;
+    }
+
+    /// <summary>What goes before an instruction as an operation of its own; null for most.</summary>
+    public static Handler GuardOf(in Instruction i, int mode)
+    {
+        InstructionChecks checks = InstructionTable.Of(i).Checks;
+        if ((mode & BlockMode.Unprivileged) == 0)
         {
-            result = BindMisc(i, op, mode, flagsDead);
+            checks &= InstructionChecks.SegmentBases | InstructionChecks.SystemCalls;
         }
 
-        if (result == BindResult.Unknown)
+        return (checks & ~(InstructionChecks.Ring0 | InstructionChecks.Ring0OrUndefined)) switch
         {
-            result = BindSystem(i, op, mode);
-        }
-
-        if (result == BindResult.Unknown)
-        {
-            result = BindSimd(i, op, mode);
-        }
-
-        return result == BindResult.Unknown ? Undefined(op) : result;
+            InstructionChecks.IoPrivilege => &Guards.IoPrivilege,
+            InstructionChecks.Umip => &Guards.Umip,
+            InstructionChecks.TimestampDisable => &Guards.TimestampDisable,
+            InstructionChecks.SegmentBases => &Guards.SegmentBases,
+            InstructionChecks.SystemCalls => &Guards.SystemCalls,
+            _ => null,
+        };
     }
 
     /// <summary>Binds what is longer than any instruction may be: no undefined encoding, but #GP (Intel SDM vol. 3A §6.15, interrupt 13).</summary>
@@ -52,16 +63,22 @@ internal static unsafe partial class OpBinder
         return BindResult.End;
     }
 
-    private static BindResult Undefined(Op* op)
+    private static BindResult BindFamily(InstructionFamily family, in Instruction i, Op* op, int mode, bool flagsDead) => family switch
     {
-        op->Handler = &SystemOps.Undefined;
-        return BindResult.End;
-    }
-
-    /// <summary>LOCK is allowed before read-modify-write instructions with a memory destination (Intel SDM vol. 2, LOCK).</summary>
-    private static bool MayBeLocked(in Instruction i) =>
-        i.Op0Kind == OpKind.Memory && i.Mnemonic is Mnemonic.Adc or Mnemonic.Add or Mnemonic.And or Mnemonic.Btc or Mnemonic.Btr
-            or Mnemonic.Bts or Mnemonic.Cmpxchg or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b or Mnemonic.Dec or Mnemonic.Inc
-            or Mnemonic.Neg or Mnemonic.Not or Mnemonic.Or or Mnemonic.Sbb or Mnemonic.Sub or Mnemonic.Xor or Mnemonic.Xadd
-            or Mnemonic.Xchg;
+        InstructionFamily.Integer => BindInteger(i, op, mode, flagsDead),
+        InstructionFamily.Bits => BindBits(i, op, mode, flagsDead),
+        InstructionFamily.Conditional => BindConditional(i, op, mode),
+        InstructionFamily.JumpIf => BindJumpIf(i, op),
+        InstructionFamily.Branch => BindBranch(i, op, mode),
+        InstructionFamily.Stack => BindStack(i, op, mode),
+        InstructionFamily.String => BindString(i, op, mode),
+        InstructionFamily.System => BindSystem(i, op, mode),
+        InstructionFamily.VectorMove => BindVectorMove(i, op, mode),
+        InstructionFamily.IntegerLanes => BindIntegerLanes(i, op, mode),
+        InstructionFamily.Element => BindElement(i, op, mode),
+        InstructionFamily.FloatLanes => BindFloat(i, op, mode),
+        InstructionFamily.X87 => BindX87(i, op, mode),
+        InstructionFamily.X87Transfer => BindX87Transfer(i, op, mode),
+        _ => BindResult.Undefined,
+    };
 }

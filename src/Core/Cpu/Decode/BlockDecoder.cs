@@ -16,19 +16,6 @@ internal sealed unsafe class BlockDecoder : IBlockSource
 
     private const int MaxInstructionLength = 15;
 
-    /// <summary>Instructions between registers that raise nothing and read no flag; one that is missing costs time alone.</summary>
-    private static readonly HashSet<Mnemonic> _plain =
-    [
-        Mnemonic.Lea, Mnemonic.Movzx, Mnemonic.Movsx, Mnemonic.Movsxd, Mnemonic.Inc, Mnemonic.Dec, Mnemonic.Not, Mnemonic.Nop, Mnemonic.Cwde,
-        Mnemonic.Cdqe, Mnemonic.Cdq, Mnemonic.Cqo, Mnemonic.Bswap, Mnemonic.Imul, Mnemonic.Shl, Mnemonic.Shr, Mnemonic.Sar, Mnemonic.Rol, Mnemonic.Ror,
-    ];
-
-    /// <summary>Those that set all status flags whatever their operands; one that is missing costs time alone.</summary>
-    private static readonly HashSet<Mnemonic> _overwriting =
-        [Mnemonic.Add, Mnemonic.Sub, Mnemonic.And, Mnemonic.Or, Mnemonic.Xor, Mnemonic.Cmp, Mnemonic.Test, Mnemonic.Neg];
-
-    private static readonly HashSet<Mnemonic> _shifts = [Mnemonic.Shl, Mnemonic.Shr, Mnemonic.Sar];
-
     private readonly Processor _cpu;
     private readonly PhysicalMemory _memory;
     private readonly IBlockBuilder _builder;
@@ -182,34 +169,9 @@ internal sealed unsafe class BlockDecoder : IBlockSource
         for (int n = _run.Count - 1; n >= 0; n--)
         {
             ref Instruction i = ref _run.Instructions[n];
+            ref readonly InstructionRow row = ref InstructionTable.Of(i);
             _run.FlagsDead[n] = dead;
-            if (!CannotFault(i))
-            {
-                dead = false;
-            }
-            else if (WritesAllFlags(i))
-            {
-                dead = true;
-            }
+            dead = row.IsPlain(i) && (dead || row.SetsAllFlags(i));
         }
     }
-
-    private static bool CannotFault(in Instruction i)
-    {
-        for (int n = 0; n < i.OpCount; n++)
-        {
-            if (i.GetOpKind(n) == OpKind.Memory && i.Mnemonic != Mnemonic.Lea)
-            {
-                return false;
-            }
-        }
-
-        return _plain.Contains(i.Mnemonic)
-            || (i.Mnemonic == Mnemonic.Mov && i.Op0Register.IsGPR() && (i.Op1Kind != OpKind.Register || i.Op1Register.IsGPR()))
-            || WritesAllFlags(i);
-    }
-
-    // Shifts do by a constant within the narrowest count mask, so that they shift at all.
-    private static bool WritesAllFlags(in Instruction i) => _overwriting.Contains(i.Mnemonic)
-        || (_shifts.Contains(i.Mnemonic) && i.Op1Kind == OpKind.Immediate8 && (i.Immediate8 & 31) != 0);
 }

@@ -9,22 +9,11 @@ internal static unsafe class ControlTransfer
 {
     /// <summary>SYSCALL.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* Syscall(CpuState* s, Op* op) =>
-        (s->Efer & Efer.SCE) == 0 ? SystemOps.Undefined(s, op) : Finish(s, op, Processor.Of(s).Syscall(Op.NextIpOf(op)));
+    public static Op* Syscall(CpuState* s, Op* op) => Finish(s, op, Processor.Of(s).Syscall(Op.NextIpOf(op)));
 
     /// <summary>SYSRET; the immediate is 1 for the form that returns to 64-bit code.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* Sysret(CpuState* s, Op* op)
-    {
-        if ((s->Efer & Efer.SCE) == 0)
-        {
-            return SystemOps.Undefined(s, op);
-        }
-
-        return s->Cpl != 0
-            ? Flow.Fault(s, op, Vector.GeneralProtection)
-            : Finish(s, op, Processor.Of(s).Sysret(op->Immediate != 0));
-    }
+    public static Op* Sysret(CpuState* s, Op* op) => Finish(s, op, Processor.Of(s).Sysret(op->Immediate != 0));
 
     /// <summary>INT n, INT3, INTO: the vector is the immediate. The instruction completes; delivery happens in the run loop.</summary>
     [MethodImpl(Flow.Hot)]

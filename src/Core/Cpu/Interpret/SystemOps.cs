@@ -8,7 +8,7 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <summary>Privileged and mode-changing instructions: control registers, descriptor tables, MSRs, time, halt, flags.</summary>
 internal static unsafe class SystemOps
 {
-    /// <summary>NOP, PAUSE, PREFETCH, fences: nothing that this processor's guest could observe.</summary>
+    /// <summary>NOP, PAUSE, PREFETCH, fences, INVD, WBINVD: nothing that this processor's guest could observe.</summary>
     [System.Runtime.CompilerServices.MethodImpl(Flow.Hot)]
     public static Op* Nothing(CpuState* s, Op* op) => Flow.Next(s, op);
 
@@ -25,7 +25,7 @@ internal static unsafe class SystemOps
         return Flow.Fault(s, op, Vector.InvalidOpcode);
     }
 
-    /// <summary>Raises #GP(0): an instruction whose encoding is refused, as too long.</summary>
+    /// <summary>Raises #GP(0): an instruction that is too long, or privileged where CPL is not 0.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* GeneralProtection(CpuState* s, Op* op) => Flow.Fault(s, op, Vector.GeneralProtection);
 
@@ -33,11 +33,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* Halt(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         s->Halted = 1;
         s->ExitRequest = 1;
         return Flow.StopAfter(s, op);
@@ -47,11 +42,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ClearInterrupts(CpuState* s, Op* op)
     {
-        if (s->Cpl > s->IoPrivilege)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         s->SystemFlags &= ~(ulong)Rflags.IF;
         return op + 1;
     }
@@ -60,11 +50,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* SetInterrupts(CpuState* s, Op* op)
     {
-        if (s->Cpl > s->IoPrivilege)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         if ((s->SystemFlags & Rflags.IF) == 0)
         {
             s->SystemFlags |= Rflags.IF;
@@ -95,11 +80,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ChangeAlignmentCheck(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Undefined(s, op);
-        }
-
         s->SystemFlags = op->Immediate != 0 ? s->SystemFlags | Rflags.AC : s->SystemFlags & ~(ulong)Rflags.AC;
         Processor.Of(s).UpdateMode();
         return op + 1;
@@ -161,11 +141,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ReadControl(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         ulong value = op->Source switch
         {
             0 => s->Cr0,
@@ -182,11 +157,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* WriteControl(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         Processor cpu = Processor.Of(s);
         ulong value = s->In64BitCode ? *(ulong*)((byte*)s + op->Source) : *(uint*)((byte*)s + op->Source);
         bool accepted = op->Destination switch
@@ -210,11 +180,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ClearTaskSwitched(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         s->Cr0 &= ~Cr0.TS;
         return op + 1;
     }
@@ -223,11 +188,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* StoreMachineStatus(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0 && (s->Cr4 & Cr4.UMIP) != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         return StoreWord(s, op, s->Cr0);
     }
 
@@ -236,11 +196,6 @@ internal static unsafe class SystemOps
     public static Op* LoadMachineStatus<TSource>(CpuState* s, Op* op)
         where TSource : struct, ISource
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         byte* p = TSource.Pointer<ushort>(s, op);
         if (TSource.CanFault && p == null)
         {
@@ -257,11 +212,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ReadDebug(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         int number = DebugRegister(s, op->Source);
         if (number < 0)
         {
@@ -281,11 +231,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* WriteDebug(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         int number = DebugRegister(s, op->Destination);
         if (number < 0)
         {
@@ -318,11 +263,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ReadTimestamp(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0 && (s->Cr4 & Cr4.TSD) != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         ulong tsc = (ulong)(Flow.RetiredBefore(s, op) + s->IdleTime + s->TscOffset);
         s->R[Registers.Rax] = (uint)tsc;
         s->R[Registers.Rdx] = tsc >> 32;
@@ -354,7 +294,7 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* ReadMsr(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0 || !Processor.Of(s).TryReadMsr(op, (uint)s->R[Registers.Rcx], out ulong value))
+        if (!Processor.Of(s).TryReadMsr(op, (uint)s->R[Registers.Rcx], out ulong value))
         {
             return Flow.Fault(s, op, Vector.GeneralProtection);
         }
@@ -369,7 +309,7 @@ internal static unsafe class SystemOps
     public static Op* WriteMsr(CpuState* s, Op* op)
     {
         ulong value = (uint)s->R[Registers.Rax] | (s->R[Registers.Rdx] << 32);
-        if (s->Cpl != 0 || !Processor.Of(s).TryWriteMsr(op, (uint)s->R[Registers.Rcx], value))
+        if (!Processor.Of(s).TryWriteMsr(op, (uint)s->R[Registers.Rcx], value))
         {
             return Flow.Fault(s, op, Vector.GeneralProtection);
         }
@@ -382,31 +322,16 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* InvalidatePage(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         // The page may be the one that this code runs in.
         Processor.Of(s).InvalidatePage(AnyAddress.Of(s, op));
         s->ExitRequest = 1;
         return op + 1;
     }
 
-    /// <summary>INVD, WBINVD: the caches are always coherent.</summary>
-    [MethodImpl(Flow.Hot)]
-    public static Op* FlushCaches(CpuState* s, Op* op) =>
-        s->Cpl != 0 ? Flow.Fault(s, op, Vector.GeneralProtection) : op + 1;
-
     /// <summary>LGDT and, with the immediate 1, LIDT.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* LoadTable(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         ulong address = AnyAddress.Of(s, op);
         byte* p = s->In64BitCode ? MemoryAccess.SlowLoad(s, op, address, 10) : MemoryAccess.SlowLoad(s, op, address, 6);
         if (p == null)
@@ -437,11 +362,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* StoreTable(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0 && (s->Cr4 & Cr4.UMIP) != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         byte* image = stackalloc byte[16];
         *(ushort*)image = (ushort)(op->Immediate != 0 ? s->IdtLimit : s->GdtLimit);
         *(ulong*)(image + 2) = op->Immediate != 0 ? s->IdtBase : s->GdtBase;
@@ -452,11 +372,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* StoreSystemSelector(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0 && (s->Cr4 & Cr4.UMIP) != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         return StoreWord(s, op, op->Immediate != 0 ? s->Tr.Selector : s->Ldtr.Selector);
     }
 
@@ -465,11 +380,6 @@ internal static unsafe class SystemOps
     public static Op* LoadSystemSelector<TSource>(CpuState* s, Op* op)
         where TSource : struct, ISource
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         byte* p = TSource.Pointer<ushort>(s, op);
         if (TSource.CanFault && p == null)
         {
@@ -486,11 +396,6 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* SwapGs(CpuState* s, Op* op)
     {
-        if (s->Cpl != 0)
-        {
-            return Flow.Fault(s, op, Vector.GeneralProtection);
-        }
-
         (s->Segments.Gs.Base, s->KernelGsBase) = (s->KernelGsBase, s->Segments.Gs.Base);
         return op + 1;
     }
@@ -500,11 +405,6 @@ internal static unsafe class SystemOps
     public static Op* ReadSegmentBase<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        if ((s->Cr4 & Cr4.FSGSBASE) == 0)
-        {
-            return Undefined(s, op);
-        }
-
         Registers.Write<T>(s, op->Destination, s->Segments[op->Source].Base);
         return op + 1;
     }
@@ -514,11 +414,6 @@ internal static unsafe class SystemOps
     public static Op* WriteSegmentBase<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        if ((s->Cr4 & Cr4.FSGSBASE) == 0)
-        {
-            return Undefined(s, op);
-        }
-
         ulong value = Registers.Read<T>(s, op->Source);
         if (!PageWalker.IsCanonical(value))
         {

@@ -9,8 +9,8 @@ public unsafe struct Block
     /// <summary>Instructions a block holds at most.</summary>
     public const int MaxInstructions = 64;
 
-    /// <summary>Operations of a block at most: two an instruction, and what ends it.</summary>
-    public const int MaxOperations = (2 * MaxInstructions) + 2;
+    /// <summary>Operations of a block at most: what counts, what guards and the instruction itself, and what ends it.</summary>
+    public const int MaxOperations = (3 * MaxInstructions) + 2;
 
     /// <summary>Linear address of the first instruction.</summary>
     public ulong Ip;

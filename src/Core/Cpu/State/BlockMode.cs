@@ -20,4 +20,10 @@ public static class BlockMode
 
     /// <summary>32-bit stack (SS.B) outside 64-bit code.</summary>
     public const int Stack32 = 8;
+
+    /// <summary>Ring 1 or 2: neither user mode nor privileged.</summary>
+    public const int OuterRing = 16;
+
+    /// <summary>Set where CPL is not 0.</summary>
+    public const int Unprivileged = User | OuterRing;
 }
