@@ -7,12 +7,13 @@ namespace KprobeTrace.Export;
 /// <summary>Names and probes of one run, for exports that write events one by one.</summary>
 internal sealed class ExportRun
 {
-    private readonly BoundedCache<byte[]> _comms = new();
+    private readonly BoundedCache<byte[]> _comms;
     private readonly TraceHistory _history;
 
     internal ExportRun(TraceHistory history, long run)
     {
         _history = history;
+        _comms = new BoundedCache<byte[]>(ReadComm);
         Run = run;
         using SqliteStatement statement = history.Database.Prepare(
             "SELECT probe, name, symbol, type, event_address, grp FROM kt_probe WHERE run = ?1 ORDER BY probe");
@@ -55,7 +56,7 @@ internal sealed class ExportRun
     internal Dictionary<long, ExportProbe> Probes { get; } = [];
 
     /// <summary>A task's name by its number, as UTF-8.</summary>
-    internal byte[] Comm(long number) => _comms.Of(number, ReadComm);
+    internal byte[] Comm(long number) => _comms.Of(number);
 
     private byte[] ReadComm(long number)
     {

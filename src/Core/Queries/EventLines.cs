@@ -23,8 +23,8 @@ public sealed class EventLines
 
     private readonly TraceHistory _history;
     private readonly SymbolLookup _symbols;
-    private readonly BoundedCache<byte[]> _comms = new();
-    private readonly BoundedCache<byte[]> _places = new();
+    private readonly BoundedCache<byte[]> _comms;
+    private readonly BoundedCache<byte[]> _places;
     private readonly Dictionary<long, ProbeText> _probes = [];
     private long _run = -1;
     private SqliteStatement? _fault;
@@ -34,6 +34,8 @@ public sealed class EventLines
     {
         _history = history;
         _symbols = new SymbolLookup(history);
+        _comms = new BoundedCache<byte[]>(ReadComm);
+        _places = new BoundedCache<byte[]>(ReadPlace);
     }
 
     /// <summary>Print nine digits of a second instead of six.</summary>
@@ -153,7 +155,7 @@ public sealed class EventLines
         if (kind == (int)TraceEventKind.Return)
         {
             long caller = row.Int64(7);
-            output.Write(caller == 0 ? "?"u8 : _places.Of(caller, ReadPlace));
+            output.Write(caller == 0 ? "?"u8 : _places.Of(caller));
             output.Write(" <- "u8);
             output.Write(probe.Symbol);
         }
@@ -187,7 +189,7 @@ public sealed class EventLines
     {
         const int CommWidth = 16;
         const int PidWidth = 7;
-        ReadOnlySpan<byte> comm = row.IsNull(6) ? "<...>"u8 : _comms.Of(row.Int64(6), ReadComm);
+        ReadOnlySpan<byte> comm = row.IsNull(6) ? "<...>"u8 : _comms.Of(row.Int64(6));
         output.WriteBlanks(CommWidth - comm.Length);
         output.Write(comm);
         output.WriteByte((byte)'-');
