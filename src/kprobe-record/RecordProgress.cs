@@ -1,18 +1,15 @@
 using System.Globalization;
+using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
-/// <summary>One line on stderr, rewritten at most four times a second while the guest runs.</summary>
+/// <summary>How far the guest is, as one line on stderr.</summary>
 /// <param name="error">Where it goes.</param>
 /// <param name="enabled">Whether it is shown at all.</param>
 /// <param name="time">The host's time; null for the system's.</param>
 internal sealed class RecordProgress(TextWriter error, bool enabled, TimeProvider? time = null)
 {
-    private const long Interval = 250;
-    private readonly TimeProvider _time = time ?? TimeProvider.System;
-    private readonly long _start = (time ?? TimeProvider.System).GetTimestamp();
-    private long _next = Interval;
-    private bool _shown;
+    private readonly RewrittenLine _line = new(error, first: 250, time);
 
     /// <summary>Shows how far the guest is, when it is time to.</summary>
     /// <param name="nanoseconds">The guest's time.</param>
@@ -20,25 +17,14 @@ internal sealed class RecordProgress(TextWriter error, bool enabled, TimeProvide
     /// <param name="events">Events that were recorded.</param>
     public void Update(long nanoseconds, long retired, ulong events)
     {
-        TimeSpan elapsed = _time.GetElapsedTime(_start);
-        if (!enabled || elapsed.TotalMilliseconds < _next)
+        if (enabled && _line.IsDue(out TimeSpan elapsed))
         {
-            return;
+            _line.Write(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{nanoseconds / 1e9:F3} s, {retired / 1e6:N0} M instructions, {retired / 1e6 / elapsed.TotalSeconds:F0} MIPS, {events:N0} events"));
         }
-
-        _next = (long)elapsed.TotalMilliseconds + Interval;
-        _shown = true;
-        error.Write(string.Create(
-            CultureInfo.InvariantCulture,
-            $"\r{nanoseconds / 1e9:F3} s, {retired / 1e6:N0} M instructions, {retired / 1e6 / elapsed.TotalSeconds:F0} MIPS, {events:N0} events \e[K"));
     }
 
     /// <summary>Removes the line.</summary>
-    public void Clear()
-    {
-        if (_shown)
-        {
-            error.Write("\r\e[K");
-        }
-    }
+    public void Clear() => _line.Clear();
 }
