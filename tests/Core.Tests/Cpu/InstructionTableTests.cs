@@ -103,6 +103,16 @@ public sealed unsafe class InstructionTableTests
         Assert.Empty(allowed.Take(10));
     }
 
+    [Fact]
+    public void What_is_looked_at_beyond_the_ring_is_an_operation_before_the_instruction()
+    {
+        const InstructionChecks ofTheRing = InstructionChecks.Ring0 | InstructionChecks.Ring0OrUndefined;
+
+        Assert.Empty(Sample
+            .Where(found => (OpBinder.GuardOf(found.Instruction, Mode(found.Bits) | BlockMode.User) != null) != ((InstructionTable.Of(found.Instruction).Checks & ~ofTheRing) != 0))
+            .Select(found => found.Instruction.ToString()).Take(10));
+    }
+
     /// <summary>The name of a row: its mnemonic or its encoding.</summary>
     internal static string NameOf(InstructionRow row) => row.Code == Code.INVALID ? row.Mnemonic.ToString() : row.Code.ToString();
 
