@@ -24,8 +24,9 @@ internal static class ReportTool
         }
 
         VerbHelp.Install(root, console.Width);
+        LineCompletion.Install(root, args);
         ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (MisspeltVerb(result) is { } misspelt)
+        if (result.Action is not LineCompletion && MisspeltVerb(result) is { } misspelt)
         {
             console.Say(misspelt);
             return (int)ExitCode.Usage;

@@ -30,7 +30,10 @@ public sealed class CompletionTests : IDisposable
             complete_line "dotnet kprobe-report " _kprobe_dotnet
             complete_line "dotnet kprobe-report ev" _kprobe_dotnet
             complete_line "kprobe-report ev" _kprobe_report
+            complete_line "dotnet kprobe-report event" _kprobe_dotnet
             complete_line "dotnet kprobe-report events --pr" _kprobe_dotnet
+            complete_line "dotnet kprobe-report diff --" _kprobe_dotnet
+            complete_line "dotnet kprobe-report events x.mpk --ns --cpu 1 --pr" _kprobe_dotnet
             complete_line "dotnet kprobe-report events x.mpk --kind " _kprobe_dotnet
             complete_line "dotnet kprobe-report events some" _kprobe_dotnet
             complete_line "dotnet bui" _kprobe_dotnet
@@ -38,8 +41,8 @@ public sealed class CompletionTests : IDisposable
 
         Assert.Equal(
             [
-                "2", "add before check completion diff events export hist html latency query stacks who", "events", "events", "--probe",
-                "fault post pre ret", "some-trace.mpk", "other",
+                "2", "add before check completion diff events export hist html latency query stacks who", "events", "events", "events", "--probe",
+                "--context --counts --format --help --ignore --limit --run-a --run-b", "--probe", "fault post pre ret", "some-trace.mpk", "other",
             ],
             answers);
     }
@@ -57,7 +60,7 @@ public sealed class CompletionTests : IDisposable
               show() { print -r -- "LINE=[$BUFFER]"END; BUFFER= }; zle -N show; bindkey "^P" show; print RE""ADY'
             zpty -r -m z out '*READY*'
             for line in "dotnet kprobe-report ev" "dotnet kprobe-report events --pr" \
-                "dotnet kprobe-report export x --to cl" "dotnet kprobe-report events some"; do
+                "dotnet kprobe-report events x --ns --cpu 1 --pr" "dotnet kprobe-report export x --to cl" "dotnet kprobe-report events some"; do
                 zpty -n -w z "$line"$'\t'$'\x10'
                 zpty -r -m z out '*LINE=*END*'
                 print -r -- "${${out##*LINE=\[}%%\]END*}"
@@ -67,7 +70,8 @@ public sealed class CompletionTests : IDisposable
 
         Assert.Equal(
             [
-                "dotnet kprobe-report events ", "dotnet kprobe-report events --probe ", "dotnet kprobe-report export x --to clickhouse ",
+                "dotnet kprobe-report events ", "dotnet kprobe-report events --probe ",
+                "dotnet kprobe-report events x --ns --cpu 1 --probe ", "dotnet kprobe-report export x --to clickhouse ",
                 "dotnet kprobe-report events some-trace.mpk ",
             ],
             answers);
@@ -81,12 +85,12 @@ public sealed class CompletionTests : IDisposable
                 command dotnet $TOOL $argv[2..-1]
             end
             dotnet kprobe-report completion fish | source
-            for line in "dotnet kprobe-report e" "dotnet kprobe-report events --pr" "dotnet kprobe-report export x --to cl" "dotnet kprobe-report events some"
+            for line in "dotnet kprobe-report e" "dotnet kprobe-report events --pr" "dotnet kprobe-report events x --ns --cpu 1 --pr" "dotnet kprobe-report export x --to cl" "dotnet kprobe-report events some"
                 echo (complete -C "$line")
             end
             """);
 
-        Assert.Equal(["events export", "--probe", "clickhouse", "some-trace.mpk"], answers);
+        Assert.Equal(["events export", "--probe", "--probe", "clickhouse", "some-trace.mpk"], answers);
     }
 
     private string[] Run(string shell, string option, string script)

@@ -4,7 +4,7 @@ using KprobeTrace.Queries;
 namespace KprobeTrace.Report.Verbs;
 
 /// <summary><c>completion</c>: a script that teaches a shell the verbs and options.</summary>
-/// <remarks>The script asks the tool itself, through System.CommandLine's <c>[suggest]</c> directive.</remarks>
+/// <remarks>The script asks the tool itself, through the <c>[suggest]</c> directive (<see cref="LineCompletion"/>).</remarks>
 internal static class CompletionVerb
 {
     private const string Bash = """
@@ -15,8 +15,7 @@ internal static class CompletionVerb
             line="${line#*kprobe-report}"
             line="${line# }"
             found="$(dotnet kprobe-report "[suggest:${#line}]" "$line" 2>/dev/null)"
-            # Options only where one has been begun; otherwise verbs and values, or else files.
-            [[ "$word" == -* ]] || found="$(grep -v '^-' <<< "$found")"
+            # Where the tool knows no word, files.
             COMPREPLY=( $(compgen -W "$found" -- "$word") )
             [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=( $(compgen -f -- "$word") )
         }
@@ -47,8 +46,7 @@ internal static class CompletionVerb
             line="${line:+$line }$PREFIX"
             local -a found
             found=( ${(f)"$(dotnet kprobe-report "[suggest:${#line}]" "$line" 2>/dev/null)"} )
-            # Options only where one has been begun; otherwise verbs and values, or else files.
-            [[ "$PREFIX" == -* ]] || found=( ${found:#-*} )
+            # Where the tool knows no word, files.
             compadd -a found || _files
         }
         compdef _kprobe_report kprobe-report
@@ -98,10 +96,7 @@ internal static class CompletionVerb
                 set -e words[1]
             end
             set -l line (string join ' ' -- $words[2..-1])
-            set -l found (dotnet kprobe-report "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null)
-            # Options only where one has been begun.
-            string match -q -- '-*' "$words[-1]"; or set found (string match -v -- '-*' $found)
-            string join \n -- $found
+            dotnet kprobe-report "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null
         end
         complete -c kprobe-report -a '(__kprobe_report)'
         complete -c dotnet -n 'contains kprobe-report (commandline -opc)' -a '(__kprobe_report)'
