@@ -152,11 +152,18 @@ public static class ClickHouseExport
             {
                 string argument = statement.Text(2);
                 string type = statement.Text(3);
-                string extract = type.EndsWith(']') ? "Raw" : ArgumentText.StyleOf(type) == ArgumentStyle.Text ? "String" : "Int";
                 string key = Text(argument);
+                bool isArray = type.EndsWith(']');
+                bool isText = !isArray && ArgumentText.StyleOf(type) == ArgumentStyle.Text;
+
+                // ClickHouse finds no end of a raw text that ends in a backslash; the quote behind its name tells that it is there.
+                string isNull = isText
+                    ? $"position(args, {Text($"\"{argument}\":\"")}) = 0"
+                    : $"visitParamExtractRaw(args, {key}) IN ('', 'null')";
+                string extract = isArray ? "Raw" : isText ? "String" : "Int";
                 _ = sql.Append(
                     CultureInfo.InvariantCulture,
-                    $", if(visitParamExtractRaw(args, {key}) IN ('', 'null'), NULL, visitParamExtract{extract}(args, {key})) AS {Name(EventViews.ColumnOf(argument))}");
+                    $", if({isNull}, NULL, visitParamExtract{extract}(args, {key})) AS {Name(EventViews.ColumnOf(argument))}");
             }
         }
 
