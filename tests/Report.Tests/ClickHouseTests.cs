@@ -16,7 +16,16 @@ public sealed class ClickHouseTests : IDisposable
         string database = _folder["fleet.db"];
         SyntheticTrace.Write(_folder["a.mpk"], 12_000, seed: 1);
         SyntheticTrace.Write(_folder["b.mpk"], 9_000, seed: 2);
-        _ = Tool.Good("add", database, _folder["a.mpk"], _folder["b.mpk"], _folder.Small(), ShapesTrace.Write(_folder["shapes.mpk"]));
+        string awkward = _folder.Trace("""
+            image vmlinuz-awkward
+            p:open do_sys_openat2 dfd=%di:s32 name=+0(%si):ustring
+            r:open_ret do_sys_openat2 ret=$retval:s64
+            300 open "t\ta\"b'\n"-42 dfd=-100 name="a,\"b\"\n<script>'x'\\" caller=ksys_caller+0x10
+            340 open fault sh-42 error=2 cr2=0x7fff0000
+            350 open post sh-42
+            380 open_ret sh-42 ret=3 %ax=3 caller=ksys_caller+0x10
+            """);
+        _ = Tool.Good("add", database, _folder["a.mpk"], _folder["b.mpk"], awkward, ShapesTrace.Write(_folder["shapes.mpk"]));
         _ = Tool.Good("export", database, "--to", "clickhouse", "-o", _folder["ch"]);
 
         using ClickHouseServer cluster = new(ProgramFactAttribute.Find("clickhouse-server")!, _folder["servers"]);

@@ -8,6 +8,22 @@ public sealed class ImportTests : IDisposable
     // A database written again gets the time of now, which no tick of a clock can make equal to this.
     private static readonly DateTime _longAgo = new(2020, 2, 2, 2, 2, 2, DateTimeKind.Utc);
 
+    /// <summary>A call of one task, and two of another, the one in the other.</summary>
+    private const string Calls = """
+        p:read vfs_read
+        r:read_ret vfs_read
+        p:seek vfs_seek
+        r:seek_ret vfs_seek
+        10 seek init-1 caller=sys_seek+4
+        75 seek_ret init-1 caller=sys_seek+4 %ax=4096
+        80 read cat-9 caller=sys_read+0x10
+        90 read cat-9 caller=do_splice+0x20
+        95 read_ret cat-9 caller=do_splice+0x20 %ax=-5
+        180 read_ret cat-9 caller=sys_read+0x10 %ax=11
+        """;
+
+    private const string One = "p:f f\n1 f";
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -15,7 +31,10 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void Every_view_has_the_documented_columns()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:open do_sys_openat2 dfd=%di:s32
+            1 open
+            """);
         Dictionary<string, string> views = new()
         {
             ["runs"] = "run,image,image_sha256,kernel,command_line,memory,instructions,time_ns,ended,complete",
@@ -44,14 +63,14 @@ public sealed class ImportTests : IDisposable
     public void Calls_are_paired_with_nesting()
     {
         string[] calls = Tool.Rows(
-            _folder.Small(),
+            _folder.Trace(Calls),
             "SELECT name, symbol, pid, comm, entry_seq, return_seq, time_ns, duration_ns, retval, caller FROM calls ORDER BY return_seq");
 
         Assert.Equal(
             [
-                "fork_ret,kernel_clone,1,init,1,2,100,150,42,ksys_caller+0x10",
-                "open_ret,do_sys_openat2,42,sh,4,5,340,40,3,ksys_caller+0x10",
-                "open_ret,do_sys_openat2,42,sh,3,6,300,200,4,ksys_caller+0x10",
+                "seek_ret,vfs_seek,1,init,1,2,10,65,4096,sys_seek+0x4",
+                "read_ret,vfs_read,9,cat,4,5,90,5,-5,do_splice+0x20",
+                "read_ret,vfs_read,9,cat,3,6,80,100,11,sys_read+0x10",
             ],
             calls);
     }
@@ -59,46 +78,62 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void Calls_are_paired_by_task_and_function_where_the_trace_does_not_say()
     {
-        string trace = _folder.Small(change: static entries =>
-        {
-            for (int i = 0; i < entries.Count; i++)
-            {
-                entries[i] = entries[i] with { EntrySeq = 0, EntryTime = 0 };
-            }
-        });
+        string trace = _folder.Trace(Calls.Replace("%ax", "of=- %ax", StringComparison.Ordinal));
 
         Assert.Equal(
-            ["1,2,150", "4,5,40", "3,6,200"],
+            ["1,2,65", "4,5,5", "3,6,100"],
             Tool.Rows(trace, "SELECT entry_seq, return_seq, duration_ns FROM calls ORDER BY return_seq"));
     }
 
     [Fact]
     public void Faults_regs_console_and_pokes_are_there()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:copy copy_from_user
+            poke 10 copy_from_user 0f1f CC90 guest
+            console 20 "Linux version 6.1.0-test"
+            30 copy sh-4 %di=17 insn=2000
+            31 copy fault sh-4 vector=13 error=0xfff8 handled=1 insn=2001
+            40 copy sh-4 %r8=-1 cpu=3
+            41 copy fault sh-4 vector=14 error=2 cr2=0x7fff0000
+            end halt time=77 insn=99 code=0
+            """);
 
-        Assert.Equal(["8,14,2,2147418112,0,fault,fork"], Tool.Rows(trace, "SELECT seq, vector, error_code, cr2, handled, kind, name FROM faults"));
-        Assert.Equal(["1,17", "7,17"], Tool.Rows(trace, "SELECT seq, di FROM regs WHERE di <> 0"));
-        Assert.Equal(["50,Linux version 6.1.0-test"], Tool.Rows(trace, "SELECT time_ns, line FROM console"));
-        Assert.Equal(["55,CC,arm"], Tool.Rows(trace, "SELECT hex(old), hex(new), reason FROM text_pokes"));
-        Assert.Equal(["poweroff,1,9"], Tool.Rows(trace, "SELECT ended, complete, events FROM runs"));
+        Assert.Equal(
+            ["2,13,65528,0,1,fault,copy", "4,14,2,2147418112,0,fault,copy"],
+            Tool.Rows(trace, "SELECT seq, vector, error_code, cr2, handled, kind, name FROM faults"));
+        Assert.Equal(["1,17"], Tool.Rows(trace, "SELECT seq, di FROM regs WHERE di <> 0"));
+        Assert.Equal(["3,-1"], Tool.Rows(trace, "SELECT seq, r8 FROM regs WHERE r8 <> 0"));
+        Assert.Equal(["1,30,2000,0", "2,31,2001,0"], Tool.Rows(trace, "SELECT seq, time_ns, insn, cpu FROM events WHERE seq < 3"));
+        Assert.Equal(["3,3"], Tool.Rows(trace, "SELECT seq, cpu FROM events WHERE cpu <> 0"));
+        Assert.Equal(["20,Linux version 6.1.0-test"], Tool.Rows(trace, "SELECT time_ns, line FROM console"));
+        Assert.Equal(["10,0F1F,CC90,guest"], Tool.Rows(trace, "SELECT time_ns, hex(old), hex(new), reason FROM text_pokes"));
+        Assert.Equal(["halt,1,4,77,99"], Tool.Rows(trace, "SELECT ended, complete, events, time_ns, instructions FROM runs"));
     }
 
     [Fact]
     public void Arguments_are_columns_of_the_events_view_and_keep_awkward_text()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:open do_sys_openat2 dfd=%di:s32 name=+0(%si):ustring
+            1 open dfd=-100 name=/etc/passwd
+            2 open dfd=3 name="a,\"b\"\n<script>'x'"
+            """);
 
         Assert.Equal("-100,/etc/passwd", Tool.Rows(trace, "SELECT dfd, arg_name FROM open")[0]);
         Assert.Equal(
-            ["2"],
-            Tool.Rows(trace, "SELECT seq - 2 FROM open WHERE arg_name = 'a,\"b\"' || char(10) || '<script>''x'''"));
+            ["2,3"],
+            Tool.Rows(trace, "SELECT seq, dfd FROM open WHERE arg_name = 'a,\"b\"' || char(10) || '<script>''x'''"));
     }
 
     [Fact]
     public void An_event_named_as_a_view_gets_a_view_of_another_name()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:events f
+            p:g g
+            1 g
+            """);
 
         Assert.Equal(["events_event"], Tool.Rows(trace, "SELECT view FROM probes WHERE name = 'events'"));
         Assert.Equal(["0"], Tool.Rows(trace, "SELECT count(*) FROM events_event"));
@@ -107,24 +142,24 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void A_second_report_does_not_import_again_and_a_changed_trace_does()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
         File.SetLastWriteTimeUtc(trace + ".db", _longAgo);
         _ = Tool.Good(trace);
         Assert.Equal(_longAgo, File.GetLastWriteTimeUtc(trace + ".db"));
 
-        _ = _folder.Small(change: static entries => entries.RemoveAt(8));
+        _ = _folder.Trace(One + "\n2 f");
         (int exit, _, string error) = Tool.Run(trace);
 
         Assert.Equal(0, exit);
         Assert.Contains("has changed", error, StringComparison.Ordinal);
-        Assert.Equal(["8"], Tool.Rows(trace, "SELECT count(*) FROM events"));
+        Assert.Equal(["2"], Tool.Rows(trace, "SELECT count(*) FROM events"));
     }
 
     [Fact]
     public void A_copied_trace_with_another_time_is_recognised_by_its_hash()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
         File.SetLastWriteTimeUtc(trace + ".db", _longAgo);
         File.SetLastWriteTimeUtc(trace, _longAgo);
@@ -138,7 +173,7 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void An_older_schema_is_imported_again_with_a_word_about_it()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
         SetVersion(trace + ".db", 999);
 
@@ -151,7 +186,7 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void A_database_of_another_version_is_refused_where_there_is_no_trace()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
         SetVersion(trace + ".db", 999);
 
@@ -161,7 +196,7 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void Another_tools_database_is_neither_read_nor_overwritten()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         using (Store.Sqlite.SqliteDatabase other = Store.Sqlite.SqliteDatabase.Open(trace + ".db", create: true))
         {
             other.Execute("CREATE TABLE precious(a)");
@@ -174,16 +209,22 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void Several_traces_become_runs_of_one_history()
     {
-        string first = _folder.Small("a.mpk");
-        string second = _folder.Small("b.mpk", static e => e.RemoveAt(8));
+        string first = _folder.Trace(Calls, "a.mpk");
+        string second = _folder.Trace("""
+            p:write vfs_write
+            r:write_ret vfs_write
+            10 write dd-3
+            110 write_ret dd-3
+            120 write dd-3
+            """, "b.mpk");
         string database = _folder["fleet.db"];
 
         string output = Tool.Good("add", database, first, second, first);
 
         Assert.Contains("b.mpk: run 2", output, StringComparison.Ordinal);
         Assert.Contains("was there already", output, StringComparison.Ordinal);
-        Assert.Equal(["1,9", "2,8"], Tool.Rows(database, "SELECT run, count(*) FROM events GROUP BY run"));
-        Assert.Equal(["1,sh,1", "2,sh,1"], Tool.Rows(database, "SELECT run, comm, count(*) FROM calls WHERE duration_ns = 200 GROUP BY run, comm"));
+        Assert.Equal(["1,6", "2,3"], Tool.Rows(database, "SELECT run, count(*) FROM events GROUP BY run"));
+        Assert.Equal(["1,cat,1", "2,dd,1"], Tool.Rows(database, "SELECT run, comm, count(*) FROM calls WHERE duration_ns = 100 GROUP BY run, comm"));
         Assert.Equal(["ok"], Tool.Rows(database, "PRAGMA integrity_check"));
     }
 
@@ -208,7 +249,7 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void Two_imports_of_one_trace_are_the_same_but_for_the_time_of_the_file()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(Calls);
         _ = Tool.Good(trace, "--db", _folder["1.db"]);
         _ = Tool.Good(trace, "--db", _folder["2.db"]);
 

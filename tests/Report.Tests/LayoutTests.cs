@@ -17,17 +17,22 @@ public sealed class LayoutTests : IDisposable
     [ProgramFact("chromium")]
     public void The_page_of_long_names_fits_phones_and_wide_screens()
     {
-        string trace = _folder.Small(
-            "long.mpk",
-            static entries =>
-            {
-                for (int i = 0; i < 12; i++)
-                {
-                    entries.Add(new(Tracing.TraceEventKind.Pre, i % 3, (ulong)(2_000_000_000L + (i * 77_000_000L)), 100 + i, $"kworker/u16:{i}-ev"));
-                }
-            },
-            probe: "a_very_long_event_name_that_somebody_really_chose_for_this_one",
-            image: "vmlinuz-6.1.0-56-rt-amd64-of_a_distribution_with_long_names");
+        string[] events = ["a_very_long_event_name_that_somebody_really_chose_for_this_one", "its_return", "open"];
+        string trace = _folder.Trace($"""
+            image vmlinuz-6.1.0-56-rt-amd64-of_a_distribution_with_long_names
+            p:{events[0]} kernel_clone
+            r:{events[1]} kernel_clone
+            p:{events[2]} do_sys_openat2 name=+0(%si):ustring
+            p:silent never_called
+            console 50 "Linux version 6.1.0"
+            100 {events[0]} init-1
+            250 {events[1]} init-1 caller=ksys_caller+0x10
+            300 open sh-42 name="a,\"b\"\n<script>'x'"
+            600 {events[0]} "e\"v,i'l\n"-42
+            601 {events[0]} fault sh-42 cr2=0x7fff0000
+            650 {events[0]} post sh-42
+            {string.Join('\n', Enumerable.Range(0, 12).Select(i => $"{2_000_000_000L + (i * 77_000_000L)} {events[i % 3]} kworker/u16:{i}-ev-{100 + i}"))}
+            """);
 
         AssertFits(trace);
     }
@@ -43,7 +48,7 @@ public sealed class LayoutTests : IDisposable
     [ProgramFact("chromium")]
     public void The_list_of_runs_fits_phones_and_wide_screens()
     {
-        _ = Tool.Good("add", _folder["two.db"], _folder.Small("a.mpk"), _folder.Small("b.mpk", static e => e.RemoveAt(8)));
+        _ = Tool.Good("add", _folder["two.db"], _folder.Trace("p:f f\nr:f_ret f\n10 f\n90 f_ret", "a.mpk"), _folder.Trace("p:g g\n10 g sh-2\n10 g sh-3", "b.mpk"));
 
         AssertFits(_folder["two.db"]);
     }

@@ -8,6 +8,7 @@ namespace KprobeTrace.Tests.Report;
 public sealed class LongLineTests : IDisposable
 {
     private const int Long = 5_000_000;
+    private const ulong Function = 0xFFFFFFFF81094000;
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -15,7 +16,7 @@ public sealed class LongLineTests : IDisposable
     [Fact]
     public void An_error_in_a_long_statement_shows_its_beginning_and_its_end()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f");
 
         (int exit, _, string error) = Tool.RunWith($"SELECT {new string('x', Long)}", "query", trace, "-");
 
@@ -39,7 +40,7 @@ public sealed class LongLineTests : IDisposable
     [InlineData("events", "--LONG")]
     public void A_long_argument_is_not_printed_whole(string verb, params string[] options)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f");
 
         (int exit, _, string error) = Tool.Run([verb, trace, .. options.Select(static o => o.Replace("LONG", new string('y', 20_000), StringComparison.Ordinal))]);
 
@@ -88,14 +89,14 @@ public sealed class LongLineTests : IDisposable
             CommandLine = name ?? new string('c', 1_000_000),
         };
         using TraceWriter writer = TraceWriter.Create(path, header);
-        writer.WriteSymbol(new TraceSymbol(TraceFolder.Clone, 0x100, symbol, "", 'T'));
+        writer.WriteSymbol(new TraceSymbol(Function, 0x100, symbol, "", 'T'));
         writer.WriteProbe(new TraceProbe
         {
             Id = 0,
             Type = 'p',
             Name = name ?? new string('p', 100_000),
             Symbol = symbol,
-            Address = TraceFolder.Clone,
+            Address = Function,
             Arguments = [new("name", "ustring"), new("dfd", "s32")],
         });
         for (ulong i = 1; i <= 2; i++)
@@ -104,8 +105,8 @@ public sealed class LongLineTests : IDisposable
             {
                 TimeNs = i,
                 Instructions = i,
-                Address = TraceFolder.Clone,
-                Caller = TraceFolder.Clone + 8,
+                Address = Function,
+                Caller = Function + 8,
                 Kind = TraceEventKind.Pre,
                 ProbeId = 0,
             };

@@ -18,12 +18,18 @@ public sealed class NothingFoundTests : IDisposable
     [InlineData("no event matches", "stacks", "TRACE", "--folded", "--cpu", "9")]
     [InlineData("no row matches", "hist", "TRACE", "--key", "comm", "--where", "seq > 99")]
     [InlineData("no row matches", "hist", "TRACE", "--key", "comm", "--where", "seq > 99", "--log2", "--format", "csv")]
-    [InlineData("no call matches that has both entry and return, and no instruction both pre and post", "latency", "TRACE", "events")]
+    [InlineData("no call matches that has both entry and return, and no instruction both pre and post", "latency", "TRACE", "open")]
     [InlineData("no hit of these probes is before it", "before", "TRACE", "--seq", "3", "--probe", "open")]
     [InlineData("no event held that value in a register", "who", "TRACE", "0x123456789")]
     public void What_leaves_nothing_says_so_in_one_line_and_is_no_error(string said, params string[] line)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:fork kernel_clone
+            p:open do_sys_openat2
+            1 fork
+            2 fork
+            3 open
+            """);
 
         (int exit, _, string error) = Tool.Run([.. line.Select(a => a == "TRACE" ? trace : a)]);
 
@@ -57,7 +63,7 @@ public sealed class NothingFoundTests : IDisposable
     [InlineData("export", "TRACE", "--to", "csv", "-o", "x", "--run", "last", "--run wants a number of at least 1, not 'last'")]
     public void A_number_that_makes_no_sense_is_refused_in_one_line_of_our_words(params string[] line)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f %di=17");
 
         string error = Tool.Bad(2, [.. line[..^1].Select(a => a == "TRACE" ? trace : a)]);
 
@@ -80,7 +86,7 @@ public sealed class NothingFoundTests : IDisposable
     [InlineData("html", "-o", "x")]
     public void A_run_that_is_not_there_is_an_error(params string[] verb)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f %di=17");
 
         string error = Tool.Bad(1, [verb[0], trace, .. verb[1..].Select(a => a == "x" ? _folder["x"] : a), "--run", "7"]);
 

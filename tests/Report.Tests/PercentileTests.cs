@@ -75,7 +75,7 @@ public sealed class PercentileTests
     public void A_full_disk_of_temporary_files_is_told_in_our_words()
     {
         using TraceFolder folder = new();
-        string trace = folder.Small();
+        string trace = folder.Trace("p:f f\n1 f");
         _ = Tool.Good(trace);
         using TinyDisk disk = new(folder["disk"], "64k");
         foreach ((string sql, string said) in ((string, string)[])[

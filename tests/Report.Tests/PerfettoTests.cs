@@ -42,6 +42,24 @@ public sealed partial class PerfettoTests : IDisposable
         }
         """;
 
+    /// <summary>A call of one task, two nested ones of another; then a hit whose task is renamed before it is done.</summary>
+    private const string Story = """
+        image vmlinuz-slices
+        p:brk do_brk
+        r:brk_ret do_brk
+        p:open do_open dfd=%di:s32 name=+0(%si):ustring
+        r:open_ret do_open ret=$retval:s64
+        console 50 "Booting on CPU 0"
+        100 brk systemd-1
+        250 brk_ret systemd-1
+        300 open make-42 dfd=-100 name=/etc/hosts
+        340 open make-42 name=b
+        380 open_ret make-42 ret=3
+        500 open_ret make-42 ret=4
+        600 brk cc1-42
+        650 brk post make-42
+        """;
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -49,12 +67,12 @@ public sealed partial class PerfettoTests : IDisposable
     [ProgramFact("protoc")]
     public void A_run_is_a_process_with_a_thread_for_each_task_and_tracks_for_cpu_and_console()
     {
-        List<Packet> packets = Read(_folder.Small());
+        List<Packet> packets = Read(_folder.Trace(Story));
 
-        Assert.Equal("run 1: vmlinuz-test", packets.Single(static p => p.Has("process")).Text("process_name"));
+        Assert.Equal("run 1: vmlinuz-slices", packets.Single(static p => p.Has("process")).Text("process_name"));
         Packet[] threads = [.. packets.Where(static p => p.Has("thread"))];
         Assert.All(threads, static t => Assert.Equal("1", t.Value("pid")));
-        Assert.Equal(["1 init", "42 sh"], threads.Select(static t => t.Value("tid") + " " + t.Text("thread_name")).Order());
+        Assert.Equal(["1 systemd", "42 make"], threads.Select(static t => t.Value("tid") + " " + t.Text("thread_name")).Order());
         Packet process = packets.Single(static p => p.Has("process"));
         Assert.Equal(
             ["CPU 0", "console"],
@@ -64,15 +82,15 @@ public sealed partial class PerfettoTests : IDisposable
     [ProgramFact("protoc")]
     public void Calls_are_slices_all_else_is_an_instant_and_arguments_keep_their_kind()
     {
-        List<Packet> packets = Read(_folder.Small());
+        List<Packet> packets = Read(_folder.Trace(Story));
 
-        // Three calls and the turns of four tasks on one CPU; six events that are no return, one console line.
+        // Three calls and the turns of four tasks on one CPU; five events that are no return, one console line.
         Assert.Equal(3 + 4, packets.Count(static p => p.Value("type") == "TYPE_SLICE_BEGIN"));
-        Assert.Equal(6 + 1, packets.Count(static p => p.Value("type") == "TYPE_INSTANT"));
+        Assert.Equal(5 + 1, packets.Count(static p => p.Value("type") == "TYPE_INSTANT"));
         Packet open = packets.Single(static p => p.Has("track_event") && p.Value("timestamp") == "300" && p.Value("type") == "TYPE_INSTANT");
         Assert.Equal(["seq", "dfd", "name"], open.Annotations.Select(static a => a.Name));
-        Assert.Equal(["int_value: 3", "int_value: -100", "string_value: \"/etc/passwd\""], open.Annotations.Select(static a => a.Value));
-        Packet line = packets.Single(static p => p.Text("name") == "Linux version 6.1.0-test");
+        Assert.Equal(["int_value: 3", "int_value: -100", "string_value: \"/etc/hosts\""], open.Annotations.Select(static a => a.Value));
+        Packet line = packets.Single(static p => p.Text("name") == "Booting on CPU 0");
         Assert.Equal("50", line.Value("timestamp"));
     }
 
@@ -89,15 +107,15 @@ public sealed partial class PerfettoTests : IDisposable
     public void Runs_of_one_history_are_processes_of_their_own()
     {
         string database = _folder["two.db"];
-        _ = Tool.Good("add", database, _folder.Small("a.mpk"), _folder.Small("b.mpk", static e => e.RemoveAt(8)));
+        _ = Tool.Good("add", database, _folder.Trace(Story), _folder.Trace("image vmlinuz-b\np:f f\n7 f make-42\n8 f swapper-3", "b.mpk"));
 
         List<Packet> both = Read(database);
         List<Packet> second = Read(database, "--run", "2");
 
         AssertNests(both);
-        Assert.Equal(["run 1: vmlinuz-test", "run 2: vmlinuz-test"], both.Where(static p => p.Has("process")).Select(static p => p.Text("process_name")));
-        Assert.Equal(["1/1", "1/42", "2/1", "2/42"], both.Where(static p => p.Has("thread")).Select(static p => p.Value("pid") + "/" + p.Value("tid")).Order());
-        Assert.Equal(["run 2: vmlinuz-test"], second.Where(static p => p.Has("process")).Select(static p => p.Text("process_name")));
+        Assert.Equal(["run 1: vmlinuz-slices", "run 2: vmlinuz-b"], both.Where(static p => p.Has("process")).Select(static p => p.Text("process_name")));
+        Assert.Equal(["1/1", "1/42", "2/3", "2/42"], both.Where(static p => p.Has("thread")).Select(static p => p.Value("pid") + "/" + p.Value("tid")).Order());
+        Assert.Equal(["run 2: vmlinuz-b"], second.Where(static p => p.Has("process")).Select(static p => p.Text("process_name")));
     }
 
     /// <summary>As a reader does: events in order of time, on each track a stack of open slices.</summary>

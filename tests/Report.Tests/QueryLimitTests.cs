@@ -7,10 +7,25 @@ namespace KprobeTrace.Tests.Report;
 /// <summary>What happens at the limits that questions have: one below, at and above.</summary>
 public sealed class QueryLimitTests : IDisposable
 {
+    /// <summary>Seven hits and a post. The opens and their returns have one stack each, the last fork is done in 50 ns.</summary>
+    private const string Story = """
+        p:fork kernel_clone
+        p:open do_sys_openat2
+        r:open_ret do_sys_openat2
+        100 fork init-1
+        300 open sh-42 caller=ksys_open+8
+        340 open sh-42 caller=ksys_open+8
+        380 open_ret sh-42 caller=ksys_open+8
+        500 open_ret sh-42 caller=ksys_open+8
+        510 fork init-1
+        600 fork sh-42
+        650 fork post sh-42
+        """;
+
     private readonly TraceFolder _folder = new();
     private readonly TraceHistory _history;
 
-    public QueryLimitTests() => _history = TraceHistory.Open(_folder.Small());
+    public QueryLimitTests() => _history = TraceHistory.Open(_folder.Trace(Story));
 
     public void Dispose()
     {
@@ -62,8 +77,14 @@ public sealed class QueryLimitTests : IDisposable
     [Fact]
     public void Latencies_are_the_same_where_the_database_sorts_them()
     {
-        string trace = _folder.Write("many.mpk", [.. Enumerable.Range(0, 400).SelectMany(Call)], probe: "open_ret");
-        _ = Tool.Good("add", _folder["all.db"], _folder.Small(), trace);
+        string trace = _folder.Trace($"""
+            p:other/open_ret kernel_clone
+            r:fork_ret kernel_clone
+            p:open do_sys_openat2
+            r:open_ret do_sys_openat2
+            {string.Join('\n', Enumerable.Range(0, 400).Select(Call))}
+            """, "many.mpk");
+        _ = Tool.Good("add", _folder["all.db"], _folder["t.mpk"], trace);
         using TraceHistory history = TraceHistory.OpenDatabase(_folder["all.db"]);
         foreach (string[] patterns in (string[][])[[], ["open*"], ["fork*"]])
         {
@@ -73,17 +94,11 @@ public sealed class QueryLimitTests : IDisposable
 
         Assert.Contains(LatencyQuery.Read(history, [], 0, inMemory: 0), static r => r is { Between: "pre-post", Count: 1, MinNs: 50, MaxNs: 50 });
 
-        // Calls of two probes, one of which has the name of another, and posts of one.
-        static TraceFolder.Entry[] Call(int i)
+        // Calls of two functions, the entry of one of which has the name of the other's return.
+        static string Call(int i)
         {
-            ulong time = (ulong)i * 1000;
-            int probe = i % 3 == 0 ? 0 : 2;
-            ulong takes = (ulong)(i * 7919 % 541);
-            return
-            [
-                new(Tracing.TraceEventKind.Pre, probe, time, 1, "sh", Arguments: probe == 2 ? TraceFolder.Open42("x") : null),
-                new(Tracing.TraceEventKind.Return, probe + 1, time + takes, 1, "sh", EntryTime: time, Arguments: probe == 2 ? [0x91, 0] : null),
-            ];
+            (string entry, string ret) = i % 3 == 0 ? ("other/open_ret", "fork_ret") : ("open", "kprobes/open_ret");
+            return $"{i * 1000} {entry} sh-1\n{(i * 1000) + (i * 7919 % 541)} {ret} sh-1 of=- entered={i * 1000}";
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
@@ -40,7 +41,7 @@ public sealed class RareTraceTests : IDisposable
     [Fact]
     public void Summary_has_twenty_places_of_damage_and_none_for_what_has_no_place()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f");
         _ = Tool.Good(trace);
         using (SqliteDatabase database = SqliteDatabase.Open(trace + ".db", write: true))
         {
@@ -115,12 +116,18 @@ public sealed class RareTraceTests : IDisposable
     [InlineData(200_000, "")]
     public void A_call_is_open_at_an_event_that_is_fewer_than_200000_before_its_return(int later, string open)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:f f
+            r:f_ret f
+            10 f
+            20 f
+            30 f_ret of=1
+            """);
         _ = Tool.Good(trace);
         using (SqliteDatabase database = SqliteDatabase.Open(trace + ".db", write: true))
         {
-            // Makes the event in question one of the same task within a call that ends as much later.
-            database.Execute($"UPDATE kt_call SET return_seq = 2 + {later}, entry = 1 + {later}, pid = 1 WHERE return_seq = 2; UPDATE kt_event SET pid = 1 WHERE seq = 2");
+            // The call ends as much later than the event in question, which is the second.
+            database.Execute($"UPDATE kt_call SET return_seq = 2 + {later}, entry = 1 + {later}");
         }
 
         using TraceHistory history = TraceHistory.OpenDatabase(trace + ".db");
@@ -177,7 +184,17 @@ public sealed class RareTraceTests : IDisposable
     [Fact]
     public void Every_packet_for_perfetto_has_the_number_of_its_run_and_threads_have_theirs()
     {
-        string trace = _folder.Small(change: static e => e[0] = e[0] with { Pid = 70_001 });
+        string trace = _folder.Trace("""
+            p:open do_open name=+0(%si):string
+            r:open_ret do_open ret=$retval:s64
+            console 5 "a line"
+            10 open init-70001 name=/init
+            20 open_ret init-70001 ret=3
+            30 open sh-42 name=x
+            40 open fault sh-42 cr2=0x1000
+            50 open_ret sh-42
+            60 open cat-43 name=y
+            """);
         _ = Tool.Good(trace);
         using (SqliteDatabase database = SqliteDatabase.Open(trace + ".db", write: true))
         {
@@ -190,7 +207,7 @@ public sealed class RareTraceTests : IDisposable
         byte[][] packets = [.. Packets(File.ReadAllBytes(_folder["t.perfetto"]))];
         Assert.InRange(packets.Length, 15, 100);
         Assert.All(packets, static p => Assert.True(p.AsSpan().IndexOf<byte>([10 << 3, 0xF0, 0xA2, 0x04]) >= 0)); // 70000, as protobuf writes it
-        byte[][] threads = [.. packets.Where(static p => p.AsSpan().IndexOf("init"u8) >= 0 || p.AsSpan().IndexOf("sh"u8) >= 0).Where(static p => p.AsSpan().IndexOf<byte>([1 << 3, 0xF0, 0xA2, 0x04]) >= 0)];
+        byte[][] threads = [.. packets.Where(static p => ((string[])["init", "sh", "cat"]).Any(n => p.AsSpan().IndexOf(Encoding.UTF8.GetBytes(n)) >= 0)).Where(static p => p.AsSpan().IndexOf<byte>([1 << 3, 0xF0, 0xA2, 0x04]) >= 0)];
         Assert.Equal(3, threads.Length);
         Assert.Single(threads, static p => p.AsSpan().IndexOf<byte>([2 << 3, 0xF1, 0xA2, 0x04]) >= 0); // 70001
     }

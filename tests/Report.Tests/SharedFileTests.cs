@@ -9,6 +9,9 @@ namespace KprobeTrace.Tests.Report;
 /// <summary>Traces and databases that others write, replace or lock meanwhile, and awkward places for them.</summary>
 public sealed class SharedFileTests : IDisposable
 {
+    private const string One = "p:f f\n1 f";
+    private const string Two = "p:f f\n1 f\n2 f";
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -16,13 +19,13 @@ public sealed class SharedFileTests : IDisposable
     [Fact]
     public void A_trace_behind_a_symbolic_link_is_imported_again_when_it_changes()
     {
-        string trace = _folder.Small();
-        _ = File.CreateSymbolicLink(_folder["link"], "small.mpk");
-        Assert.Equal(["9"], Tool.Rows(_folder["link"], "SELECT count(*) FROM events"));
+        string trace = _folder.Trace(Two);
+        _ = File.CreateSymbolicLink(_folder["link"], "t.mpk");
+        Assert.Equal(["2"], Tool.Rows(_folder["link"], "SELECT count(*) FROM events"));
 
-        _ = _folder.Small(change: static e => e.RemoveAt(8));
+        _ = _folder.Trace(One);
 
-        Assert.Equal(["8"], Tool.Rows(_folder["link"], "SELECT count(*) FROM events"));
+        Assert.Equal(["1"], Tool.Rows(_folder["link"], "SELECT count(*) FROM events"));
         Assert.True(File.Exists(_folder["link"] + ".db"));
         Assert.False(File.Exists(trace + ".db"));
     }
@@ -30,7 +33,7 @@ public sealed class SharedFileTests : IDisposable
     [Fact]
     public void Results_go_to_the_end_of_a_symbolic_link()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Directory.CreateDirectory(_folder["disk"]);
         foreach (string name in (string[])["t.db", "page.html", "rows.csv"])
         {
@@ -111,7 +114,7 @@ public sealed class SharedFileTests : IDisposable
     {
         string trace = _folder["t.mpk"];
         SyntheticTrace.Write(trace, 4000, seed: 3, eventsPerChunk: 250);
-        string other = _folder.Small();
+        string other = _folder.Trace(One, "other.mpk");
         List<string> remarks = [];
 
         Import(trace, remarks, () => File.Move(other, trace, overwrite: true));
@@ -123,7 +126,7 @@ public sealed class SharedFileTests : IDisposable
             Assert.Equal(1, database.ScalarInt64("SELECT complete FROM runs"));
         }
 
-        Assert.Equal(["9"], Tool.Rows(trace, "SELECT count(*) FROM events"));
+        Assert.Equal(["1"], Tool.Rows(trace, "SELECT count(*) FROM events"));
     }
 
     [Fact]
@@ -139,11 +142,11 @@ public sealed class SharedFileTests : IDisposable
         string database = _folder["fleet.db"];
         (long first, _) = TraceHistory.Add(database, traces[0], Once(() => Assert.Equal((1, false), TraceHistory.Add(database, traces[1]))));
         (long second, _) = TraceHistory.Add(_folder["other.db"], traces[0]);
-        (long third, _) = TraceHistory.Add(database, traces[2], Once(() => TraceHistory.Add(database, _folder.Small())));
+        (long third, _) = TraceHistory.Add(database, traces[2], Once(() => TraceHistory.Add(database, _folder.Trace(One))));
 
         Assert.Equal((2, 1, 4), (first, second, third));
         Assert.Equal(
-            ["1,2000", "2,1000", "3,9", "4,3000"],
+            ["1,2000", "2,1000", "3,1", "4,3000"],
             Tool.Rows(database, "SELECT run, count(*) FROM events GROUP BY run ORDER BY run"));
         Assert.Equal(["ok"], Tool.Rows(database, "PRAGMA integrity_check"));
         Assert.Equal(
@@ -167,7 +170,7 @@ public sealed class SharedFileTests : IDisposable
     [Fact]
     public void A_locked_database_is_waited_for_and_then_named()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
         using SqliteDatabase other = SqliteDatabase.Open(trace + ".db", write: true);
         other.Execute("BEGIN EXCLUSIVE");
@@ -184,14 +187,14 @@ public sealed class SharedFileTests : IDisposable
         string[] rows = Tool.Rows(trace + ".db", "SELECT count(*) FROM events");
         release.Join();
 
-        Assert.EndsWith("small.mpk.db: another program has locked it; try again when that has finished", error, StringComparison.Ordinal);
-        Assert.Equal(["9"], rows);
+        Assert.EndsWith("t.mpk.db: another program has locked it; try again when that has finished", error, StringComparison.Ordinal);
+        Assert.Equal(["1"], rows);
     }
 
     [Fact]
     public void What_a_killed_writer_left_half_done_is_undone()
     {
-        _ = Tool.Good("add", _folder["t.db"], _folder.Small());
+        _ = Tool.Good("add", _folder["t.db"], _folder.Trace("image vmlinuz-test\n" + Two));
         _ = Directory.CreateDirectory(_folder["after"]);
         string copy = Path.Combine(_folder["after"], "t.db");
         using (SqliteDatabase writer = SqliteDatabase.Open(_folder["t.db"], write: true))
@@ -202,7 +205,7 @@ public sealed class SharedFileTests : IDisposable
             File.Copy(_folder["t.db-journal"], copy + "-journal");
         }
 
-        Assert.Equal(["9,vmlinuz-test"], Tool.Rows(copy, "SELECT (SELECT count(*) FROM events), image FROM runs"));
+        Assert.Equal(["2,vmlinuz-test"], Tool.Rows(copy, "SELECT (SELECT count(*) FROM events), image FROM runs"));
         Assert.Equal(["ok"], Tool.Rows(copy, "PRAGMA integrity_check"));
     }
 
@@ -212,7 +215,7 @@ public sealed class SharedFileTests : IDisposable
         using TinyDisk disk = new(_folder["disk"], "8m");
         string trace = Path.Combine(_folder["disk"], "t.mpk");
         string known = Path.Combine(_folder["disk"], "known.mpk");
-        File.Copy(_folder.Small(), trace);
+        File.Copy(_folder.Trace(One), trace);
         File.Copy(trace, known);
         _ = Tool.Good(known);
         disk.MakeReadOnly();
@@ -221,11 +224,11 @@ public sealed class SharedFileTests : IDisposable
             "t.mpk.db: cannot be written: it or its folder may not be written; choose another place with --db",
             Tool.Bad(1, "query", trace, "SELECT 1"),
             StringComparison.Ordinal);
-        Assert.Equal(["9"], Tool.Rows(known, "SELECT count(*) FROM events"));
-        Assert.Equal(["9"], Tool.Rows(known + ".db", "SELECT count(*) FROM events"));
+        Assert.Equal(["1"], Tool.Rows(known, "SELECT count(*) FROM events"));
+        Assert.Equal(["1"], Tool.Rows(known + ".db", "SELECT count(*) FROM events"));
         Assert.Contains("whole", Tool.Good("check", trace), StringComparison.Ordinal);
-        Assert.Contains("Events: 9", Tool.Good(trace, "--db", _folder["elsewhere.db"]), StringComparison.Ordinal);
-        Assert.Contains("may not be written", Tool.Bad(1, "add", known + ".db", _folder.Small("b.mpk", static e => e.RemoveAt(8))), StringComparison.Ordinal);
+        Assert.Contains("Events: 1", Tool.Good(trace, "--db", _folder["elsewhere.db"]), StringComparison.Ordinal);
+        Assert.Contains("may not be written", Tool.Bad(1, "add", known + ".db", _folder.Trace(Two, "b.mpk")), StringComparison.Ordinal);
         Assert.Contains("name another place with -o", Tool.Bad(1, "html", known, "-o", Path.Combine(_folder["disk"], "x.html")), StringComparison.Ordinal);
         Assert.Contains("name another place with -o", Tool.Bad(1, "export", known, "--to", "ctf", "-o", Path.Combine(_folder["disk"], "x")), StringComparison.Ordinal);
     }
@@ -236,15 +239,15 @@ public sealed class SharedFileTests : IDisposable
         string longest = new string('n', 200) + "\n\t'\"; DROP é\\%s$(x)";
         longest += new string('m', 255 - 4 - System.Text.Encoding.UTF8.GetByteCount(longest)) + ".mpk";
         string trace = _folder[longest];
-        File.Move(_folder.Small(), trace);
+        File.Move(_folder.Trace(One), trace);
 
         string refused = Tool.Bad(1, trace);
         Assert.Contains("its name is longer than the 255 bytes that a file's name may have; choose another place with --db", refused, StringComparison.Ordinal);
         Assert.Contains("\\n\\t'\"; DROP é", refused, StringComparison.Ordinal);
         string database = _folder[longest[..^4] + ".sql"];
-        Assert.Contains("Events: 9", Tool.Good(trace, "--db", database), StringComparison.Ordinal);
-        Assert.Equal(["9"], Tool.Rows(database, "SELECT count(*) FROM events"));
-        Assert.Contains("run 2", Tool.Good("add", _folder["\n'x.db"], _folder.Small("a\n.mpk"), _folder.Small("b'.mpk", static e => e.RemoveAt(8))), StringComparison.Ordinal);
+        Assert.Contains("Events: 1", Tool.Good(trace, "--db", database), StringComparison.Ordinal);
+        Assert.Equal(["1"], Tool.Rows(database, "SELECT count(*) FROM events"));
+        Assert.Contains("run 2", Tool.Good("add", _folder["\n'x.db"], _folder.Trace(One, "a\n.mpk"), _folder.Trace(Two, "b'.mpk")), StringComparison.Ordinal);
         _ = Tool.Good("html", database, "-o", _folder[longest[..^5] + ".html"]);
         _ = Tool.Good("export", database, "--to", "csv", "-o", _folder[longest[..^4] + ".csv"]);
         _ = Tool.Good("export", database, "--to", "ctf", "-o", _folder[longest[..^4] + ".ctf"]);
@@ -255,7 +258,7 @@ public sealed class SharedFileTests : IDisposable
     [Fact]
     public void Results_never_replace_what_they_are_made_of()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         byte[] before = File.ReadAllBytes(trace);
         _ = File.CreateSymbolicLink(_folder["link"], trace);
 
@@ -263,7 +266,7 @@ public sealed class SharedFileTests : IDisposable
         Assert.Contains("is the source; name another file with -o", Tool.Bad(1, "html", trace, "-o", _folder["link"]), StringComparison.Ordinal);
         Assert.Contains("is the database; name another file with -o", Tool.Bad(1, "export", trace, "--to", "csv", "-o", trace + ".db"), StringComparison.Ordinal);
         Assert.Equal(before, File.ReadAllBytes(trace));
-        Assert.Equal(["9"], Tool.Rows(trace + ".db", "SELECT count(*) FROM events"));
+        Assert.Equal(["1"], Tool.Rows(trace + ".db", "SELECT count(*) FROM events"));
     }
 
     [Theory]

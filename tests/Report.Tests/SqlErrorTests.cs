@@ -5,6 +5,11 @@ namespace KprobeTrace.Tests.Report;
 /// <summary>Misspelt names in SQL are told the ones that were meant.</summary>
 public sealed class SqlErrorTests : IDisposable
 {
+    private const string Story = """
+        p:open do_sys_openat2 name=+0(%si):ustring
+        1 open name=x
+        """;
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -24,12 +29,12 @@ public sealed class SqlErrorTests : IDisposable
     [InlineData("there is no view cals; did you mean calls?", "export", "--to", "csv", "--of", "cals", "-o", "x")]
     public void A_misspelt_name_is_asked_about(string said, string verb, params string[] options)
     {
-        string error = Tool.Bad(1, [verb, _folder.Small(), .. options]);
+        string error = Tool.Bad(1, [verb, _folder.Trace(Story), .. options]);
 
         Assert.Contains(said, error, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_name_like_none_is_left_alone() =>
-        Assert.EndsWith("no such table: zzzzzzzz", Tool.Bad(1, "query", _folder.Small(), "SELECT * FROM zzzzzzzz"), StringComparison.Ordinal);
+        Assert.EndsWith("no such table: zzzzzzzz", Tool.Bad(1, "query", _folder.Trace(Story), "SELECT * FROM zzzzzzzz"), StringComparison.Ordinal);
 }

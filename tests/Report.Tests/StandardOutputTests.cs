@@ -16,7 +16,7 @@ public sealed class StandardOutputTests : IDisposable
     [InlineData("html")]
     public void A_stream_goes_to_standard_output_as_it_would_to_a_file(params string[] verb)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:open do_open name=+0(%si):string\n7 open sh-2 name=\"a,b\"");
         string[] line = [verb[0], trace, .. verb[1..], "-o"];
 
         string printed = Tool.Good([.. line, "-"]);
@@ -36,7 +36,7 @@ public sealed class StandardOutputTests : IDisposable
     [InlineData("add -: a database is no stream", "add", "-", "TRACE")]
     public void What_cannot_go_there_is_refused_and_no_file_of_that_name_is_made(string said, params string[] line)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f");
 
         string error = Tool.Bad(1, [.. line.Select(a => a == "TRACE" ? trace : a)]);
 

@@ -7,6 +7,8 @@ namespace KprobeTrace.Tests.Report;
 /// <summary>What a terminal gets to see, and what other readers do.</summary>
 public sealed class TerminalTests : IDisposable
 {
+    private const string Hit = "p:f f\n1 f";
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -19,7 +21,7 @@ public sealed class TerminalTests : IDisposable
     [InlineData("lateny", "latency")]
     public void Misspelt_verb_is_told_the_one_that_was_meant(string typed, string meant)
     {
-        foreach (string[] rest in (string[][])[[], [_folder.Small()], [_folder.Small(), "SELECT 1"]])
+        foreach (string[] rest in (string[][])[[], [_folder.Trace(Hit)], [_folder.Trace(Hit), "SELECT 1"]])
         {
             Assert.EndsWith($"; did you mean {meant}?", Tool.Bad(2, [typed, .. rest]), StringComparison.Ordinal);
         }
@@ -29,7 +31,7 @@ public sealed class TerminalTests : IDisposable
     public void Trace_that_has_the_name_of_no_verb_is_only_missing()
     {
         Assert.EndsWith("nosuch.mpk: no such file; give the path of the trace or database", Tool.Bad(1, "nosuch.mpk"), StringComparison.Ordinal);
-        Assert.EndsWith("; did you mean --limit?", Tool.Bad(2, "events", _folder.Small(), "--limt=4").Split('\n')[0], StringComparison.Ordinal);
+        Assert.EndsWith("; did you mean --limit?", Tool.Bad(2, "events", _folder.Trace(Hit), "--limt=4").Split('\n')[0], StringComparison.Ordinal);
     }
 
     [Theory]
@@ -38,16 +40,23 @@ public sealed class TerminalTests : IDisposable
     [InlineData(40, "SELECT * FROM regs")]
     public void Tables_fit_the_terminal_and_lose_no_row(int width, string sql)
     {
-        string[] lines = OnTerminal(width, "query", _folder.Small(), sql);
+        string trace = _folder.Trace("""
+            p:open do_sys_openat2_of_a_long_name dfd=%di:s32 name=+0(%si):ustring
+            100 open sh-4 dfd=-100 name="/usr/share/zoneinfo/Antarctica/DumontDUrville" %r15=0xffff888003042a00
+            200 open "a\nb"-4 name="a,\"b\"\n<script>'x'"
+            300 open cat-5 dfd=3 name=?
+            """);
+
+        string[] lines = OnTerminal(width, "query", trace, sql);
 
         Assert.All(lines, line => Assert.InRange(line.Length, 0, width));
-        Assert.InRange(lines.Length, 10, 9 * 25);
+        Assert.InRange(lines.Length, 4, 3 * 25);
     }
 
     [Fact]
     public void A_table_that_cannot_fit_shows_its_rows_upright_and_whole()
     {
-        string[] lines = OnTerminal(40, "query", _folder.Small(), "SELECT *, '" + new string('x', 50) + "' AS long FROM regs WHERE seq = 1");
+        string[] lines = OnTerminal(40, "query", _folder.Trace("p:f f\n1 f %di=17"), "SELECT *, '" + new string('x', 50) + "' AS long FROM regs WHERE seq = 1");
 
         Assert.Equal("row 1", lines[0]);
         Assert.Contains("  di     17", lines);
@@ -57,8 +66,7 @@ public sealed class TerminalTests : IDisposable
     [ProgramFact("script")]
     public void Colours_show_on_a_terminal_only_and_not_when_they_are_unwanted()
     {
-        _ = Tool.Good(_folder.Small());
-        string plain = Tool.Good(_folder.Small());
+        string plain = Tool.Good(_folder.Trace(Hit));
 
         // The runtime itself may set the mode of the keypad; what counts here are colours and weights.
         const string graphics = "\e\\[[0-9;]*m";
@@ -137,7 +145,7 @@ public sealed class TerminalTests : IDisposable
     }
 
     private string InPseudoTerminal(string variables) => ProgramFactAttribute.Run(
-        "script", "-qec", $"env -u NO_COLOR {variables} dotnet {Path.Combine(AppContext.BaseDirectory, "kprobe-report.dll")} {_folder["small.mpk"]}", "/dev/null");
+        "script", "-qec", $"env -u NO_COLOR {variables} dotnet {Path.Combine(AppContext.BaseDirectory, "kprobe-report.dll")} {_folder["t.mpk"]}", "/dev/null");
 
     private sealed class ManualClock : TimeProvider
     {

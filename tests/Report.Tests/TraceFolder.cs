@@ -13,6 +13,9 @@ internal sealed class TraceFolder : IDisposable
 
     internal string this[string name] => Path.Combine(_path, name);
 
+    /// <summary>Writes the trace of a history and returns its path; <see cref="TraceText"/> has the language.</summary>
+    internal string Trace(string history, string name = "t.mpk") => TraceText.Parse(history).Write(this[name]);
+
     /// <summary>Writes a small trace: nested and recursive calls, a fault, awkward names.</summary>
     internal string Small(
         string name = "small.mpk", Action<List<Entry>>? change = null, string image = "vmlinuz-test", string probe = "fork")

@@ -70,11 +70,13 @@ internal static class HistoryValues
         return Gen.Frequency((1, HistoryGen.Nothing<object>()), (6, value));
     }
 
-    private static bool IsText(string type) =>
+    /// <summary>Whether values of a type are text.</summary>
+    internal static bool IsText(string type) =>
         type.StartsWith("string", StringComparison.Ordinal) || type.StartsWith("ustring", StringComparison.Ordinal)
         || type.StartsWith("symstr", StringComparison.Ordinal);
 
-    private static bool IsSigned(string type) => Regex.IsMatch(type, @"^s\d");
+    /// <summary>Whether values of a type are signed numbers.</summary>
+    internal static bool IsSigned(string type) => Regex.IsMatch(type, @"^s\d");
 
     private static object Cut(string type, ulong word)
     {
