@@ -48,7 +48,15 @@ internal static unsafe partial class Descriptor
     }
 
     /// <summary>Whether the descriptor was open for writing when the process began.</summary>
-    internal static bool IsOpen(int descriptor) => AccessOf(descriptor) is WriteOnly or ReadWrite && !IsOwnPipe(descriptor);
+    internal static bool IsOpen(int descriptor)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return true;
+        }
+
+        return AccessOf(descriptor) is WriteOnly or ReadWrite && !IsOwnPipe(descriptor);
+    }
 
     /// <summary>What a descriptor was opened for; none of the three where it is closed.</summary>
     private static int AccessOf(int descriptor) => Control(descriptor, GetFlags) & AccessMask;

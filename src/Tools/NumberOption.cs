@@ -50,9 +50,9 @@ internal static class NumberOption
         }
 
         // What is a number but more than any counts is told the bound that it passed.
-        bool tooLarge = most is null && text.Length > 9 && text.All(char.IsAsciiDigit);
+        bool tooLarge = text.Length > 9 && text.All(char.IsAsciiDigit);
         string range = most is not null || tooLarge ? $" from {least} to {most ?? T.MaxValue}" : least == T.MinValue ? "" : $" of at least {least}";
         result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} wants a number{range}, not '{text}'"));
-        return least;
+        return default;
     }
 }

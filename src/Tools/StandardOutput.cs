@@ -8,19 +8,17 @@ internal sealed class StandardOutput(int descriptor = StandardOutput.Number) : W
 {
     private const int Number = 1;
 
-    private readonly Stream? _windows = OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : null;
+    private readonly bool _isOpen = Descriptor.IsOpen(descriptor);
     private bool _left;
 
     /// <summary>Called once when the reader has gone away, after which nothing is written; without it that is an exception.</summary>
     public Action? ReaderLeft { get; set; }
 
-    private bool IsOpen => field = field || _windows is not null || Descriptor.IsOpen(descriptor);
-
     /// <summary>Opens it where it can be written, so that no work is done for nothing.</summary>
     public static StandardOutput Open()
     {
         StandardOutput output = new();
-        return output.IsOpen ? output : throw Failure(Errno.BadDescriptor);
+        return output._isOpen ? output : throw Failure(Errno.BadDescriptor);
     }
 
     /// <summary>A buffered writer of text; fails as <see cref="Open"/> does.</summary>
@@ -32,13 +30,14 @@ internal sealed class StandardOutput(int descriptor = StandardOutput.Number) : W
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        if (_windows is not null)
+        if (OperatingSystem.IsWindows())
         {
-            _windows.Write(buffer);
+            using Stream console = Console.OpenStandardOutput();
+            console.Write(buffer);
             return;
         }
 
-        int error = !IsOpen ? Errno.BadDescriptor : _left ? 0 : Descriptor.Write(descriptor, buffer);
+        int error = !_isOpen ? Errno.BadDescriptor : _left ? 0 : Descriptor.Write(descriptor, buffer);
         if (error == Errno.BrokenPipe && ReaderLeft is not null)
         {
             _left = true;

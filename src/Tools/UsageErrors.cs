@@ -22,12 +22,12 @@ internal static class UsageErrors
             return ofOption;
         }
 
-        if (option is null && error.SymbolResult is ArgumentResult { Tokens.Count: 0 } argument)
+        if (error.SymbolResult is ArgumentResult { Tokens.Count: 0 } argument)
         {
             return $"{argument.Argument.Name} is missing";
         }
 
-        string? unknown = error.SymbolResult is CommandResult ? result.UnmatchedTokens.FirstOrDefault(t => Names(error, t)) : null;
+        string? unknown = error.SymbolResult is CommandResult ? Named(error, result.UnmatchedTokens) : null;
         if (unknown is not null)
         {
             return unknown.StartsWith('-')
@@ -35,18 +35,19 @@ internal static class UsageErrors
                 : $"'{Excerpt.Of(unknown)}' is one argument too many";
         }
 
-        string? misspelt = result.CommandResult.Tokens.Select(static t => t.Value)
-            .FirstOrDefault(t => t.StartsWith('-') && Names(error, t));
+        string? misspelt = Named(error, result.CommandResult.Tokens.Select(static t => t.Value).Where(static t => t.StartsWith('-')));
         return misspelt is null ? Choices(error.Message) : error.Message.TrimEnd('.') + NearestName.Ask(misspelt.Split('=')[0], options);
     }
 
-    private static bool Names(ParseError error, string token) => error.Message.Contains($"'{token}'", StringComparison.Ordinal);
+    /// <summary>The word that an error quotes; the longest, since what is quoted may hold quotes itself.</summary>
+    private static string? Named(ParseError error, IEnumerable<string> words) =>
+        words.Where(word => error.Message.Contains($"'{word}'", StringComparison.Ordinal)).MaxBy(static word => word.Length);
 
     /// <summary>What the parser words in its own way, and in the language of the host: a value that is missing, or too many of them.</summary>
     private static string? OfOption(OptionResult result)
     {
         Option option = result.Option;
-        if (result.Tokens.Count == 0 && option.Arity.MinimumNumberOfValues > 0)
+        if (result.Tokens.Count == 0)
         {
             string value = option.HelpName ?? "a value";
             return result.IdentifierTokenCount > 0 ? $"{option.Name} wants {value} behind it" : $"{option.Name} {value} is missing";
@@ -60,7 +61,7 @@ internal static class UsageErrors
     /// <summary>The parser puts the values that an argument may have on lines of their own.</summary>
     private static string Choices(string message)
     {
-        string[] lines = [.. message.ReplaceLineEndings("\n").Split('\n').Select(static l => l.Trim())];
+        string[] lines = [.. message.Split('\n').Select(static l => l.Trim())];
         if (lines.Length == 1)
         {
             return message;

@@ -226,9 +226,9 @@ internal sealed class RecordCommand
         }
 
         KeepInputs(result, options);
-        if (options.Warn is not null && MemoryNotice.For(options.Load.MemorySize) is string notice)
+        if (MemoryNotice.For(options.Load.MemorySize) is string notice)
         {
-            options.Warn(notice);
+            options.Warn?.Invoke(notice);
         }
 
         if (result.GetValue(_countOnly) is string glob)

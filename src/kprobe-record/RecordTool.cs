@@ -27,7 +27,7 @@ internal static class RecordTool
 
         try
         {
-            using StreamWriter help = new(new StandardOutput()) { AutoFlush = true };
+            using StreamWriter help = new(new StandardOutput());
             return result.Invoke(new InvocationConfiguration
             {
                 EnableDefaultExceptionHandler = false,

@@ -78,8 +78,7 @@ internal static class RecordVerb
         }
 
         using StopSignals signals = new(recorder.Stop, settings.Timeout);
-        Stopwatch clock = Stopwatch.StartNew();
-        TimeSpan processorBefore = Environment.CpuUsage.TotalTime;
+        HostTime time = new(TimeProvider.System, static () => Environment.CpuUsage.TotalTime);
         RecordProgress progress = new(Console.Error, enabled: !settings.Quiet && !Console.IsErrorRedirected);
         GuestMachine machine = recorder.Session.Machine;
         RunEnd end = recorder.Run(() => progress.Update(machine.Now, machine.Retired, recorder.EventCount));
@@ -93,11 +92,11 @@ internal static class RecordVerb
         SayWhatBecameOfProbes(recorder, end, settings);
         if (summary is not null)
         {
-            summary.WriteLine(ToJson(options, recorder, end, clock.Elapsed, Environment.CpuUsage.TotalTime - processorBefore));
+            summary.WriteLine(ToJson(options, recorder, end, time));
         }
         else if (!settings.Quiet)
         {
-            RecordTool.Say(ToText(options, end, guest, clock.Elapsed));
+            RecordTool.Say(ToText(options, end, guest, time));
         }
 
         return (int)guest.Status;
@@ -123,7 +122,7 @@ internal static class RecordVerb
         }
     }
 
-    private static string ToText(RecordingOptions options, RunEnd end, GuestEnd guest, TimeSpan elapsed)
+    private static string ToText(RecordingOptions options, RunEnd end, GuestEnd guest, HostTime time)
     {
         TraceFooter footer = end.Footer;
         string kinds = string.Join(", ", _kindNames.Select((name, i) => (name, Count: end.EventsByKind[i]))
@@ -135,7 +134,7 @@ internal static class RecordVerb
             : $"; {silent.Length} probes never fired";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{options.Output}: {end.Bytes:N0} bytes, {(kinds.Length == 0 ? "no events" : kinds)}{HitsText(end)}{never}; {guest} after {footer.Instructions:N0} instructions, {footer.TimeNs / 1e9:F3} s of its time, {elapsed.TotalSeconds:F1} s of ours");
+            $"{options.Output}: {end.Bytes:N0} bytes, {(kinds.Length == 0 ? "no events" : kinds)}{HitsText(end)}{never}; {guest} after {footer.Instructions:N0} instructions, {footer.TimeNs / 1e9:F3} s of its time, {time.Seconds:F1} s of ours");
     }
 
     /// <summary>What became of hits that are no events; nothing where all are.</summary>
@@ -148,7 +147,7 @@ internal static class RecordVerb
             : "";
     }
 
-    private static string ToJson(RecordingOptions options, Recorder recorder, RunEnd end, TimeSpan elapsed, TimeSpan processor)
+    private static string ToJson(RecordingOptions options, Recorder recorder, RunEnd end, HostTime time)
     {
         using MemoryStream buffer = new();
         using (Utf8JsonWriter json = new(buffer))
@@ -198,8 +197,8 @@ internal static class RecordVerb
             json.WriteNumber("exit_value", end.Footer.ExitCode);
             json.WriteNumber("instructions", end.Footer.Instructions);
             json.WriteNumber("time_ns", end.Footer.TimeNs);
-            json.WriteNumber("host_seconds", Math.Round(elapsed.TotalSeconds, 3));
-            json.WriteNumber("host_cpu_seconds", Math.Round(processor.TotalSeconds, 3));
+            json.WriteNumber("host_seconds", time.Seconds);
+            json.WriteNumber("host_cpu_seconds", time.ProcessorSeconds);
             using (Process self = Process.GetCurrentProcess())
             {
                 json.WriteNumber("host_peak_bytes", self.PeakWorkingSet64);

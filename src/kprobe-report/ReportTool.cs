@@ -52,7 +52,7 @@ internal static class ReportTool
         Console.CancelKeyPress += onInterrupt;
         try
         {
-            using StreamWriter help = new(console.Output, leaveOpen: true) { AutoFlush = true };
+            using StreamWriter help = new(console.Output, leaveOpen: true);
             return result.InvokeAsync(
                 new InvocationConfiguration
                 {

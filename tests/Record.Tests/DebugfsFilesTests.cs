@@ -40,6 +40,7 @@ public sealed class DebugfsFilesTests
 
         string[] lines = run.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.True(lines.Length > 100);
+        Assert.Empty(run.Error);
         Assert.All(lines, line => Assert.Matches(@"^0x[0-9a-f]{16}-0x[0-9a-f]{16}\t\S+$", line));
         HashSet<string> refused = [.. lines.Select(line => line[(line.IndexOf('\t', StringComparison.Ordinal) + 1)..])];
         string[] functions = list.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);

@@ -80,6 +80,37 @@ public sealed class DescriptorTests : IDisposable
     }
 
     [Fact]
+    public void Write_that_a_signal_interrupts_goes_on()
+    {
+        byte[] sent = new byte[200_000];
+        new Random(7).NextBytes(sent);
+        using AnonymousPipeServerStream pipe = new(PipeDirection.Out);
+        using AnonymousPipeClientStream reader = new(PipeDirection.In, pipe.ClientSafePipeHandle);
+        using InterruptedThread writer = new(() =>
+        {
+            int error = Descriptor.Write(Number(pipe.SafePipeHandle), sent);
+            pipe.Dispose();
+            Assert.Equal(0, error);
+        });
+
+        using MemoryStream received = new();
+        byte[] some = new byte[10_000];
+        int count;
+        do
+        {
+            // The first may find bytes that were written since it began; the second finds none, as the pipe is full.
+            writer.Interrupt();
+            writer.Interrupt();
+            count = reader.Read(some);
+            received.Write(some, 0, count);
+        }
+        while (count > 0);
+
+        writer.Join();
+        Assert.Equal(sent, received.ToArray());
+    }
+
+    [Fact]
     public void Disk_that_is_full_is_told()
     {
         using FileStream full = File.OpenWrite("/dev/full");

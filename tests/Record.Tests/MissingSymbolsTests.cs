@@ -38,6 +38,7 @@ public sealed class MissingSymbolsTests : IDisposable
 
         Assert.Equal(expected, Assert.Single(recording.Good().ErrorLines, line => line.Contains("symbols were found", StringComparison.Ordinal) || line.Contains("has none", StringComparison.Ordinal)));
         Assert.Equal(expected, Assert.Single(dry.Good().ErrorLines));
+        Assert.Equal(image is "elf" or "flat", recording.Error.Contains("no probes given; using these:", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -29,6 +29,22 @@ public sealed class NumberOptionTests
     }
 
     [Theory]
+    [InlineData("-3", -3, null)]
+    [InlineData("+2", 2, null)]
+    [InlineData("-4", 0, "--n wants a number from -3 to 2, not '-4'")]
+    [InlineData("3", 0, "--n wants a number from -3 to 2, not '3'")]
+    [InlineData("2-", 0, "--n wants a number from -3 to 2, not '2-'")]
+    [InlineData("1.0", 0, "--n wants a number from -3 to 2, not '1.0'")]
+    public void Whole_number_may_have_a_sign_in_front_of_it(string text, int value, string? error)
+    {
+        Same(Read(new Option<int>("--n").Whole(-3, 2), text), value, error);
+        Same(Read(new Option<int?>("--n").Whole(-3, 2), text), value, error);
+        (int[]? all, string[] errors) = Read(new Option<int[]>("--n").Whole(-3, 2), text, "1");
+        Assert.Equal(error is null ? [] : [error], errors);
+        Assert.Equal(error is null ? [value, 1] : null, all);
+    }
+
+    [Theory]
     [InlineData("1", 1, null)]
     [InlineData("127", 127, null)]
     [InlineData("0", 0, "--n wants a number of at least 1, not '0'")]
@@ -58,6 +74,14 @@ public sealed class NumberOptionTests
     public void Number_with_decimals(string text, double value, string? error) => Same(Read(new Option<double>("--n").Real(0, 2.25), text), value, error);
 
     [Theory]
+    [InlineData("-1.5", -1.5, null)]
+    [InlineData("-1.51", 0, "--n wants a number from -1.5 to -1, not '-1.51'")]
+    [InlineData("-0.9", 0, "--n wants a number from -1.5 to -1, not '-0.9'")]
+    [InlineData("1-", 0, "--n wants a number from -1.5 to -1, not '1-'")]
+    public void Number_with_decimals_may_have_a_sign_in_front_of_it(string text, double value, string? error) =>
+        Same(Read(new Option<double>("--n").Real(-1.5, -1), text), value, error);
+
+    [Theory]
     [InlineData("IMAGE is missing")]
     [InlineData("'b' is one argument too many", "a", "b")]
     [InlineData("there is no option '--numbr'; did you mean --number?", "a", "--numbr")]
@@ -70,6 +94,8 @@ public sealed class NumberOptionTests
     [InlineData("--number is there 3 times; give it once", "a", "-n", "1", "-n", "2", "-n", "3")]
     [InlineData("Argument 'bule' not recognized. Must be one of: 'blue', 'red'; did you mean blue?", "a", "--colour", "bule")]
     [InlineData("Argument 'x' not recognized. Must be one of: 'blue', 'red'", "a", "--colour", "x")]
+    [InlineData("Argument 'x' not recognized. Must be one of: 'blue', 'red'", "-", "--colour", "x")]
+    [InlineData("Argument 'bule' not recognized. Must be one of: 'blue', 'red'; did you mean blue?", "bule", "--colour", "bule")]
     public void Wrong_command_line_is_told_in_one_sentence(string said, params string[] line) =>
         Assert.Equal([said], UsageErrors.Of(Command().Parse(line)).Select(static e => e.TrimEnd('.')));
 
@@ -80,6 +106,9 @@ public sealed class NumberOptionTests
     [InlineData("x-", "--zzzz", "'x-' is one argument too many", "there is no option '--zzzz'")]
     [InlineData("--zzz", "--zzz", "there is no option '--zzz'")]
     [InlineData("x", "x", "'x' is one argument too many")]
+    [InlineData("x", "y' 'x", "'x' is one argument too many", "'y' 'x' is one argument too many")]
+    [InlineData("y' 'x", "x", "'y' 'x' is one argument too many", "'x' is one argument too many")]
+    [InlineData("--colour=x", "x", "'x' is one argument too many", "Argument 'x' not recognized. Must be one of: 'blue', 'red'")]
     public void What_is_wrong_twice_is_told_once_and_what_only_looks_like_it_has_its_own_sentence(string first, string second, params string[] said) =>
         Assert.Equal(said, UsageErrors.Of(Command().Parse(["a", first, second])));
 

@@ -69,6 +69,9 @@ public sealed class PermissionTests : IDisposable
         using ToolRun run = ToolRun.RecordWith(_folder.Name, ["DOTNET_GCHeapHardLimit=0x8000000"], "image", "-m", "512M", "--console", "none");
         using ToolRun small = ToolRun.RecordWith(_folder.Name, ["DOTNET_GCHeapHardLimit=0x8000000"], "image", "-m", "64M", "--console", "none", "-o", "small.mpk");
 
+        using ToolRun quiet = ToolRun.RecordWith(_folder.Name, ["DOTNET_GCHeapHardLimit=0x8000000"], "image", "-m", "512M", "-q", "-o", "quiet.mpk");
+
+        Assert.Empty(quiet.Good().Error);
         Assert.Contains(run.Good().ErrorLines, l => l.Contains("warning: the guest has 512 MiB and this process may use some 128; ", StringComparison.Ordinal));
         Assert.DoesNotContain("warning", small.Good().Error, StringComparison.Ordinal);
     }

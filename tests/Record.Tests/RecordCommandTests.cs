@@ -51,6 +51,14 @@ public sealed class RecordCommandTests
         Assert.Equal(("out2", 2UL << 30), (Read("--output", "out2").Options.Output, Read("--memory", "2G").Options.Load.MemorySize));
     }
 
+    [Theory]
+    [InlineData("-p")]
+    [InlineData("--probe-file")]
+    [InlineData("--filter")]
+    [InlineData("--append")]
+    [InlineData("--max-events")]
+    public void An_option_takes_one_value_and_the_image_may_stand_behind_it(string option) => Assert.Equal("9", Read(option, "8", "9").Options.Image);
+
     [Fact]
     public void Help_has_a_name_for_each_value_and_a_sentence_for_each_option() => Assert.All(new RecordCommand().Root.Options, static option =>
     {
@@ -151,6 +159,7 @@ public sealed class RecordCommandTests
     public void Engines_are_these(string name) => Assert.Equal("demo.elf", Read("--engine", name).Options.Image);
 
     [Theory]
+    [InlineData(WrongSize, "-m", "")]
     [InlineData(WrongSize, "-m", "0")]
     [InlineData(WrongSize, "-m", "0M")]
     [InlineData(WrongSize, "-m", "1025G")]
@@ -206,6 +215,7 @@ public sealed class RecordCommandTests
     [InlineData("--mode wants BITS behind it", "--mode")]
     [InlineData("--load wants ADDR behind it", "--load")]
     [InlineData("--output is there 2 times; give it once", "-o", "a", "--output", "b")]
+    [InlineData("--kinds is there 2 times; give it once", "--kinds", "neither", "--kinds", "nor")]
     [InlineData("'two' is one argument too many", "one", "two")]
     public void Command_line_that_lacks_or_repeats_something_is_wrong(string said, params string[] line) => Assert.Equal([said], Errors(line));
 

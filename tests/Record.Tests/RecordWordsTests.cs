@@ -95,11 +95,47 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Users_probes_are_not_named_unless_more_is_wanted_and_quiet_says_nothing()
     {
-        using ToolRun plain = Record("-p", "p:one f");
+        File.WriteAllText(_folder["probes"], "p:two f\n");
+        using ToolRun plain = Record("-p", "p:one f", "--probe-file", "probes");
+        using ToolRun file = Record("--probe-file", "probes", "-o", "file.mpk");
         using ToolRun quiet = Record("-q", "-o", "quiet.mpk");
 
-        Assert.Single(plain.Good().ErrorLines);
+        Assert.Contains("trace.mpk: ", Assert.Single(plain.Good().ErrorLines), StringComparison.Ordinal);
+        Assert.Contains("file.mpk: ", Assert.Single(file.Good().ErrorLines), StringComparison.Ordinal);
         Assert.Equal(("", ""), (quiet.Good().Error, quiet.Output));
+    }
+
+    [Fact]
+    public void Verbose_tells_that_there_is_no_probe_and_no_hit()
+    {
+        using ToolRun run = Record("-v", "-p", "p:one f", "-p", "-:one");
+
+        Assert.Equal(
+            [
+                "kprobe-record: warning: the definitions leave no probe; only the guest's console is recorded",
+                "kprobe-record: probes:",
+                "  p:one f",
+                "  -:one",
+                "kprobe-record: probes at the end:",
+                "kprobe-record: hits:",
+            ],
+            run.Good().ErrorLines[..^1]);
+        Assert.Contains(" bytes, no events; the guest exited", run.ErrorLines[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Time_of_the_guest_is_told_in_seconds_and_no_progress_where_nobody_watches()
+    {
+        // nop; jmp to itself; nop, which is never reached.
+        File.WriteAllBytes(_folder["flat"], [0x90, 0xEB, 0xFE, 0x90]);
+        using ToolRun run = Record("-p", "p:never 0x100003", "--max-instructions", "400000000");
+
+        Assert.Equal(4, run.Exit);
+        Assert.Contains(
+            "no events; never fired: never; stopped by --max-instructions after 400,000,000 instructions, 0.400 s of its time, ",
+            Assert.Single(run.ErrorLines),
+            StringComparison.Ordinal);
+        Assert.DoesNotContain("MIPS", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -117,7 +153,7 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Json_has_every_number()
     {
-        File.WriteAllText(_folder["probes"], "p:bad nosuch\n");
+        File.WriteAllText(_folder["probes"], "p:bad strat\n");
         using ToolRun run = Record(
             "--json", "-q", "-p", "p:one f n=%ax:u8", "-p", "r:two f", "-p", "p:never silent0", "--probe-file", "probes", "--skip-refused", "--filter", "one: n == 77");
 
@@ -135,7 +171,7 @@ public sealed class RecordWordsTests : IDisposable
         Assert.Equal("""["never"]""", root.GetProperty("never_fired").GetRawText());
         Assert.Equal("{}", root.GetProperty("refused").GetRawText());
         Assert.Equal(
-            """[{"definition":"p:bad nosuch","source":"probes:1","reason":"Invalid probed address or symbol (no symbol nosuch)"}]""",
+            """[{"definition":"p:bad strat","source":"probes:1","reason":"Invalid probed address or symbol (no symbol strat)"}]""",
             root.GetProperty("skipped").GetRawText());
         Assert.Equal(("exit", false, 0, 9, 9), (
             root.GetProperty("ended").GetString(), root.GetProperty("crashed").GetBoolean(), root.GetProperty("exit_value").GetInt32(),
@@ -188,6 +224,62 @@ public sealed class RecordWordsTests : IDisposable
     }
 
     [Fact]
+    public void Counting_goes_on_for_as_long_as_the_guest_does()
+    {
+        // mov ecx, 35,000,000; dec ecx; jnz back to that; mov al, 5; out 0xF4, al
+        File.WriteAllBytes(_folder["flat"], [0xB9, 0xC0, 0x0E, 0x16, 0x02, 0xFF, 0xC9, 0x75, 0xFC, 0xB0, 5, 0xE6, 0xF4]);
+        File.AppendAllLines(_folder["map"], [$"{0x100005:x16} t loop"]);
+        using ToolRun whole = Record("--count-only", "loop");
+        using ToolRun part = Record("--count-only", "loop", "--max-instructions", "70000000");
+
+        Assert.Equal((3, "    35000000  0000000000100005  loop\n"), (whole.Exit, whole.Output));
+        Assert.Equal(["kprobe-record: the guest exited with 5 after 70000003 instructions"], whole.ErrorLines);
+        Assert.Equal((4, "    35000000  0000000000100005  loop\n"), (part.Exit, part.Output));
+        Assert.Equal(["kprobe-record: stopped by --max-instructions after 70000000 instructions"], part.ErrorLines);
+    }
+
+    [Fact]
+    public void Functions_are_counted_and_no_data_and_capitals_are_others()
+    {
+        File.AppendAllLines(_folder["map"], [$"{0x100001:x16} D begin", $"{0x100021:x16} t F"]);
+        using ToolRun capital = Record("--count-only", "F");
+        using ToolRun small = Record("--count-only", "f");
+        using ToolRun data = Record("--count-only", "begin");
+
+        Assert.Equal("           2  0000000000100021  F\n", capital.Good().Output);
+        Assert.Equal("           2  0000000000100020  f\n", small.Good().Output);
+        Assert.Equal((1, "", "kprobe-record: no function of flat matches 'begin'"), (data.Exit, data.Output, Assert.Single(data.ErrorLines)));
+    }
+
+    [Theory]
+    [InlineData("x", "")]
+    [InlineData("", "", "-q")]
+    [InlineData("", "x", "--console", "file")]
+    [InlineData("{", "", "--json")]
+    [InlineData("           1  0000000000100000  start\n", "", "--count-only", "start")]
+    [InlineData("           1  0000000000100000  start\n", "x", "--count-only", "start", "--console", "file")]
+    public void Console_of_the_guest_goes_where_it_was_sent_and_to_stdout_where_that_is_free(string output, string file, params string[] arguments)
+    {
+        // mov edx, 0x3F8; mov al, 'x'; out dx, al; mov al, 0; out 0xF4, al
+        File.WriteAllBytes(_folder["flat"], [0xBA, 0xF8, 0x03, 0, 0, 0xB0, 0x78, 0xEE, 0xB0, 0, 0xE6, 0xF4]);
+        using ToolRun run = Record(arguments);
+
+        Assert.Equal(output, arguments.Contains("--json") ? run.Good().Output.Split("\"trace\"")[0] : run.Good().Output);
+        Assert.Equal(file, File.Exists(_folder["file"]) ? File.ReadAllText(_folder["file"]) : "");
+    }
+
+    [Fact]
+    public void Image_may_have_any_name_that_a_file_can_have()
+    {
+        File.Move(_folder["flat"], _folder["none"]);
+        using ToolRun none = ToolRun.Record(_folder.Name, "none", "--load", "0x100000", "-m", "16M", "--console", "none", "-q");
+        using ToolRun at = ToolRun.Record(_folder.Name, "@nosuch");
+
+        Assert.Equal("", none.Good().Error);
+        Assert.Equal((1, "kprobe-record: @nosuch: no such file"), (at.Exit, Assert.Single(at.ErrorLines).Split(';')[0]));
+    }
+
+    [Fact]
     public void List_has_columns_as_wide_as_what_they_hold()
     {
         File.AppendAllLines(_folder["map"], [$"{0x100030:x16} t {new string('n', 70)}", $"{0x100031:x16} D data", $"{0x100032:x16} T Start"]);
@@ -224,11 +316,12 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Dry_run_tells_image_symbols_and_where_each_probe_lands()
     {
+        File.AppendAllLines(_folder["map"], [$"{0x100031:x16} D data"]);
         using ToolRun run = Record("--dry-run", "-p", "p:one f", "-p", "r:two f", "-p", "p:three start+1");
 
         string[] lines = run.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Matches("^image    flat \\(Flat\\), sha256 [0-9a-f]{64}$", lines[0]);
-        Assert.Equal(["entry    0x100000", "symbols  3, 3 of them functions", "types    none"], lines[1..4]);
+        Assert.Equal(["entry    0x100000", "symbols  4, 3 of them functions", "types    none"], lines[1..4]);
         Assert.Equal(
             ["p  0000000000100001  start+0x1/0x20  call", "p  0000000000100020  f+0x0/0x2  nop", "r  0000000000100020  f+0x0/0x2  nop"],
             lines[4..].Select(static l => l.Split(' ') is [var kind, "", var address, "", var place, "", var name, ..] ? $"{kind}  {address}  {place}  {name}" : l).Order(StringComparer.Ordinal));
@@ -249,16 +342,31 @@ public sealed class RecordWordsTests : IDisposable
     public void Refused_definitions_come_by_reason_the_most_frequent_first()
     {
         using ToolRun run = Record(
-            "--skip-refused", "-p", "p:one f", "-p", "r:a f+1", "-p", "p:b nosuch", "-p", "p:c nosuch", "-p", "p:d neither");
+            "--skip-refused", "-p", "p:one f", "-p", "r:a f+1", "-p", "p:b strat", "-p", "p:c nosuch", "-p", "p:d neither");
 
         Assert.Equal(
             [
                 "kprobe-record: warning: 4 of 5 probe definitions were refused and left out",
-                "kprobe-record:   3 times, first p:b nosuch: Invalid probed address or symbol (no symbol nosuch)",
+                "kprobe-record:   3 times, first p:b strat: Invalid probed address or symbol (no symbol strat; did you mean start?)",
                 "kprobe-record:   r:a f+1: Retprobe address must be an function entry",
                 "kprobe-record:   (-v lists all)",
             ],
             run.Good().ErrorLines[..^1]);
+    }
+
+    [Fact]
+    public void List_of_probes_tells_which_were_left_out()
+    {
+        using ToolRun run = Record("--list-probes", "--skip-refused", "-p", "p:one f", "-p", "p:b strat", "-p", "p:c nosuch");
+
+        Assert.Equal(
+            [
+                "kprobe-record: warning: 2 of 3 probe definitions were refused and left out",
+                "kprobe-record:   2 times, first p:b strat: Invalid probed address or symbol (no symbol strat; did you mean start?)",
+                "kprobe-record:   (-v lists all)",
+            ],
+            run.Good().ErrorLines);
+        Assert.StartsWith("0000000000100020  k  f+0x0", run.Output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -266,14 +374,14 @@ public sealed class RecordWordsTests : IDisposable
     [InlineData("-v")]
     public void All_refused_definitions_are_named_where_more_is_wanted(string option)
     {
-        File.WriteAllText(_folder["probes"], "p:b nosuch\np:one f\np:c nosuch\n");
+        File.WriteAllText(_folder["probes"], "p:b strat\np:one f\np:c nosuch\n");
         using ToolRun run = Record("--skip-refused", "--probe-file", "probes", "-p", "r:a f+1", option);
 
         Assert.Equal(
             [
                 "kprobe-record: warning: 3 of 4 probe definitions were refused and left out",
                 "kprobe-record:   r:a f+1: Retprobe address must be an function entry",
-                "kprobe-record:   probes:1: p:b nosuch: Invalid probed address or symbol (no symbol nosuch)",
+                "kprobe-record:   probes:1: p:b strat: Invalid probed address or symbol (no symbol strat)",
                 "kprobe-record:   probes:3: p:c nosuch: Invalid probed address or symbol (no symbol nosuch)",
             ],
             run.Good().ErrorLines[..4]);

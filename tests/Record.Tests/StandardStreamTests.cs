@@ -1,3 +1,4 @@
+using System.Text;
 using KprobeTrace.Tracing;
 using Xunit;
 
@@ -78,9 +79,12 @@ public sealed class StandardStreamTests(StandardStreamTests.Demo demo) : IClassF
     [MemberData(nameof(Commands))]
     public void Output_that_is_closed_or_full_is_status_1_and_one_plain_line(string tool, string how, string[] command)
     {
+        string[] written = [demo.Folder["json.mpk"], demo.Folder["console.mpk"]];
+        Array.ForEach(written, File.Delete);
         using ToolRun run = ToolRun.Shell(demo.Folder.Name, $"\"$@\" {how}", tool, command);
 
         Assert.Equal(1, run.Exit);
+        Assert.DoesNotContain(written, file => how == ">&-" && File.Exists(file));
         string line = Assert.Single(run.ErrorLines);
         Assert.StartsWith(tool + ": ", line, StringComparison.Ordinal);
         Assert.Contains(how == ">&-" ? "standard output is closed" : "the disk is full", line, StringComparison.Ordinal);
@@ -123,6 +127,15 @@ public sealed class StandardStreamTests(StandardStreamTests.Demo demo) : IClassF
 
         Assert.Equal((0, 1, 1), (good.Exit, bad.Exit, report.Exit));
         Assert.True(TraceReader.Check(folder["trace.mpk"]).Whole);
+    }
+
+    [Fact]
+    public void Messages_are_UTF_8_without_a_mark()
+    {
+        using ToolRun run = ToolRun.Shell(demo.Folder.Name, "\"$@\" 2> messages", "kprobe-record", "nösuch");
+
+        Assert.Equal(1, run.Exit);
+        Assert.StartsWith("kprobe-record: nösuch: no such file", Encoding.UTF8.GetString(File.ReadAllBytes(demo.Folder["messages"])), StringComparison.Ordinal);
     }
 
     [Fact]
