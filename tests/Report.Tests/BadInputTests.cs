@@ -9,6 +9,9 @@ namespace KprobeTrace.Tests.Report;
 
 public sealed class BadInputTests : IDisposable
 {
+    private const string One = "p:f f\n1 f";
+    private const string Three = "p:f f\n1 f\n2 f\n3 f";
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -34,7 +37,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void Check_of_a_history_asks_for_the_trace()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
 
         Assert.Contains(".db: it is a SQLite database; give the trace itself", Tool.Bad(1, "check", trace + ".db"), StringComparison.Ordinal);
@@ -75,7 +78,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_directory_in_the_place_of_the_database_is_named()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         Directory.CreateDirectory(trace + ".db");
 
         Assert.Contains("cannot be written: it is a directory; ", Tool.Bad(1, trace), StringComparison.Ordinal);
@@ -84,7 +87,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_trace_of_a_later_version_and_a_database_of_another_tool_are_named_as_such()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         byte[] bytes = File.ReadAllBytes(trace);
         for (int at = 0; (at = bytes.AsSpan(at).IndexOf("KPTRACE"u8) is int next and >= 0 ? at + next : bytes.Length) < bytes.Length; at += 8)
         {
@@ -105,7 +108,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_trace_that_was_cut_off_is_not_called_damaged()
     {
-        string trace = _folder.Write("cut.mpk", [], complete: false);
+        string trace = _folder.Trace("p:f f\ncut");
 
         (int exit, string output, string error) = Tool.Run("check", trace);
 
@@ -120,7 +123,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData(false)]
     public void A_header_of_a_later_version_is_refused_by_its_version_although_frames_of_this_one_follow(bool inMarker)
     {
-        byte[] bytes = File.ReadAllBytes(_folder.Small());
+        byte[] bytes = File.ReadAllBytes(_folder.Trace(One));
         Span<byte> head = bytes.AsSpan(0, 59);
         if (inMarker)
         {
@@ -144,17 +147,17 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_flipped_bit_in_the_first_version_is_damage_and_no_version()
     {
-        byte[] bytes = File.ReadAllBytes(_folder.Small());
+        byte[] bytes = File.ReadAllBytes(_folder.Trace(Three));
         bytes[10] ^= 2;
         File.WriteAllBytes(_folder["flipped.mpk"], bytes);
 
-        Assert.Equal(["9"], Tool.Rows(_folder["flipped.mpk"], "SELECT count(*) FROM events"));
+        Assert.Equal(["3"], Tool.Rows(_folder["flipped.mpk"], "SELECT count(*) FROM events"));
     }
 
     [Fact]
     public void A_damaged_database_is_one_clear_line_or_imported_again()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(Three);
         _ = Tool.Good(trace);
         byte[] bytes = File.ReadAllBytes(trace + ".db");
         Array.Fill(bytes, (byte)0xA5, 8192, bytes.Length - 8192);
@@ -162,13 +165,13 @@ public sealed class BadInputTests : IDisposable
         File.WriteAllBytes(trace + ".db", bytes);
 
         _ = Tool.Bad(1, "query", _folder["damaged.db"], "SELECT * FROM events");
-        Assert.Contains("Events: 9", Tool.Good(trace), StringComparison.Ordinal);
+        Assert.Contains("Events: 3", Tool.Good(trace), StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_killed_import_leaves_nothing_that_a_later_one_trips_over()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         File.WriteAllText(trace + ".db.999999999.importing", "left by a killed process");
 
         _ = Tool.Good(trace);
@@ -179,10 +182,10 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_cancelled_import_leaves_the_old_database()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
         byte[] before = File.ReadAllBytes(trace + ".db");
-        _ = _folder.Small(change: static e => e.RemoveAt(8));
+        _ = _folder.Trace(Three);
 
         _ = Assert.ThrowsAny<OperationCanceledException>(() => TraceHistory.Open(
             trace, options: new ImportOptions { Cancellation = new CancellationToken(canceled: true) }));
@@ -198,7 +201,7 @@ public sealed class BadInputTests : IDisposable
         string trace = _folder["t.mpk"];
         SyntheticTrace.Write(trace, 60_000);
         string target = Path.Combine(_folder["disk"], "t.db");
-        _ = Tool.Good("query", _folder.Small(), "SELECT 1", "--db", target);
+        _ = Tool.Good("query", _folder.Trace(Three, "three.mpk"), "SELECT 1", "--db", target);
         byte[] before = File.ReadAllBytes(target);
 
         (int exit, _, string error) = Tool.Run(trace, "--db", target);
@@ -206,7 +209,7 @@ public sealed class BadInputTests : IDisposable
         Assert.Contains("the disk is full; nothing was changed", error, StringComparison.Ordinal);
         Assert.Equal(before, File.ReadAllBytes(target));
         Assert.Contains("the disk is full", Tool.Bad(1, "add", target, trace), StringComparison.Ordinal);
-        Assert.Equal(["9"], Tool.Rows(target, "SELECT count(*) FROM events"));
+        Assert.Equal(["3"], Tool.Rows(target, "SELECT count(*) FROM events"));
         foreach (string format in (string[])["csv", "jsonl", "perfetto", "ctf", "parquet", "clickhouse"])
         {
             Assert.Contains("the disk is full", Tool.Bad(1, "export", trace, "--to", format, "-o", Path.Combine(_folder["disk"], "x")), StringComparison.Ordinal);

@@ -4,6 +4,27 @@ namespace KprobeTrace.Tests.Report;
 
 public sealed class EventsTests : IDisposable
 {
+    /// <summary>A fork; an open within an open; a hit that faults and is done under another name.</summary>
+    private const string Story = """
+        image vmlinuz-events
+        kernel "Linux version 6.1.0-test"
+        symbol kernel_clone size=0x400
+        p:fork kernel_clone
+        r:fork_ret kernel_clone
+        p:open do_sys_openat2 dfd=%di:s32 name=+0(%si):ustring
+        r:open_ret do_sys_openat2 ret=$retval:s64
+        p:silent never_called
+        100 fork init-1 %di=17
+        250 fork_ret init-1 caller=ksys_caller+0x10 %ax=42
+        300 open sh-42 dfd=-100 name=/etc/passwd caller=ksys_caller+0x10
+        340 open sh-42 dfd=-100 name="a,\"b\"\n<script>'x'" caller=ksys_caller+0x10
+        380 open_ret sh-42 ret=3 caller=ksys_caller+0x10 %ax=3
+        500 open_ret sh-42 ret=4 caller=ksys_caller+0x10 %ax=4
+        600 fork "e\"v,i'l\n"-42 %di=17
+        601 fork fault "e\"v,i'l\n"-42 error=2 cr2=0x7fff0000
+        650 fork post sh-42
+        """;
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -11,14 +32,14 @@ public sealed class EventsTests : IDisposable
     [Fact]
     public void Lines_look_like_those_of_ftrace()
     {
-        string[] lines = Tool.Good("events", _folder.Small(), "--ns").TrimEnd('\n').Split('\n');
+        string[] lines = Tool.Good("events", _folder.Trace(Story), "--ns").TrimEnd('\n').Split('\n');
 
         Assert.Equal(
             [
                 "            init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x400)",
                 "            init-1       [000] ..... 0.000000250: fork_ret: (ksys_caller+0x10/0x100 <- kernel_clone)",
-                "              sh-42      [000] ..... 0.000000300: open: (do_sys_openat2+0x0/0x200) dfd=-100 name=\"/etc/passwd\"",
-                "              sh-42      [000] ..... 0.000000340: open: (do_sys_openat2+0x0/0x200) dfd=-100 name=\"a,\\\"b\\\"\\u000a<script>'x'\"",
+                "              sh-42      [000] ..... 0.000000300: open: (do_sys_openat2+0x0/0x100) dfd=-100 name=\"/etc/passwd\"",
+                "              sh-42      [000] ..... 0.000000340: open: (do_sys_openat2+0x0/0x100) dfd=-100 name=\"a,\\\"b\\\"\\u000a<script>'x'\"",
                 "              sh-42      [000] ..... 0.000000380: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=3",
                 "              sh-42      [000] ..... 0.000000500: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=4",
                 "       e\"v,i'l\\n-42      [000] ..... 0.000000600: fork: (kernel_clone+0x0/0x400)",
@@ -31,11 +52,19 @@ public sealed class EventsTests : IDisposable
     [Fact]
     public void Lines_flag_events_with_interrupts_off()
     {
-        string trace = _folder.Small(change: static e => e[2] = e[2] with { Flags = 0x46 });
+        string trace = _folder.Trace("""
+            p:irq handle_irq
+            1 irq %flags=0x246
+            2 irq cpu=1
+            3 irq %flags=0x46
+            4 irq %flags=0
+            5 irq %flags=0x200
+            """);
         string[] lines = Tool.Good("events", trace).TrimEnd('\n').Split('\n');
 
-        Assert.Contains(" [000] d.... 0.000000: open: ", lines[2], StringComparison.Ordinal);
-        Assert.Equal(1, lines.Count(static l => l.Contains("] d....", StringComparison.Ordinal)));
+        Assert.Equal(
+            ["[000] .....", "[001] .....", "[000] d....", "[000] d....", "[000] ....."],
+            lines.Select(static l => l[l.IndexOf('[', StringComparison.Ordinal)..][..11]));
         Assert.Equal(["0"], Tool.Rows(trace, "SELECT sum(truncated) FROM events"));
         Assert.Equal(["ok"], Tool.Rows(trace, "SELECT * FROM pragma_integrity_check"));
     }
@@ -48,7 +77,7 @@ public sealed class EventsTests : IDisposable
     [InlineData("1e3")]
     [InlineData("ms")]
     public void What_is_no_time_is_said_to_be_none(string time) =>
-        Assert.Contains($"'{time}' is no time; write seconds as in 1.5", Tool.Bad(2, "events", _folder.Small(), "--from", time), StringComparison.Ordinal);
+        Assert.Contains($"'{time}' is no time; write seconds as in 1.5", Tool.Bad(2, "events", _folder.Trace("p:f f\n1 f"), "--from", time), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("--probe open", "3 4")]
@@ -69,7 +98,7 @@ public sealed class EventsTests : IDisposable
     [InlineData("--where caller='ksys_caller+0x10' --comm sh", "3 4 5 6")]
     public void Filters_choose_events(string options, string expected)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(Story);
         string[] all = Tool.Good("events", trace).TrimEnd('\n').Split('\n');
 
         string output = Tool.Good(["events", trace, .. options.Split(' ')]);
@@ -85,7 +114,7 @@ public sealed class EventsTests : IDisposable
     [InlineData("--probe", "nothing", "no probe matches nothing")]
     [InlineData("--run", "7", "no run 7")]
     public void Wrong_filters_are_one_line(string option, string value, string expected) =>
-        Assert.Contains(expected, Tool.Bad(1, "events", _folder.Small(), option, value), StringComparison.Ordinal);
+        Assert.Contains(expected, Tool.Bad(1, "events", _folder.Trace("p:f f\n1 f"), option, value), StringComparison.Ordinal);
 
     [Fact]
     public void Latency_counts_pairs()
@@ -93,20 +122,33 @@ public sealed class EventsTests : IDisposable
         Assert.Equal(
             "run,name,symbol,between,count,min_ns,mean_ns,p50_ns,p95_ns,p99_ns,max_ns\r\n" +
             "1,open_ret,do_sys_openat2,entry-ret,2,40,120,40,200,200,200\r\n",
-            Tool.Good("latency", _folder.Small(), "open*", "--format", "csv"));
-        Assert.Contains("fork,kernel_clone,pre-post,1,50", Tool.Good("latency", _folder.Small(), "--format", "csv"), StringComparison.Ordinal);
+            Tool.Good("latency", _folder.Trace(Story), "open*", "--format", "csv"));
+        Assert.Contains("fork,kernel_clone,pre-post,1,50", Tool.Good("latency", _folder["t.mpk"], "--format", "csv"), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Histograms_count_by_expression_and_by_powers_of_two()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:f f
+            r:f_ret f
+            p:g g
+            100 f
+            131 f_ret %ax=5
+            200 f
+            233 f_ret %ax=-3
+            300 f
+            363 f_ret %ax=7
+            400 f
+            464 f_ret %ax=9
+            500 g
+            """);
 
         Assert.Equal(
-            "key,count\r\ndo_sys_openat2,4\r\nkernel_clone,3\r\n".Split("\r\n").Order(),
-            Tool.Good("hist", trace, "--key", "symbol", "--format", "csv").Split("\r\n").Order());
+            "key,count\r\nf,8\r\ng,1\r\n",
+            Tool.Good("hist", trace, "--key", "symbol", "--format", "csv"));
         Assert.Equal(
-            "key,count,sum,min,mean,max\r\n\"[32, 64)\",1,3,3,3,3\r\n\"[128, 256)\",2,46,4,23,42\r\n",
+            "key,count,sum,min,mean,max\r\n\"[16, 32)\",1,5,5,5,5\r\n\"[32, 64)\",2,4,-3,2,7\r\n\"[64, 128)\",1,9,9,9,9\r\n",
             Tool.Good("hist", trace, "--key", "duration_ns", "--log2", "--value", "retval", "--format", "csv"));
         Assert.Contains("no such column: nope", Tool.Bad(1, "hist", trace, "--key", "nope"), StringComparison.Ordinal);
         _ = Tool.Bad(1, "hist", trace, "--key", "1; DELETE FROM kt_run");
@@ -115,25 +157,46 @@ public sealed class EventsTests : IDisposable
     [Fact]
     public void Stacks_fall_back_to_callers()
     {
-        Assert.Equal("sh;ksys_caller;do_sys_openat2 2\n", Tool.Good("stacks", _folder.Small(), "--folded", "--probe", "open"));
-        Assert.Contains("100.0 %", Tool.Good("stacks", _folder.Small()), StringComparison.Ordinal);
+        const string Opens = """
+            p:open do_open
+            1 open sh-2 caller=ksys_open+8
+            2 open sh-2 caller=ksys_open+0x20
+            3 open cat-3
+            4 open cat-3 caller=0x1234
+            """;
+        string trace = _folder.Trace(Opens);
+
+        Assert.Equal(
+            ["cat;0x1234;do_open 1", "sh;ksys_open;do_open 2"],
+            Tool.Good("stacks", trace, "--folded", "--probe", "open").TrimEnd('\n').Split('\n').Order(StringComparer.Ordinal));
+        Assert.StartsWith(" 100.0 %          3  all\n", Tool.Good("stacks", trace), StringComparison.Ordinal);
+
+        // One stack, and no caller stands for one.
+        string deep = _folder.Trace(Opens + "\n5 open sh-2 stack=do_open,do_far+4,entry+8", "deep.mpk");
+        Assert.Equal("sh;entry;do_far;do_open 1\n", Tool.Good("stacks", deep, "--folded"));
     }
 
     [Fact]
     public void Before_tells_what_led_to_a_fault()
     {
-        string output = Tool.Good("before", _folder.Small(), "--fault", "1");
+        string trace = _folder.Trace(Story);
+        string output = Tool.Good("before", trace, "--fault", "1");
 
         Assert.Contains("Event 8", output, StringComparison.Ordinal);
         Assert.Contains("         6               sh-42", output, StringComparison.Ordinal);
-        Assert.Contains("there is no fault 2", Tool.Bad(1, "before", _folder.Small(), "--fault", "2"), StringComparison.Ordinal);
-        Assert.Contains("has no event 99", Tool.Bad(1, "before", _folder.Small(), "--seq", "99"), StringComparison.Ordinal);
+        Assert.Contains("there is no fault 2", Tool.Bad(1, "before", trace, "--fault", "2"), StringComparison.Ordinal);
+        Assert.Contains("has no event 99", Tool.Bad(1, "before", trace, "--seq", "99"), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Who_finds_values_in_registers()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            p:f f
+            1 f %di=17
+            2 f %si=17 %ax=18
+            3 f %ax=16
+            """);
 
         Assert.StartsWith("         1 di", Tool.Good("who", trace, "0x11"), StringComparison.Ordinal);
         Assert.Equal(2, Tool.Good("who", trace, "17").Count(static c => c == '\n'));
@@ -144,9 +207,9 @@ public sealed class EventsTests : IDisposable
     [Fact]
     public void Summary_names_what_a_reader_wants_first()
     {
-        string output = Tool.Good(_folder.Small());
+        string output = Tool.Good(_folder.Trace(Story));
 
-        foreach (string part in (string[])["Run 1: vmlinuz-test", "Linux version 6.1.0-test", "poweroff", "complete", "Events: 9", "Never fired: 1 of 5", "never_called", "page fault", "open_ret"])
+        foreach (string part in (string[])["Run 1: vmlinuz-events", "Linux version 6.1.0-test", "poweroff", "complete", "Events: 9", "Never fired: 1 of 5", "never_called", "page fault", "open_ret"])
         {
             Assert.Contains(part, output, StringComparison.Ordinal);
         }
@@ -157,7 +220,7 @@ public sealed class EventsTests : IDisposable
     [Fact]
     public void Check_accepts_a_whole_trace_and_refuses_a_cut_one()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f\n2 f");
         Assert.Contains("whole", Tool.Good("check", trace), StringComparison.Ordinal);
         string cut = _folder["cut.mpk"];
         File.WriteAllBytes(cut, File.ReadAllBytes(trace)[..^20]);

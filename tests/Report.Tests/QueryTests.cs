@@ -5,6 +5,8 @@ namespace KprobeTrace.Tests.Report;
 
 public sealed class QueryTests : IDisposable
 {
+    private const string One = "p:f f\n1 f";
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -28,7 +30,7 @@ public sealed class QueryTests : IDisposable
     [InlineData("ANALYZE")]
     public void A_query_cannot_write_attach_or_load(string sql)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         _ = Tool.Good(trace);
         byte[] before = File.ReadAllBytes(trace + ".db");
 
@@ -49,13 +51,16 @@ public sealed class QueryTests : IDisposable
     [InlineData("SELECT percentile(seq, 'p95') FROM events", "0 to 100")]
     [InlineData("SELECT percentile(seq, null) FROM events", "0 to 100")]
     public void A_wrong_statement_is_one_line_with_its_position(string sql, string expected) =>
-        Assert.Contains(expected, Tool.Bad(1, "query", _folder.Small(), sql), StringComparison.Ordinal);
+        Assert.Contains(expected, Tool.Bad(1, "query", _folder.Trace(One), sql), StringComparison.Ordinal);
 
     [Fact]
     public void Every_format_carries_awkward_text_unharmed()
     {
-        string trace = _folder.Small();
-        const string Sql = "SELECT comm, args FROM events WHERE seq = 7";
+        string trace = _folder.Trace("""
+            p:fork kernel_clone
+            7 fork "e\"v,i'l\n"-2
+            """);
+        const string Sql = "SELECT comm, args FROM events";
         const string Comm = "e\"v,i'l\n";
 
         Assert.Equal("comm,args\r\n\"e\"\"v,i'l\n\",{}\r\n", Tool.Good("query", trace, Sql, "--format", "csv"));
@@ -68,7 +73,7 @@ public sealed class QueryTests : IDisposable
     [Fact]
     public void Json_holds_arguments_as_objects_and_nulls_as_nulls()
     {
-        string json = Tool.Good("query", _folder.Small(), "SELECT args, NULL AS n, x'00ff' AS b, 1.5 AS r FROM open LIMIT 1", "--format", "json");
+        string json = Tool.Good("query", _folder.Trace("p:open do_open dfd=%di:s32\n1 open dfd=-100"), "SELECT args, NULL AS n, x'00ff' AS b, 1.5 AS r FROM open LIMIT 1", "--format", "json");
         JsonElement row = JsonDocument.Parse(json).RootElement[0];
 
         Assert.Equal(-100, row.GetProperty("args").GetProperty("dfd").GetInt32());
@@ -80,11 +85,21 @@ public sealed class QueryTests : IDisposable
     [Fact]
     public void Functions_name_addresses_and_rank_values()
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("""
+            symbol do_open at=0xffffffff81200000
+            p:open do_open
+            r:open_ret do_open
+            100 open
+            140 open_ret
+            200 open
+            201 open
+            261 open_ret
+            421 open_ret
+            """);
 
-        Assert.Equal(["0xffffffff81200000,do_sys_openat2,do_sys_openat2+0x10,0x1"], Tool.Rows(
+        Assert.Equal(["0xffffffff81200000,do_open,do_open+0x10,0x1"], Tool.Rows(
             trace, "SELECT hex64(ip), sym(ip), sym(ip + 16, 1), sym(1) FROM regs WHERE seq = 3"));
-        Assert.Equal(["150,200,40,150"], Tool.Rows(
+        Assert.Equal(["60,221,40,60"], Tool.Rows(
             trace, "SELECT median(duration_ns), p99(duration_ns), percentile(duration_ns, 0), percentile(duration_ns, 50) FROM calls"));
         Assert.Equal(["0,1,4,4,-8"], Tool.Rows(trace, "SELECT bucket(0), bucket(1), bucket(4), bucket(7), bucket(-9)"));
         Assert.Equal(["3.0"], Tool.Rows(trace, "SELECT log2(8)"));
@@ -99,7 +114,7 @@ public sealed class QueryTests : IDisposable
     [InlineData("sym(x)", "0xffffffffffffffea", "0x8000000000000000", "0x7fffffffffffffff")]
     public void Numbers_of_sixty_four_bits_are_signed_but_where_bits_are_shown(string function, params string[] expected)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace(One);
         string[] numbers = ["-22", "-9223372036854775807 - 1", "9223372036854775807"];
 
         Assert.Equal(expected, numbers.Select(x => Assert.Single(Tool.Rows(trace, $"SELECT {function} FROM (SELECT {x} AS x)"))));
@@ -114,16 +129,16 @@ public sealed class QueryTests : IDisposable
     [InlineData("9223372036854775807", "[4611686018427387904, 2^63)")]
     public void Powers_of_two_count_negative_numbers_like_positive_ones(string number, string bucket) =>
         Assert.Equal(
-            $"key,count\r\n{(bucket.Contains(',') ? $"\"{bucket}\"" : bucket)},7\r\n",
-            Tool.Good("hist", _folder.Small(), "--key", number, "--log2", "--format", "csv"));
+            $"key,count\r\n{(bucket.Contains(',') ? $"\"{bucket}\"" : bucket)},3\r\n",
+            Tool.Good("hist", _folder.Trace("p:f f\n1 f\n2 f\n3 f"), "--key", number, "--log2", "--format", "csv"));
 
     [Fact]
     public void A_dash_reads_the_statement_from_stdin()
     {
-        (int exit, string output, _) = Tool.RunWith("SELECT count(*) AS n FROM events", "query", _folder.Small(), "-", "--format", "csv");
+        (int exit, string output, _) = Tool.RunWith("SELECT count(*) AS n FROM events", "query", _folder.Trace("p:f f\n1 f\n2 f"), "-", "--format", "csv");
 
         Assert.Equal(0, exit);
-        Assert.Equal("n\r\n9\r\n", output);
+        Assert.Equal("n\r\n2\r\n", output);
     }
 
     [Fact]
@@ -173,5 +188,5 @@ public sealed class QueryTests : IDisposable
     [InlineData("1e15", "1E+15")]
     [InlineData("-1e15", "-1E+15")]
     public void A_table_has_a_number_s_digits_where_they_are_few_and_its_power_of_ten_elsewhere(string sql, string text) =>
-        Assert.Equal($"n\n{text}\n", string.Join('\n', Tool.Good("query", _folder.Small(), $"select {sql} as n").Split('\n').Select(line => line.Trim())));
+        Assert.Equal($"n\n{text}\n", string.Join('\n', Tool.Good("query", _folder.Trace(One), $"select {sql} as n").Split('\n').Select(line => line.Trim())));
 }
