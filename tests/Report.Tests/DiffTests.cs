@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
@@ -9,6 +10,25 @@ namespace KprobeTrace.Tests.Report;
 
 public sealed class DiffTests : IDisposable
 {
+    private const string Header = """
+        p:fork kernel_clone
+        r:fork_ret kernel_clone
+        p:open do_sys_openat2 name=+0(%si):ustring
+        r:open_ret do_sys_openat2 ret=$retval:s64
+        p:extra never_called
+
+        """;
+
+    private const string Five = Header + """
+        10 fork init-1 %di=17
+        20 open sh-2 name=a
+        30 open sh-2 name=b
+        40 open_ret sh-2 ret=3 %ax=3
+        50 fork sh-2
+        """;
+
+    private static readonly string[] _long = LongRows();
+
     private readonly TraceFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -16,7 +36,7 @@ public sealed class DiffTests : IDisposable
     [Fact]
     public void Equal_traces_do_not_differ()
     {
-        string output = Tool.Good("diff", _folder.Small("a.mpk"), _folder.Small("b.mpk"));
+        string output = Tool.Good("diff", _folder.Trace(Five, "a.mpk"), _folder.Trace(Five, "b.mpk"));
 
         Assert.Contains("no difference", output, StringComparison.Ordinal);
         Assert.Contains("100.00", output, StringComparison.Ordinal);
@@ -27,7 +47,7 @@ public sealed class DiffTests : IDisposable
     {
         JsonElement diff = Json(
             Long("a.mpk", static _ => { }),
-            Long("b.mpk", static e => e.Insert(1500, new(TraceEventKind.Pre, 0, 15_001, 77, "sh"))));
+            Long("b.mpk", static e => e.Insert(1500, "15001 fork sh-77")));
 
         Assert.True(diff.GetProperty("differs").GetBoolean());
         JsonElement first = diff.GetProperty("firstDivergence");
@@ -42,11 +62,11 @@ public sealed class DiffTests : IDisposable
     [InlineData(1L << 32)]
     public void An_event_number_that_no_recording_has_is_refused(long seq)
     {
-        string trace = _folder.Small();
+        string trace = _folder.Trace("p:f f\n1 f\n2 f");
         _ = Tool.Good(trace, "--db", _folder["odd.db"]);
         using (SqliteDatabase database = SqliteDatabase.Open(_folder["odd.db"], write: true))
         {
-            database.Execute($"UPDATE kt_event SET seq = {seq} WHERE seq = 9");
+            database.Execute($"UPDATE kt_event SET seq = {seq} WHERE seq = 2");
         }
 
         Assert.Contains($"odd.db: run 1 has an event numbered {seq};", Tool.Bad(1, "diff", trace, _folder["odd.db"]), StringComparison.Ordinal);
@@ -54,20 +74,20 @@ public sealed class DiffTests : IDisposable
 
     [Theory]
     [InlineData(1 << 15, 1 << 16)]
-    [InlineData((1 << 16) - 5, 1L << 31)]
+    [InlineData((1 << 16) - 3, 1L << 31)]
     [InlineData(1L << 24, (1L << 32) - 100)]
     public void Events_are_told_by_their_numbers_however_large(long moreInA, long moreInB)
     {
-        string a = Renumbered(_folder.Small("a.mpk"), moreInA);
-        string b = Renumbered(_folder.Small("b.mpk", static e => e[6] = e[6] with { Cr2 = 1, Ax = 77 }), moreInB);
-        string c = Renumbered(_folder.Small("c.mpk", static e => e[3] = e[3] with { Arguments = TraceFolder.Open42("x"), Ax = 77 }), moreInB);
+        string a = Renumbered(_folder.Trace(Five, "a.mpk"), moreInA);
+        string b = Renumbered(_folder.Trace(Five + " %ax=77", "b.mpk"), moreInB);
+        string c = Renumbered(_folder.Trace(Five.Replace("name=b", "name=x %ax=77", StringComparison.Ordinal), "c.mpk"), moreInB);
 
         JsonElement first = Json(a, b).GetProperty("firstRegisterDifference");
-        Assert.Equal((7 + moreInA, 7 + moreInB), (first.GetProperty("seqA").GetInt64(), first.GetProperty("seqB").GetInt64()));
+        Assert.Equal((5 + moreInA, 5 + moreInB), (first.GetProperty("seqA").GetInt64(), first.GetProperty("seqB").GetInt64()));
         JsonElement diff = Json(a, c);
-        Assert.Equal(9, diff.GetProperty("aligned").GetInt32());
+        Assert.Equal(5, diff.GetProperty("aligned").GetInt32());
         JsonElement listed = Assert.Single(diff.GetProperty("listed").EnumerateArray());
-        Assert.Equal((4 + moreInA, 4 + moreInB), (listed.GetProperty("seqA").GetInt64(), listed.GetProperty("seqB").GetInt64()));
+        Assert.Equal((3 + moreInA, 3 + moreInB), (listed.GetProperty("seqA").GetInt64(), listed.GetProperty("seqB").GetInt64()));
         Assert.Equal("ax", Assert.Single(listed.GetProperty("registers").EnumerateArray()).GetProperty("name").GetString());
     }
 
@@ -78,22 +98,15 @@ public sealed class DiffTests : IDisposable
     [InlineData(1UL << 48)]
     public void Time_differs_whichever_of_its_bits_does(ulong later)
     {
-        string a = _folder.Small("a.mpk");
-        string b = _folder.Small("b.mpk", e =>
-        {
-            for (int i = 6; i < e.Count; i++)
-            {
-                e[i] = e[i] with { Time = e[i].Time + later };
-            }
-        });
-
-        JsonElement diff = Json(a, b);
+        JsonElement diff = Json(Hits("a.mpk", 0), Hits("b.mpk", later));
 
         JsonElement first = diff.GetProperty("firstTimeDifference");
         Assert.Equal(
-            (7, 7, 600, 600 + (long)later),
+            (3, 3, 600, 600 + (long)later),
             (first.GetProperty("seqA").GetInt32(), first.GetProperty("seqB").GetInt32(), first.GetProperty("timeA").GetInt64(), first.GetProperty("timeB").GetInt64()));
         Assert.Equal(0, diff.GetProperty("divergences").GetInt32());
+
+        string Hits(string name, ulong more) => _folder.Trace($"p:f f\n100 f\n300 f\n{600 + more} f\n{650 + more} f", name);
     }
 
     [Fact]
@@ -108,13 +121,12 @@ public sealed class DiffTests : IDisposable
     [Fact]
     public void Another_argument_is_a_divergence_and_its_registers_are_named()
     {
-        JsonElement diff = Json(
-            Long("a.mpk", static _ => { }),
-            Long("b.mpk", static e => e[900] = e[900] with { Arguments = [0x91, 0x63], Ax = 0x63 }));
+        int at = Array.FindIndex(_long, 900, static row => row.Contains(" ret=", StringComparison.Ordinal));
+        JsonElement diff = Json(Long("a.mpk", static _ => { }), Long("b.mpk", e => e[at] = Returning99(e[at])));
 
         JsonElement first = diff.GetProperty("firstDivergence");
         Assert.Equal("arguments", first.GetProperty("what").GetString());
-        Assert.Equal(901, first.GetProperty("seqA").GetInt64());
+        Assert.Equal(at + 1, first.GetProperty("seqA").GetInt64());
         Assert.Equal("ax", first.GetProperty("registers")[0].GetProperty("name").GetString());
         Assert.Equal("0x63", first.GetProperty("registers")[0].GetProperty("b").GetString());
     }
@@ -124,7 +136,7 @@ public sealed class DiffTests : IDisposable
     {
         JsonElement diff = Json(
             Long("a.mpk", static _ => { }),
-            Long("b.mpk", static e => e[1200] = e[1200] with { Di = 0xDEAD }));
+            Long("b.mpk", static e => e[1200] += " %di=0xdead"));
 
         Assert.True(diff.GetProperty("differs").GetBoolean());
         Assert.Equal(0, diff.GetProperty("divergences").GetInt32());
@@ -142,7 +154,7 @@ public sealed class DiffTests : IDisposable
             {
                 for (int i = 0; i < e.Count; i++)
                 {
-                    e[i] = e[i] with { Time = e[i].Time * 3, EntryTime = e[i].EntryTime * 3 };
+                    e[i] = Regex.Replace(e[i], @"^\d+|(?<=entered=)\d+", static m => $"{3 * int.Parse(m.Value, null)}");
                 }
 
                 e.RemoveRange(100, 40);
@@ -158,11 +170,11 @@ public sealed class DiffTests : IDisposable
     [Fact]
     public void Text_shows_context_of_both_sides_and_exit_status_says_they_differ()
     {
-        (int exit, string output, _) = Tool.Run("diff", _folder.Small("a.mpk"), _folder.Small("b.mpk", static e => e.RemoveAt(8)));
+        (int exit, string output, _) = Tool.Run("diff", _folder.Trace(Five, "a.mpk"), _folder.Trace(Five.Replace("50 fork sh-2", "", StringComparison.Ordinal), "b.mpk"));
 
         Assert.Equal(1, exit);
         Assert.Contains("First divergence", output, StringComparison.Ordinal);
-        Assert.Contains("-         9", output, StringComparison.Ordinal);
+        Assert.Contains("-         5", output, StringComparison.Ordinal);
         Assert.Contains("(end of trace)", output, StringComparison.Ordinal);
         Assert.Contains("changed  p kernel_clone", output, StringComparison.Ordinal);
     }
@@ -176,8 +188,8 @@ public sealed class DiffTests : IDisposable
         (int exit, string output, _) = Tool.Run("diff", a, b);
 
         Assert.Equal(0, exit);
-        Assert.Contains($"- A: {a}: vmlinuz-test, Linux version 6.1.0-test, run 1, 3 events\n", output, StringComparison.Ordinal);
-        Assert.Contains($"+ B: {b}: vmlinuz-test, ", output, StringComparison.Ordinal);
+        Assert.Contains($"- A: {a}: vmlinuz-opens, Linux version 6.1.0-test, run 1, 3 events\n", output, StringComparison.Ordinal);
+        Assert.Contains($"+ B: {b}: vmlinuz-opens, ", output, StringComparison.Ordinal);
         Assert.Contains("  command line differs\n  - console=ttyS0 panic=-1\n  + console=ttyS0 nokaslr\n", output, StringComparison.Ordinal);
         JsonElement json = Json(a, b);
         Assert.Equal((a, b), (json.GetProperty("a").GetProperty("source").GetString(), json.GetProperty("b").GetProperty("source").GetString()));
@@ -187,8 +199,8 @@ public sealed class DiffTests : IDisposable
     [Fact]
     public void Memory_that_differs_is_one_line_with_both_sizes_and_what_is_missing_is_called_so()
     {
-        string a = _folder.Write("a.mpk", [], memory: 256 << 20, initrd: new string('1', 64));
-        string b = _folder.Write("b.mpk", [], memory: (512 << 20) + 4096);
+        string a = _folder.Trace($"memory {256 << 20}\ninitrd {new string('1', 64)}", "a.mpk");
+        string b = _folder.Trace($"memory {(512 << 20) + 4096}", "b.mpk");
 
         string[] lines = Tool.Good("diff", a, b).Split('\n');
 
@@ -236,8 +248,10 @@ public sealed class DiffTests : IDisposable
         string a = Long("a.mpk", static _ => { });
         string b = Long("b.mpk", static e =>
         {
-            e[901] = e[901] with { Arguments = e[901].Arguments is null ? null : [0x91, 0x63], Ax = 0x63 };
-            e[903] = e[903] with { Arguments = e[903].Arguments is null ? null : [0x91, 0x63], Ax = 0x63 };
+            for (int i = 901; i < 920; i += 2)
+            {
+                e[i] = Returning99(e[i]);
+            }
         });
 
         Assert.Equal(1, Tool.Run("diff", a, b).Exit);
@@ -279,7 +293,7 @@ public sealed class DiffTests : IDisposable
                     }
                     else
                     {
-                        e.Insert(i, new(TraceEventKind.Pre, 0, e[i].Time, 77, "sh", Di: 99));
+                        e.Insert(i, $"{TimeOf(e[i])} fork sh-77 %di=99");
                     }
                 }
             });
@@ -301,7 +315,7 @@ public sealed class DiffTests : IDisposable
     public void Runs_that_part_for_longer_than_a_window_are_read_to_their_ends(int more)
     {
         string a = Long("a.mpk", static _ => { });
-        string b = Long("b.mpk", e => e.InsertRange(1000, Enumerable.Range(0, more).Select(i => new TraceFolder.Entry(TraceEventKind.Pre, 4, e[1000].Time, 9, "sh", Di: (ulong)i))));
+        string b = Long("b.mpk", e => e.InsertRange(1000, Enumerable.Range(0, more).Select(i => $"{TimeOf(e[1000])} extra sh-9 %di={i}")));
         using TraceHistory first = TraceHistory.Open(a);
         using TraceHistory second = TraceHistory.Open(b);
 
@@ -395,10 +409,15 @@ public sealed class DiffTests : IDisposable
     }
 
     /// <summary>A trace of one task that opens files of these names.</summary>
-    private string Opens(string name, string files, string commandLine = "console=ttyS0 panic=-1") => _folder.Write(
-        name,
-        [.. files.Split(' ').Select(static (f, i) => new TraceFolder.Entry(TraceEventKind.Pre, 2, 100, 1, "sh", Arguments: TraceFolder.Open42(f)))],
-        commandLine: commandLine);
+    private string Opens(string name, string files, string commandLine = "console=ttyS0 panic=-1") => _folder.Trace(
+        $"""
+        image vmlinuz-opens
+        kernel "Linux version 6.1.0-test"
+        cmdline "{commandLine}"
+        p:open do_sys_openat2 name=+0(%si):ustring
+        {string.Join('\n', files.Split(' ').Select(static f => $"100 open sh-1 name={f}"))}
+        """,
+        name);
 
     /// <summary>The names of a divergence's files on one side.</summary>
     private static string[] Names(string trace, JsonElement divergence, string side)
@@ -413,8 +432,8 @@ public sealed class DiffTests : IDisposable
     public void The_first_pair_whose_registers_differ_is_told()
     {
         JsonElement first = Json(
-            _folder.Small("a.mpk"),
-            _folder.Small("b.mpk", static e => (e[2], e[6]) = (e[2] with { Di = 5 }, e[6] with { Di = 6 }))).GetProperty("firstRegisterDifference");
+            _folder.Trace(Five, "a.mpk"),
+            _folder.Trace(Five.Replace("name=b", "name=b %di=5", StringComparison.Ordinal) + " %di=6", "b.mpk")).GetProperty("firstRegisterDifference");
 
         Assert.Equal((3, 3), (first.GetProperty("seqA").GetInt64(), first.GetProperty("seqB").GetInt64()));
         Assert.Equal("0x5", Assert.Single(first.GetProperty("registers").EnumerateArray()).GetProperty("b").GetString());
@@ -466,20 +485,33 @@ public sealed class DiffTests : IDisposable
     private static JsonElement Json(string a, string b) =>
         JsonDocument.Parse(Tool.Run("diff", a, b, "--format", "json").Output).RootElement;
 
-    private string Long(string name, Action<List<TraceFolder.Entry>> change, string image = "vmlinuz-test")
+    /// <summary>The trace of the long rows, of which some are changed.</summary>
+    private string Long(string name, Action<List<string>> change, string image = "vmlinuz-test")
     {
-        List<TraceFolder.Entry> entries = [];
+        List<string> rows = [.. _long];
+        change(rows);
+        return _folder.Trace($"image {image}\n{Header}{string.Join('\n', rows)}", name);
+    }
+
+    /// <summary>1500 calls by turns of three sorts of tasks, entry and return, ten nanoseconds each.</summary>
+    private static string[] LongRows()
+    {
+        List<string> rows = [];
         Random random = new(3);
-        for (int i = 0; entries.Count < 3000; i++)
+        for (int i = 0; i < 1500; i++)
         {
-            string comm = (random.Next(4)) switch { 0 => "sh", 1 => $"kworker/{i % 7}", _ => "busybox" };
-            ulong time = (ulong)entries.Count * 10;
-            int probe = random.Next(3) == 0 ? 0 : 2;
-            entries.Add(new(TraceEventKind.Pre, probe, time, 40, comm));
-            entries.Add(new(TraceEventKind.Return, probe + 1, time + 7, 40, comm, EntryTime: time, Ax: (ulong)(i % 9), Arguments: probe == 2 ? [0x91, (byte)(i % 9)] : null));
+            string task = random.Next(4) switch { 0 => "sh-40", 1 => $"kworker/{i % 7}-40", _ => "busybox-40" };
+            int time = rows.Count * 10;
+            bool isFork = random.Next(3) == 0;
+            rows.Add($"{time} {(isFork ? "fork" : "open")} {task}");
+            rows.Add($"{time + 7} {(isFork ? "fork_ret" : "open_ret")} {task} of=- entered={time} %ax={i % 9}{(isFork ? "" : $" ret={i % 9}")}");
         }
 
-        change(entries);
-        return _folder.Write(name, entries, image);
+        return [.. rows];
     }
+
+    /// <summary>A return with another value.</summary>
+    private static string Returning99(string row) => Regex.Replace(row, @"(ret|%ax)=\d+", "$1=99");
+
+    private static string TimeOf(string row) => row[..row.IndexOf(' ', StringComparison.Ordinal)];
 }

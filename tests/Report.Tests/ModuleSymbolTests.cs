@@ -83,7 +83,7 @@ public sealed class ModuleSymbolTests : IDisposable
     /// <summary>The same, with further addresses behind the caller in the stack of each event.</summary>
     private string Write(Func<int, ulong[]> further, params TraceSymbol[][] modules)
     {
-        const ulong kernel = TraceFolder.Clone;
+        const ulong kernel = 0xFFFFFFFF81094000;
         TraceSymbol[] known = [new(kernel, 0x100, "kernel_fn", "", 'T'), new(kernel + 0x1000, 0x100, "kernel", "", 'T')];
         string path = _folder["modules.mpk"];
         TraceHeader header = new() { ImageName = "vmlinuz", ImageSha256 = new string('0', 64), Producer = "test" };

@@ -1,4 +1,3 @@
-using KprobeTrace.Tracing;
 using Xunit;
 
 namespace KprobeTrace.Tests.Report;
@@ -9,20 +8,40 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     private const string NoTime = "is no time; write seconds as in 1.5, or a number with ns, us, ms or s";
     private const string NoSize = "is no size; write it as 64M or 2G";
 
-    /// <summary>A small trace, and one of 120 hits of 12 tasks, imported once.</summary>
+    private const string Probes = """
+        symbol kernel_clone at=0xffffffff81094000
+        p:fork kernel_clone
+        r:fork_ret kernel_clone
+        p:open do_sys_openat2
+        r:open_ret do_sys_openat2
+        p:silent never_called
+
+        """;
+
+    private const string Nine = Probes + """
+        100 fork init-1 %di=17
+        250 fork_ret init-1 caller=ret_from_fork+4 %ax=42
+        300 open sh-42 caller=ksys_open+8
+        340 open sh-42 caller=ksys_open+8
+        380 open_ret sh-42 caller=ksys_open+8
+        500 open_ret sh-42 caller=ksys_open+8
+        600 fork sh-42 %di=17
+        601 fork fault sh-42
+        650 fork post sh-42
+        """;
+
+    /// <summary>A trace of nine events, and one of 120 hits of 12 tasks, imported once.</summary>
     public sealed class Traces : IDisposable
     {
         private readonly TraceFolder _folder = new();
 
         public Traces()
         {
-            Small = _folder.Small();
-            Many = _folder.Write(
-                "many.mpk",
-                [.. Enumerable.Range(1, 120).Select(i => new TraceFolder.Entry(TraceEventKind.Pre, 0, (ulong)i * 10, i % 12, "task" + (i % 12), Di: 17))]);
+            Nine = _folder.Trace(OptionTests.Nine);
+            Many = _folder.Trace(Probes + string.Join('\n', Enumerable.Range(1, 120).Select(static i => $"{i * 10} fork task{i % 12}-{i % 12} %di=17")), "many.mpk");
         }
 
-        internal string Small { get; }
+        internal string Nine { get; }
 
         internal string Many { get; }
 
@@ -82,9 +101,9 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("--memory", "9223372036854775807", "123456789")]
     public void Events_are_chosen_by_an_option_that_has_this_value(string option, string value, string events)
     {
-        string[] all = Tool.Good("events", traces.Small).TrimEnd('\n').Split('\n');
+        string[] all = Tool.Good("events", traces.Nine).TrimEnd('\n').Split('\n');
 
-        string output = Tool.Good("events", traces.Small, option, value);
+        string output = Tool.Good("events", traces.Nine, option, value);
 
         Assert.Equal(string.Concat(events.Select(e => all[e - '1'] + "\n")), output);
     }
@@ -122,7 +141,7 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     public void Value_beyond_an_options_range_is_a_wrong_command_line(string option, string value, string said) =>
         Assert.Equal(
             ["kprobe-report: " + said, "kprobe-report: see 'dotnet kprobe-report events --help'"],
-            Tool.Bad(2, "events", traces.Small, option, value).Split('\n'));
+            Tool.Bad(2, "events", traces.Nine, option, value).Split('\n'));
 
     [Theory]
     [InlineData(null, 50, 70)]
@@ -168,7 +187,7 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     public void Who_takes_a_value_in_hexadecimal_and_decimal_and_negative(string value, string events) =>
         Assert.Equal(
             events.Split(',').Select(int.Parse),
-            Tool.Good("who", traces.Small, value).TrimEnd('\n').Split('\n').Select(l => int.Parse(l[..10], null)));
+            Tool.Good("who", traces.Nine, value).TrimEnd('\n').Split('\n').Select(l => int.Parse(l[..10], null)));
 
     [Theory]
     [InlineData("0x")]
@@ -179,13 +198,13 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("0x-1")]
     [InlineData("")]
     public void Who_wants_a_number_of_64_bits(string value) =>
-        Assert.StartsWith($"kprobe-report: VALUE '{value}' is no number of 64 bits\n", Tool.Bad(2, "who", traces.Small, value), StringComparison.Ordinal);
+        Assert.StartsWith($"kprobe-report: VALUE '{value}' is no number of 64 bits\n", Tool.Bad(2, "who", traces.Nine, value), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("18446744073709551615")]
     [InlineData("-9223372036854775808")]
     [InlineData("0xFFFFFFFFFFFFFFFF")]
-    public void Who_takes_the_largest_and_the_least_number(string value) => Assert.Equal("", Tool.Good("who", traces.Small, value));
+    public void Who_takes_the_largest_and_the_least_number(string value) => Assert.Equal("", Tool.Good("who", traces.Nine, value));
 
     /// <summary>The hits of the same task before event 119, which is task 11's tenth.</summary>
     [Theory]
@@ -214,7 +233,7 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
         if (!File.Exists(one))
         {
             using TraceFolder folder = new();
-            File.Copy(folder.Write("x.mpk", [.. Enumerable.Range(1, 12).Select(i => new TraceFolder.Entry(TraceEventKind.Pre, 0, (ulong)i, 1, "t"))]), one);
+            File.Copy(folder.Trace("p:f f\n" + string.Join('\n', Enumerable.Range(1, 12).Select(static i => $"{i} f"))), one);
         }
 
         Assert.Equal(10, LinesOf("before", one, "--seq", "12") - 5);
@@ -225,13 +244,13 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("--fault", "1", true)]
     [InlineData("--seq", "1", true)]
     [InlineData("--fault", "9223372036854775807", false)]
-    public void Before_wants_one_event(string option, string value, bool there) => Assert.Equal(there ? 0 : 1, Tool.Run("before", traces.Small, option, value).Exit);
+    public void Before_wants_one_event(string option, string value, bool there) => Assert.Equal(there ? 0 : 1, Tool.Run("before", traces.Nine, option, value).Exit);
 
     [Fact]
     public void Before_wants_no_two_and_not_none()
     {
-        Assert.StartsWith("kprobe-report: give one of --fault and --seq\n", Tool.Bad(2, "before", traces.Small), StringComparison.Ordinal);
-        Assert.StartsWith("kprobe-report: give one of --fault and --seq\n", Tool.Bad(2, "before", traces.Small, "--fault", "1", "--seq", "1"), StringComparison.Ordinal);
+        Assert.StartsWith("kprobe-report: give one of --fault and --seq\n", Tool.Bad(2, "before", traces.Nine), StringComparison.Ordinal);
+        Assert.StartsWith("kprobe-report: give one of --fault and --seq\n", Tool.Bad(2, "before", traces.Nine, "--fault", "1", "--seq", "1"), StringComparison.Ordinal);
     }
 
     /// <summary>Of five hits four are one task's and one another's.</summary>
@@ -244,7 +263,7 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("80.5", 1)]
     [InlineData("100", 1)]
     public void Stacks_leave_out_branches_below_a_share(string? least, int lines) =>
-        Assert.Equal(lines, LinesOf(["stacks", traces.Small, .. Option("--min", least)]));
+        Assert.Equal(lines, LinesOf(["stacks", traces.Nine, .. Option("--min", least)]));
 
     [Theory]
     [InlineData("-0.1", "--min wants a number from 0 to 100, not '-0.1'")]
@@ -252,19 +271,20 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("1e1", "--min wants a number from 0 to 100, not '1e1'")]
     [InlineData("NaN", "--min wants a number from 0 to 100, not 'NaN'")]
     public void Share_is_one_of_a_hundred(string least, string said) =>
-        Assert.StartsWith($"kprobe-report: {said}\n", Tool.Bad(2, "stacks", traces.Small, "--min", least), StringComparison.Ordinal);
+        Assert.StartsWith($"kprobe-report: {said}\n", Tool.Bad(2, "stacks", traces.Nine, "--min", least), StringComparison.Ordinal);
 
     [Fact]
     public void Share_of_half_a_per_cent_is_left_out_unless_asked_for()
     {
-        List<TraceFolder.Entry> hits = [new TraceFolder.Entry(TraceEventKind.Pre, 2, 1, 2, "rare", Arguments: TraceFolder.Open42("x"))];
-        hits.AddRange(Enumerable.Range(2, 299).Select(i => new TraceFolder.Entry(TraceEventKind.Pre, 2, (ulong)i, 1, "often", Arguments: TraceFolder.Open42("x"))));
         using TraceFolder folder = new();
-        string trace = folder.Write("x.mpk", hits);
+        string trace = Hits(300);
 
         Assert.DoesNotContain("rare", Tool.Good("stacks", trace), StringComparison.Ordinal);
         Assert.Contains("rare", Tool.Good("stacks", trace, "--min", "0.3"), StringComparison.Ordinal);
-        Assert.Contains("rare", Tool.Good("stacks", folder.Write("y.mpk", hits[..200])), StringComparison.Ordinal);
+        Assert.Contains("rare", Tool.Good("stacks", Hits(200)), StringComparison.Ordinal);
+
+        string Hits(int count) => folder.Trace(
+            "p:f f\n1 f rare-2 caller=g+4\n" + string.Join('\n', Enumerable.Range(2, count - 1).Select(static i => $"{i} f often-1 caller=g+4")), $"{count}.mpk");
     }
 
     [Theory]
@@ -301,7 +321,7 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("2147483647", 119)]
     public void Diff_shows_this_many_events_behind_the_first_divergence(string? context, int events)
     {
-        (int exit, string output, _) = Tool.Run(["diff", traces.Small, traces.Many, .. Option("-C", context)]);
+        (int exit, string output, _) = Tool.Run(["diff", traces.Nine, traces.Many, .. Option("-C", context)]);
 
         Assert.Equal(1, exit);
         Assert.Equal(events + 1, output.Split('\n').Count(static l => l.StartsWith("+     ", StringComparison.Ordinal)));
@@ -315,7 +335,7 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("7", 6, "")]
     public void Diff_lists_this_many_probes(string? limit, int probes, string more)
     {
-        string output = Tool.Run(["diff", traces.Small, traces.Many, .. Option("--limit", limit)]).Output;
+        string output = Tool.Run(["diff", traces.Nine, traces.Many, .. Option("--limit", limit)]).Output;
 
         Assert.Contains($"\nProbes{more}\n", output, StringComparison.Ordinal);
         Assert.Equal(probes, output.Split('\n').Count(static l => l.StartsWith("changed  ", StringComparison.Ordinal)));
@@ -334,30 +354,30 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData("--format", "json", 0)]
     [InlineData("--format", "csv", 2)]
     public void Diff_of_a_trace_with_itself_ends_with_this_status(string option, string value, int status) =>
-        Assert.Equal(status, Tool.Run("diff", traces.Small, traces.Small, option, value).Exit);
+        Assert.Equal(status, Tool.Run("diff", traces.Nine, traces.Nine, option, value).Exit);
 
     /// <summary>Every verb at its best, and with what it cannot do or does not know.</summary>
     [Theory]
-    [InlineData(0, "SMALL")]
-    [InlineData(0, "query", "SMALL", "SELECT 1")]
-    [InlineData(0, "events", "SMALL")]
-    [InlineData(0, "hist", "SMALL", "--key", "comm")]
-    [InlineData(0, "latency", "SMALL")]
-    [InlineData(0, "stacks", "SMALL")]
-    [InlineData(0, "before", "SMALL", "--seq", "3")]
-    [InlineData(0, "who", "SMALL", "17")]
-    [InlineData(0, "add", "DB", "SMALL", "MANY")]
-    [InlineData(0, "check", "SMALL")]
-    [InlineData(0, "diff", "SMALL", "SMALL")]
-    [InlineData(0, "export", "SMALL", "--to", "csv", "-o", "-")]
-    [InlineData(0, "html", "SMALL", "-o", "-")]
+    [InlineData(0, "NINE")]
+    [InlineData(0, "query", "NINE", "SELECT 1")]
+    [InlineData(0, "events", "NINE")]
+    [InlineData(0, "hist", "NINE", "--key", "comm")]
+    [InlineData(0, "latency", "NINE")]
+    [InlineData(0, "stacks", "NINE")]
+    [InlineData(0, "before", "NINE", "--seq", "3")]
+    [InlineData(0, "who", "NINE", "17")]
+    [InlineData(0, "add", "DB", "NINE", "MANY")]
+    [InlineData(0, "check", "NINE")]
+    [InlineData(0, "diff", "NINE", "NINE")]
+    [InlineData(0, "export", "NINE", "--to", "csv", "-o", "-")]
+    [InlineData(0, "html", "NINE", "-o", "-")]
     [InlineData(0, "completion", "bash")]
     [InlineData(0, "--version")]
     [InlineData(0, "--help")]
     [InlineData(0, "events", "--help")]
     [InlineData(1, "NONE")]
     [InlineData(1, "query", "NONE", "SELECT 1")]
-    [InlineData(1, "query", "SMALL", "SELEKT")]
+    [InlineData(1, "query", "NINE", "SELEKT")]
     [InlineData(1, "events", "NONE")]
     [InlineData(1, "hist", "NONE", "--key", "comm")]
     [InlineData(1, "latency", "NONE")]
@@ -366,35 +386,35 @@ public sealed class OptionTests(OptionTests.Traces traces) : IClassFixture<Optio
     [InlineData(1, "who", "NONE", "1")]
     [InlineData(1, "add", "DB", "NONE")]
     [InlineData(1, "check", "NONE")]
-    [InlineData(1, "diff", "SMALL", "NONE")]
-    [InlineData(1, "diff", "NONE", "SMALL")]
-    [InlineData(1, "diff", "SMALL", "MANY")]
-    [InlineData(1, "diff", "SMALL", "MANY", "--format", "json")]
+    [InlineData(1, "diff", "NINE", "NONE")]
+    [InlineData(1, "diff", "NONE", "NINE")]
+    [InlineData(1, "diff", "NINE", "MANY")]
+    [InlineData(1, "diff", "NINE", "MANY", "--format", "json")]
     [InlineData(1, "export", "NONE", "--to", "csv", "-o", "-")]
-    [InlineData(1, "export", "SMALL", "--to", "csv", "-o", "SMALL")]
-    [InlineData(1, "html", "SMALL", "-o", "SMALL")]
+    [InlineData(1, "export", "NINE", "--to", "csv", "-o", "NINE")]
+    [InlineData(1, "html", "NINE", "-o", "NINE")]
     [InlineData(1, "html", "NONE", "-o", "-")]
     [InlineData(2)]
-    [InlineData(2, "query", "SMALL")]
+    [InlineData(2, "query", "NINE")]
     [InlineData(2, "events")]
-    [InlineData(2, "hist", "SMALL")]
+    [InlineData(2, "hist", "NINE")]
     [InlineData(2, "latency")]
     [InlineData(2, "stacks")]
-    [InlineData(2, "who", "SMALL")]
+    [InlineData(2, "who", "NINE")]
     [InlineData(2, "add", "DB")]
     [InlineData(2, "check")]
-    [InlineData(2, "diff", "SMALL")]
-    [InlineData(2, "export", "SMALL", "--to", "csv")]
-    [InlineData(2, "export", "SMALL", "-o", "x")]
-    [InlineData(2, "export", "SMALL", "--to", "xml", "-o", "x")]
-    [InlineData(2, "html", "SMALL")]
+    [InlineData(2, "diff", "NINE")]
+    [InlineData(2, "export", "NINE", "--to", "csv")]
+    [InlineData(2, "export", "NINE", "-o", "x")]
+    [InlineData(2, "export", "NINE", "--to", "xml", "-o", "x")]
+    [InlineData(2, "html", "NINE")]
     [InlineData(2, "completion", "tcsh")]
     [InlineData(2, "completion")]
-    [InlineData(2, "events", "SMALL", "MANY")]
-    [InlineData(2, "SMALL", "--nosuch")]
+    [InlineData(2, "events", "NINE", "MANY")]
+    [InlineData(2, "NINE", "--nosuch")]
     public void Verb_ends_with_this_status(int status, params string[] line)
     {
-        string[] words = [.. line.Select(w => w switch { "SMALL" => traces.Small, "MANY" => traces.Many, "NONE" => traces["none.mpk"], "DB" => traces["new.db"], _ => w })];
+        string[] words = [.. line.Select(w => w switch { "NINE" => traces.Nine, "MANY" => traces.Many, "NONE" => traces["none.mpk"], "DB" => traces["new.db"], _ => w })];
 
         (int exit, string output, string error) = Tool.Run(words);
 

@@ -9,7 +9,8 @@ namespace KprobeTrace.Tests.Report;
 /// </summary>
 internal static class ShapesTrace
 {
-    internal const ulong Grab = TraceFolder.Open + 0x10000;
+    private const ulong Opens = 0xFFFFFFFF81200000;
+    internal const ulong Grab = Opens + 0x10000;
 
     /// <summary>The value of <c>place</c> in event 1, an address of the kernel's half.</summary>
     internal const ulong Place = 0xFFFF888003042A00;
@@ -24,8 +25,8 @@ internal static class ShapesTrace
             MemoryBytes = 1 << 20,
             Producer = "test",
         });
-        writer.WriteSymbol(new TraceSymbol(TraceFolder.Open, 0x200, "do_sys_openat2", "", 'T'));
-        writer.WriteSymbol(new TraceSymbol(TraceFolder.Open + 0x1000, 0x100, "ksys_caller", "", 't'));
+        writer.WriteSymbol(new TraceSymbol(Opens, 0x200, "do_sys_openat2", "", 'T'));
+        writer.WriteSymbol(new TraceSymbol(Opens + 0x1000, 0x100, "ksys_caller", "", 't'));
         writer.WriteSymbol(new TraceSymbol(Grab, 0x100, "grab", "module", 't'));
         writer.WriteProbe(new TraceProbe
         {
@@ -33,7 +34,7 @@ internal static class ShapesTrace
             Type = 'p',
             Name = "open",
             Symbol = "do_sys_openat2",
-            Address = TraceFolder.Open,
+            Address = Opens,
             Arguments = [new("dfd", "s32"), new("name", "ustring"), new("list", "s8[2]"), new("place", "")],
         });
         writer.WriteProbe(new TraceProbe
@@ -42,14 +43,14 @@ internal static class ShapesTrace
             Type = 'r',
             Name = "open_ret",
             Symbol = "do_sys_openat2",
-            Address = TraceFolder.Open,
+            Address = Opens,
             Arguments = [new("ret", "s64")],
         });
         writer.WriteProbe(new TraceProbe { Id = 2, Type = 'p', Name = "grab", Symbol = "grab", Module = "module", Address = Grab });
         ulong seq = 0;
-        Event(TraceEventKind.Pre, 0, 0, Open(-100, "/etc/passwd", [0x92, 1, 2], Place), Stack: [TraceFolder.Open, TraceFolder.Open + 0x1010]);
+        Event(TraceEventKind.Pre, 0, 0, Open(-100, "/etc/passwd", [0x92, 1, 2], Place), Stack: [Opens, Opens + 0x1010]);
         Event(TraceEventKind.Post, 0, 1, []);
-        Event(TraceEventKind.Pre, 0, 0, Open(5, null, [0x92, 3, 0xC0], 0x7FFF_0000_1234), Stack: [TraceFolder.Open, 0x1234]);
+        Event(TraceEventKind.Pre, 0, 0, Open(5, null, [0x92, 3, 0xC0], 0x7FFF_0000_1234), Stack: [Opens, 0x1234]);
         Event(TraceEventKind.Fault, 0, 3, []);
         Event(TraceEventKind.Return, 1, 1, [0x91, 0xD0, unchecked((byte)-2)], Ax: unchecked((ulong)-2));
         Event(TraceEventKind.Pre, 0, 0, Open(null, "x", [0xC0], 1UL << 63), Task: false);
@@ -71,8 +72,8 @@ internal static class ShapesTrace
                 ProbeId = probe,
                 TimeNs = seq * 100,
                 Instructions = seq * 10,
-                Address = probe == 2 ? Grab : TraceFolder.Open,
-                Caller = kind == TraceEventKind.Return ? TraceFolder.Open + 0x1010 : 0,
+                Address = probe == 2 ? Grab : Opens,
+                Caller = kind == TraceEventKind.Return ? Opens + 0x1010 : 0,
                 Pid = Task ? 42 : 0,
                 Comm = Task ? new TraceComm("sh"u8) : default,
                 Parts = TraceEventParts.Registers | (Task ? TraceEventParts.Task : 0)

@@ -1,20 +1,44 @@
 using System.Globalization;
 using System.Text;
 using KprobeTrace.Report;
-using KprobeTrace.Tracing;
 using Xunit;
 
 namespace KprobeTrace.Tests.Report;
 
-/// <summary>What verbs print of nine events, character by character.</summary>
-public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture<VerbOutputTests.Small>
+/// <summary>What verbs print of eleven events, character by character.</summary>
+public sealed class VerbOutputTests(VerbOutputTests.Imported story) : IClassFixture<VerbOutputTests.Imported>
 {
-    /// <summary>The small trace, imported once.</summary>
-    public sealed class Small : IDisposable
+    /// <summary>A fork and its return; a read within a read, and one behind both; a hit that faults and is done under another name.</summary>
+    private const string Story = """
+        image vmlinuz-verbs
+        kernel "Linux version 6.1.0-verbs"
+        cmdline "console=ttyS0 panic=-1"
+        memory 0x20000000
+        p:fork kernel_clone
+        r:fork_ret kernel_clone
+        p:read vfs_read
+        r:read_ret vfs_read
+        p:silent never_called
+        100 fork systemd-1 %si=17 caller=ret_from_fork+4
+        170 fork_ret systemd-1 caller=ret_from_fork+4
+        300 read sh-42 caller=ksys_read+0x10
+        340 read sh-42 caller=do_splice+8
+        380 read_ret sh-42 caller=do_splice+8
+        500 read_ret sh-42 caller=ksys_read+0x10
+        510 read sh-42 caller=ksys_read+0x10
+        560 read_ret sh-42 caller=ksys_read+0x10
+        600 fork "e\"v,i'l\n"-42 %di=17
+        601 fork fault "e\"v,i'l\n"-42 error=2 cr2=0x7fff0000
+        650 fork post sh-42
+        end poweroff time=1000 insn=900
+        """;
+
+    /// <summary>The story, imported once.</summary>
+    public sealed class Imported : IDisposable
     {
         private readonly TraceFolder _folder = new();
 
-        public Small() => Trace = _folder.Small();
+        public Imported() => Trace = _folder.Trace(Story);
 
         internal string Trace { get; }
 
@@ -26,40 +50,40 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     [Fact]
     public void Summary_of_a_run() => Assert.Equal(
         """
-        Run 1: vmlinuz-test
-          kernel        Linux version 6.1.0-test
+        Run 1: vmlinuz-verbs
+          kernel        Linux version 6.1.0-verbs
           command line  console=ttyS0 panic=-1
-          sha256        tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt
+          sha256        9e1a4e4b4072b7c8bc5bf86b815aa9de2113fe18f7b19750853a8b2d30fa5aa4
           memory        512 MiB
           virtual time  0.000001000 s
           instructions  900
           ended         poweroff
           trace         complete
 
-        Events: 9
+        Events: 11
           kind   events
-          pre         4
-          ret         3
+          pre         5
+          ret         4
           fault       1
           post        1
 
         Most frequent
-          event     symbol          hits
-          fork      kernel_clone       2
-          open      do_sys_openat2     2
-          open_ret  do_sys_openat2     2
-          fork_ret  kernel_clone       1
+          event     symbol        hits
+          read      vfs_read         3
+          read_ret  vfs_read         3
+          fork      kernel_clone     2
+          fork_ret  kernel_clone     1
 
         Tasks
           comm       hits
-          sh            4
-          init          2
+          sh            6
+          systemd       2
           e"v,i'l\n     1
 
         Latency, ns of virtual time
-          event     symbol          calls  min   mean  p50  p95  p99  max
-          open_ret  do_sys_openat2      2   40  120.0   40  200  200  200
-          fork_ret  kernel_clone        1  150  150.0  150  150  150  150
+          event     symbol        calls  min  mean  p50  p95  p99  max
+          read_ret  vfs_read          3   40  96.7   50  200  200  200
+          fork_ret  kernel_clone      1   70  70.0   70   70   70   70
 
         Faults of probed instructions
           vector  name        faults  handled
@@ -67,34 +91,34 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
 
         Never fired: 1 of 5 probes
           event   symbol        state
-          events  never_called  armed
+          silent  never_called  armed
 
         """,
-        Tool.Good(small.Trace));
+        Tool.Good(story.Trace));
 
     [Fact]
     public void Two_runs_have_a_blank_line_between_them_and_columns_of_their_own()
     {
-        string database = small["two.db"];
-        Assert.Equal($"{small.Trace}: run 1\n", Tool.Good("add", database, small.Trace));
-        string other = small["copy.mpk"];
+        string database = story["two.db"];
+        Assert.Equal($"{story.Trace}: run 1\n", Tool.Good("add", database, story.Trace));
+        string other = story["copy.mpk"];
         using (TraceFolder folder = new())
         {
-            File.Copy(folder.Small(image: "vmlinuz-other"), other);
+            File.Copy(folder.Trace(Story.Replace("image vmlinuz-verbs", "image vmlinuz-other", StringComparison.Ordinal)), other);
         }
 
-        Assert.Equal($"{small.Trace}: run 1, was there already\n{other}: run 2\n", Tool.Good("add", database, small.Trace, other));
+        Assert.Equal($"{story.Trace}: run 1, was there already\n{other}: run 2\n", Tool.Good("add", database, story.Trace, other));
         string summary = Tool.Good(database);
-        Assert.StartsWith("Run 1: vmlinuz-test\n", summary, StringComparison.Ordinal);
+        Assert.StartsWith("Run 1: vmlinuz-verbs\n", summary, StringComparison.Ordinal);
         Assert.Contains("  armed\n\nRun 2: vmlinuz-other\n", summary, StringComparison.Ordinal);
         Assert.Equal(
             """
-            run  name      symbol          between    count  min_ns  mean_ns  p50_ns  p95_ns  p99_ns  max_ns
-              1  open_ret  do_sys_openat2  entry-ret      2      40    120.0      40     200     200     200
-              2  open_ret  do_sys_openat2  entry-ret      2      40    120.0      40     200     200     200
+            run  name      symbol    between    count  min_ns  mean_ns  p50_ns  p95_ns  p99_ns  max_ns
+              1  read_ret  vfs_read  entry-ret      3      40     96.7      50     200     200     200
+              2  read_ret  vfs_read  entry-ret      3      40     96.7      50     200     200     200
 
             """,
-            Tool.Good("latency", database, "open_ret"));
+            Tool.Good("latency", database, "read_ret"));
         Assert.StartsWith("2,", Tool.Good("latency", database, "fork", "--run", "2", "-f", "csv").Split("\r\n")[1], StringComparison.Ordinal);
         Assert.StartsWith("1,", Tool.Good("latency", database, "fork", "--run", "1", "-f", "csv").Split("\r\n")[1], StringComparison.Ordinal);
     }
@@ -103,7 +127,7 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     public void Summary_tells_an_exit_code_and_what_is_unknown_and_lost()
     {
         using TraceFolder folder = new();
-        string trace = folder.Write("cut.mpk", [], complete: false, memory: 4096, commandLine: "");
+        string trace = folder.Trace("memory 4096\ncmdline \"\"\np:f f\ncut");
 
         string summary = Tool.Good(trace);
 
@@ -135,7 +159,7 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     public void Fault_has_the_name_of_its_vector(byte vector, string name)
     {
         using TraceFolder folder = new();
-        string trace = folder.Write("x.mpk", [new(TraceEventKind.Pre, 0, 1, 1, "t"), new(TraceEventKind.Fault, 0, 2, 1, "t", Vector: vector, EntrySeq: 1)]);
+        string trace = folder.Trace($"p:f f\n1 f\n2 f fault vector={vector}");
 
         string[] lines = Tool.Good(trace).Split('\n');
         string row = lines[Array.IndexOf(lines, "Faults of probed instructions") + 2];
@@ -144,26 +168,26 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     }
 
     [Theory]
-    [InlineData("table", "key        count\nsh             4  ########################################\ninit           2  ####################\ne\"v,i'l\\n      1  ##########\n")]
-    [InlineData("csv", "key,count\r\nsh,4\r\ninit,2\r\n\"e\"\"v,i'l\n\",1\r\n")]
-    [InlineData("json", "[\n{\"key\":\"sh\",\"count\":4},\n{\"key\":\"init\",\"count\":2},\n{\"key\":\"e\\u0022v,i\\u0027l\\n\",\"count\":1}\n]\n")]
-    [InlineData("jsonl", "{\"key\":\"sh\",\"count\":4}\n{\"key\":\"init\",\"count\":2}\n{\"key\":\"e\\u0022v,i\\u0027l\\n\",\"count\":1}\n")]
-    public void Histogram_in_a_format(string format, string text) => Assert.Equal(text, Tool.Good("hist", small.Trace, "--key", "comm", "-f", format));
+    [InlineData("table", "key        count\nsh             6  ########################################\nsystemd        2  ##############\ne\"v,i'l\\n      1  #######\n")]
+    [InlineData("csv", "key,count\r\nsh,6\r\nsystemd,2\r\n\"e\"\"v,i'l\n\",1\r\n")]
+    [InlineData("json", "[\n{\"key\":\"sh\",\"count\":6},\n{\"key\":\"systemd\",\"count\":2},\n{\"key\":\"e\\u0022v,i\\u0027l\\n\",\"count\":1}\n]\n")]
+    [InlineData("jsonl", "{\"key\":\"sh\",\"count\":6}\n{\"key\":\"systemd\",\"count\":2}\n{\"key\":\"e\\u0022v,i\\u0027l\\n\",\"count\":1}\n")]
+    public void Histogram_in_a_format(string format, string text) => Assert.Equal(text, Tool.Good("hist", story.Trace, "--key", "comm", "-f", format));
 
     [Fact]
     public void Histogram_with_values_and_rows_that_have_none()
     {
-        string[] line = ["hist", small.Trace, "--key", "comm", "--value", "case when seq > 3 then seq / 4.0 end"];
+        string[] line = ["hist", story.Trace, "--key", "comm", "--value", "case when seq > 3 then seq / 4.0 end"];
 
         Assert.Equal(
             "| key       | count |  sum |  min | mean |  max |                                          |\n"
             + "|-----------|------:|-----:|-----:|-----:|-----:|------------------------------------------|\n"
-            + "| sh        |     4 | 3.75 |    1 | 1.25 |  1.5 | ######################################## |\n"
-            + "| init      |     2 |      |      |      |      | ####################                     |\n"
-            + "| e\"v,i'l\\\\n |     1 | 1.75 | 1.75 | 1.75 | 1.75 | ##########                               |\n",
+            + "| sh        |     6 |  7.5 |    1 |  1.5 |    2 | ######################################## |\n"
+            + "| systemd   |     2 |      |      |      |      | ##############                           |\n"
+            + "| e\"v,i'l\\\\n |     1 | 2.25 | 2.25 | 2.25 | 2.25 | #######                                  |\n",
             Tool.Good([.. line, "--format", "md"]));
-        Assert.Equal("key,count,sum,min,mean,max\r\nsh,4,3.75,1,1.25,1.5\r\ninit,2,,,,\r\n\"e\"\"v,i'l\n\",1,1.75,1.75,1.75,1.75\r\n", Tool.Good([.. line, "-f", "csv"]));
-        Assert.Contains("{\"key\":\"init\",\"count\":2,\"sum\":null,\"min\":null,\"mean\":null,\"max\":null}\n", Tool.Good([.. line, "-f", "jsonl"]), StringComparison.Ordinal);
+        Assert.Equal("key,count,sum,min,mean,max\r\nsh,6,7.5,1,1.5,2\r\nsystemd,2,,,,\r\n\"e\"\"v,i'l\n\",1,2.25,2.25,2.25,2.25\r\n", Tool.Good([.. line, "-f", "csv"]));
+        Assert.Contains("{\"key\":\"systemd\",\"count\":2,\"sum\":null,\"min\":null,\"mean\":null,\"max\":null}\n", Tool.Good([.. line, "-f", "jsonl"]), StringComparison.Ordinal);
         Assert.Equal("[]\n", Tool.Good([.. line, "--where", "seq > 99", "-f", "json"]));
         Assert.Equal("", Tool.Good([.. line, "--where", "seq > 99", "-f", "jsonl"]));
     }
@@ -175,11 +199,11 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     [InlineData("md", "| a | b |\n|---:|----|\n| 1 | x |\n", null)]
     public void Query_in_a_format(string format, string one, string? none)
     {
-        Assert.Equal(one, Tool.Good("query", small.Trace, "SELECT 1 AS a, 'x' AS b", "--format", format));
-        Assert.Equal(one, Tool.RunWith("SELECT 1 AS a, 'x' AS b", "query", small.Trace, "-", "-f", format).Output);
+        Assert.Equal(one, Tool.Good("query", story.Trace, "SELECT 1 AS a, 'x' AS b", "--format", format));
+        Assert.Equal(one, Tool.RunWith("SELECT 1 AS a, 'x' AS b", "query", story.Trace, "-", "-f", format).Output);
         if (none is not null)
         {
-            Assert.StartsWith(none, Tool.Good("query", small.Trace, "SELECT 1 AS a, 'x' AS b WHERE 0", "--format", format), StringComparison.Ordinal);
+            Assert.StartsWith(none, Tool.Good("query", story.Trace, "SELECT 1 AS a, 'x' AS b WHERE 0", "--format", format), StringComparison.Ordinal);
         }
     }
 
@@ -188,22 +212,27 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     {
         Assert.Equal(
             """
-            name      symbol          between    count  min_ns  mean_ns  p50_ns  p95_ns  p99_ns  max_ns
-            open_ret  do_sys_openat2  entry-ret      2      40    120.0      40     200     200     200
-            fork_ret  kernel_clone    entry-ret      1     150    150.0     150     150     150     150
-            fork      kernel_clone    pre-post       1      50     50.0      50      50      50      50
+            name      symbol        between    count  min_ns  mean_ns  p50_ns  p95_ns  p99_ns  max_ns
+            read_ret  vfs_read      entry-ret      3      40     96.7      50     200     200     200
+            fork_ret  kernel_clone  entry-ret      1      70     70.0      70      70      70      70
+            fork      kernel_clone  pre-post       1      50     50.0      50      50      50      50
 
             """,
-            Tool.Good("latency", small.Trace));
+            Tool.Good("latency", story.Trace));
         Assert.Equal(
-            """{"run":1,"name":"fork_ret","symbol":"kernel_clone","between":"entry-ret","count":1,"min_ns":150,"mean_ns":150,"p50_ns":150,"p95_ns":150,"p99_ns":150,"max_ns":150}""" + "\n",
-            Tool.Good("latency", small.Trace, "fork_ret", "-f", "jsonl"));
+            """{"run":1,"name":"fork_ret","symbol":"kernel_clone","between":"entry-ret","count":1,"min_ns":70,"mean_ns":70,"p50_ns":70,"p95_ns":70,"p99_ns":70,"max_ns":70}""" + "\n",
+            Tool.Good("latency", story.Trace, "fork_ret", "-f", "jsonl"));
         using TraceFolder folder = new();
-        string thirds = folder.Write("x.mpk", [.. new ulong[] { 1, 1, 2 }.SelectMany((n, i) => new TraceFolder.Entry[]
-        {
-            new(TraceEventKind.Pre, 0, 100 * ((ulong)i + 1), 1, "t"),
-            new(TraceEventKind.Return, 1, (100 * ((ulong)i + 1)) + n, 1, "t", EntrySeq: (2 * (ulong)i) + 1, EntryTime: 100 * ((ulong)i + 1)),
-        })]);
+        string thirds = folder.Trace("""
+            p:f f
+            r:f_ret f
+            100 f
+            101 f_ret
+            200 f
+            201 f_ret
+            300 f
+            302 f_ret
+            """);
         Assert.Contains(",3,1,1.333,1,2,2,2\r\n", Tool.Good("latency", thirds, "-f", "csv"), StringComparison.Ordinal);
         Assert.Contains("  1.3  ", Tool.Good("latency", thirds), StringComparison.Ordinal);
     }
@@ -213,25 +242,27 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     {
         Assert.Equal(
             """
-             100.0 %          5  all
-              80.0 %          4    sh
-              80.0 %          4      ksys_caller
-              80.0 %          4        do_sys_openat2
-              20.0 %          1    init
-              20.0 %          1      ksys_caller
-              20.0 %          1        kernel_clone
+             100.0 %          8  all
+              75.0 %          6    sh
+              50.0 %          4      ksys_read
+              50.0 %          4        vfs_read
+              25.0 %          2      do_splice
+              25.0 %          2        vfs_read
+              25.0 %          2    systemd
+              25.0 %          2      ret_from_fork
+              25.0 %          2        kernel_clone
 
             """,
-            Tool.Good("stacks", small.Trace));
+            Tool.Good("stacks", story.Trace));
         Assert.Equal(
-            ["init;ksys_caller;kernel_clone 1", "sh;ksys_caller;do_sys_openat2 4"],
-            Tool.Good("stacks", small.Trace, "--folded").TrimEnd('\n').Split('\n').Order(StringComparer.Ordinal));
+            ["sh;do_splice;vfs_read 2", "sh;ksys_read;vfs_read 4", "systemd;ret_from_fork;kernel_clone 2"],
+            Tool.Good("stacks", story.Trace, "--folded").TrimEnd('\n').Split('\n').Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public void Before_shows_the_event_what_was_open_and_what_came_last()
     {
-        string output = Tool.Good("before", small.Trace, "--seq", "5", "-n", "1");
+        string output = Tool.Good("before", story.Trace, "--seq", "5", "-n", "1");
 
         Assert.Equal(
             ["Event 5", "5", "Calls of its task that were open", "3", "Before it in the same task", "4", "Last hit of each probe before it", "4", "2", "1"],
@@ -239,30 +270,30 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
         Assert.Contains("Last hit of each probe before it\n         4 ", output, StringComparison.Ordinal);
         Assert.Equal(
             ["4"],
-            Tool.Good("before", small.Trace, "--seq", "5", "-n", "1", "--probe", "open").Split("each probe before it\n")[1].TrimEnd('\n').Split('\n').Select(static l => l[..10].Trim()));
+            Tool.Good("before", story.Trace, "--seq", "5", "-n", "1", "--probe", "read").Split("each probe before it\n")[1].TrimEnd('\n').Split('\n').Select(static l => l[..10].Trim()));
     }
 
     [Fact]
     public void Who_names_the_registers()
     {
-        string[] lines = Tool.Good("who", small.Trace, "17").TrimEnd('\n').Split('\n');
+        string[] lines = Tool.Good("who", story.Trace, "17").TrimEnd('\n').Split('\n');
 
-        Assert.Equal(["         1 di       ", "         7 di       "], lines.Select(static l => l[..20]));
+        Assert.Equal(["         1 si       ", "         9 di       "], lines.Select(static l => l[..20]));
         Assert.All(lines, static l => Assert.Contains("0.000000", l, StringComparison.Ordinal));
     }
 
     [Fact]
     public void Check_of_a_whole_trace_and_of_a_cut_one()
     {
-        long bytes = new FileInfo(small.Trace).Length;
+        long bytes = new FileInfo(story.Trace).Length;
         Assert.Equal(
-            string.Create(CultureInfo.InvariantCulture, $"small.mpk: {bytes:N0} bytes, 5 chunks, 9 events, whole; the guest ended by poweroff\n"), Tool.Good("check", small.Trace));
-        string cut = small["cut.mpk"];
-        File.WriteAllBytes(cut, File.ReadAllBytes(small.Trace)[..^20]);
+            string.Create(CultureInfo.InvariantCulture, $"t.mpk: {bytes:N0} bytes, 3 chunks, 11 events, whole; the guest ended by poweroff\n"), Tool.Good("check", story.Trace));
+        string cut = story["cut.mpk"];
+        File.WriteAllBytes(cut, File.ReadAllBytes(story.Trace)[..^20]);
         (int exit, string output, string error) = Tool.Run("check", cut);
 
         Assert.Equal(1, exit);
-        Assert.StartsWith(string.Create(CultureInfo.InvariantCulture, $"cut.mpk: {bytes - 20:N0} bytes, 5 chunks, 9 events\n  byte "), output, StringComparison.Ordinal);
+        Assert.StartsWith(string.Create(CultureInfo.InvariantCulture, $"cut.mpk: {bytes - 20:N0} bytes, 3 chunks, 11 events\n  byte "), output, StringComparison.Ordinal);
         Assert.Equal($"kprobe-report: {cut}: 1 damaged part; no footer, the trace was cut off; all the rest can be imported\n", error);
     }
 
@@ -296,16 +327,16 @@ public sealed class VerbOutputTests(VerbOutputTests.Small small) : IClassFixture
     public void Diff_colours_the_sides_and_headings_of_a_terminal()
     {
         using TraceFolder folder = new();
-        string other = folder.Small("b.mpk", static e => e.RemoveAt(8));
+        string other = folder.Trace(Story.Replace("650 fork post sh-42", "", StringComparison.Ordinal));
         using MemoryStream output = new();
-        int exit = ReportTool.Run(["diff", small.Trace, other], new ReportConsole(output, TextWriter.Null, static () => TextReader.Null) { Colour = true });
+        int exit = ReportTool.Run(["diff", story.Trace, other], new ReportConsole(output, TextWriter.Null, static () => TextReader.Null) { Colour = true });
         string text = Encoding.UTF8.GetString(output.ToArray());
 
         Assert.Equal(1, exit);
         Assert.StartsWith("\e[31m- \e[0mA: ", text, StringComparison.Ordinal);
         Assert.Contains("\n\e[32m+ \e[0mB: ", text, StringComparison.Ordinal);
         Assert.Contains("\n\e[1mFirst divergence of 1: 1 event only in A, 0 only in B\e[0m\n", text, StringComparison.Ordinal);
-        Assert.Contains("\n\e[31m-\e[0m         9 ", text, StringComparison.Ordinal);
+        Assert.Contains("\n\e[31m-\e[0m        11 ", text, StringComparison.Ordinal);
         Assert.Contains("\n\e[1mProbes\e[0m\n", text, StringComparison.Ordinal);
         Assert.Contains("+  (end of trace)\n", text, StringComparison.Ordinal);
     }
