@@ -23,20 +23,20 @@ internal sealed unsafe class EventEncoder : IDisposable
     private readonly ByteSink _arguments = new();
     private int _argumentCount;
 
-    // A direct-mapped front of _streams; number -1 marks an empty place.
+    // A direct-mapped front of _streams; no stream has the key of an empty place.
     private readonly (ulong Key, int Stream)[] _streamFront = new (ulong, int)[1024];
-    private (int Pid, ulong Low, ulong High) _lastTask;
+    private (int Pid, ulong Low, ulong High)? _lastTask;
     private int _lastTaskIndex;
     private ulong _lastInstructions;
 
-    // SAFETY: one block from NativeMemory, carved up in the constructor, freed in Dispose. Each column has room for
+    // SAFETY: one block from NativeMemory, carved up by LayOut, freed in Dispose. Each column has room for
     // the longest form of every value that _capacity events can bring, and Add refuses to go beyond _capacity.
     private byte* _block;
-    private readonly Column* _columns;
-    private readonly ulong* _references;
-    private readonly byte* _streamStart;
-    private readonly byte* _instructionStart;
-    private readonly byte* _maskStart;
+    private Column* _columns;
+    private ulong* _references;
+    private byte* _streamStart;
+    private byte* _instructionStart;
+    private byte* _maskStart;
     private byte* _streamEnd;
     private byte* _instructionEnd;
     private byte* _maskEnd;
@@ -46,29 +46,8 @@ internal sealed unsafe class EventEncoder : IDisposable
     {
         _capacity = capacity;
         _newAddress = newAddress;
-        nuint columns = (nuint)sizeof(Column) * EventFields.Count;
-        nuint perColumn = (nuint)capacity * (1 + MessagePackInteger.MaxBytes);
-        nuint references = (nuint)(capacity + 1) * EventFields.Stride * sizeof(ulong);
-        nuint size = columns + references + (perColumn * EventFields.Count) + (3 * (nuint)capacity * MessagePackInteger.MaxBytes);
-        _block = (byte*)NativeMemory.Alloc(size);
-        byte* next = _block;
-        _columns = (Column*)next;
-        next += columns;
-        _references = (ulong*)next;
-        next += references;
-        for (int i = 0; i < EventFields.Count; i++)
-        {
-            _columns[i].CodeStart = next;
-            next += capacity;
-            _columns[i].DeltaStart = next;
-            next += (nuint)capacity * MessagePackInteger.MaxBytes;
-        }
-
-        _streamStart = next;
-        next += (nuint)capacity * MessagePackInteger.MaxBytes;
-        _instructionStart = next;
-        next += (nuint)capacity * MessagePackInteger.MaxBytes;
-        _maskStart = next;
+        _block = (byte*)NativeMemory.Alloc((nuint)LayOut(null));
+        LayOut(_block);
         Clear();
     }
 
@@ -106,7 +85,7 @@ internal sealed unsafe class EventEncoder : IDisposable
 
         ulong key = ((ulong)(uint)e.ProbeId << 16) | ((ulong)e.Kind << 8) | (ulong)parts;
         ref (ulong Key, int Stream) front = ref _streamFront[(int)((key * 0x9E3779B97F4A7C15) >> 54)];
-        if (front.Stream < 0 || front.Key != key)
+        if (front.Key != key)
         {
             front = (key, StreamOf(key, e.ProbeId, e.Kind, parts));
         }
@@ -283,7 +262,7 @@ internal sealed unsafe class EventEncoder : IDisposable
     {
         ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>((ReadOnlySpan<byte>)e.Comm);
         (int Pid, ulong Low, ulong High) task = (e.Pid, words[0], words[1]);
-        if (task == _lastTask && _tasks.Count > 0)
+        if (task == _lastTask)
         {
             return (ulong)_lastTaskIndex;
         }
@@ -322,8 +301,9 @@ internal sealed unsafe class EventEncoder : IDisposable
     {
         Count = 0;
         _streams.Clear();
-        _streamFront.AsSpan().Fill((0, -1));
+        _streamFront.AsSpan().Fill((ulong.MaxValue, 0));
         _tasks.Clear();
+        _lastTask = null;
         _stacks.Clear();
         _streamRows.Clear();
         _taskRows.Clear();
@@ -345,6 +325,31 @@ internal sealed unsafe class EventEncoder : IDisposable
             column->DeltaCount = 0;
             new Span<ulong>(column->Recent, EventFields.Slots).Clear();
         }
+    }
+
+    /// <summary>Lays out everything from <paramref name="start"/> on, one behind the other, and returns the first byte behind it; from null it only measures.</summary>
+    private byte* LayOut(byte* start)
+    {
+        nuint integers = (nuint)_capacity * MessagePackInteger.MaxBytes;
+        _columns = (Column*)start;
+        _references = (ulong*)(_columns + EventFields.Count);
+        _streamStart = (byte*)(_references + ((nint)(_capacity + 1) * EventFields.Stride));
+        _instructionStart = _streamStart + integers;
+        _maskStart = _instructionStart + integers;
+        byte* next = _maskStart + integers;
+        for (int i = 0; i < EventFields.Count; i++)
+        {
+            byte* codes = next;
+            byte* deltas = codes + _capacity;
+            next = deltas + integers;
+            if (start != null)
+            {
+                _columns[i].CodeStart = codes;
+                _columns[i].DeltaStart = deltas;
+            }
+        }
+
+        return next;
     }
 
     private void Free()

@@ -276,11 +276,6 @@ internal sealed class FrameReader : IDisposable
                     return from + at;
                 }
 
-                if (read - at < FrameHead.Size)
-                {
-                    break;
-                }
-
                 at++;
             }
 
@@ -328,7 +323,7 @@ internal sealed class FrameReader : IDisposable
     {
         if (buffer.Length < size)
         {
-            buffer = GC.AllocateUninitializedArray<byte>(Math.Max(size, Math.Min(2 * buffer.Length, TraceFormat.MaxPackedBytes)));
+            buffer = GC.AllocateUninitializedArray<byte>(size);
         }
     }
 }
