@@ -249,7 +249,16 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public void Two_imports_of_one_trace_are_the_same_but_for_the_time_of_the_file()
     {
-        string trace = _folder.Trace(Calls);
+        string trace = _folder.Trace(Calls + """
+
+            p:open do_sys_openat2 name=+0(%si):ustring
+            190 open sh-4 name=/etc/passwd
+            191 open fault sh-4 cr2=0x1000
+            195 open sh-4 name=? stack=do_sys_openat2,ksys_open+8
+            console 3 "Linux version 6.1.0"
+            poke 5 vfs_read 55 CC arm
+            note 9 miss seek 2 "no free instance"
+            """);
         _ = Tool.Good(trace, "--db", _folder["1.db"]);
         _ = Tool.Good(trace, "--db", _folder["2.db"]);
 
