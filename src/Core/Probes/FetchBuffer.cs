@@ -82,7 +82,7 @@ public sealed class FetchBuffer
     {
         if (_bytes.Length - _used < length)
         {
-            Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, _used + length));
+            Array.Resize(ref _bytes, _used + length);
         }
 
         return _bytes.AsSpan(_used);

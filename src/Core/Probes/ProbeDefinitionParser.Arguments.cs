@@ -292,11 +292,7 @@ public sealed partial class ProbeDefinitionParser
 
         if (!isDereference)
         {
-            if (!HasRoomFor(1))
-            {
-                return Fail(ProbeErrorCode.TooManySteps, _word, offset);
-            }
-
+            // Only dereferences lead to others: this is the one step there is.
             _steps.Add(new FetchInstruction(FetchOperation.StoreValue, (byte)type.Size, IsSigned: type.IsSigned));
         }
         else
@@ -340,11 +336,6 @@ public sealed partial class ProbeDefinitionParser
             if (!isAddress)
             {
                 return Fail(ProbeErrorCode.BadString, _word, typeOffset);
-            }
-
-            if (!HasRoomFor(1))
-            {
-                return Fail(ProbeErrorCode.TooManySteps, _word, offset);
             }
 
             _steps.Add(new FetchInstruction(

@@ -27,7 +27,6 @@ public sealed partial class ProbeDefinitionParser
         _isTextPointer = false;
         _isStackPointer = false;
         _sourceBitWidth = 0;
-        _sourceBitShift = 0;
         if (text.Length == 0)
         {
             return Fail(ProbeErrorCode.BadFetchArgument, _word, offset);
@@ -209,7 +208,6 @@ public sealed partial class ProbeDefinitionParser
 
         _sourceType = null;
         _isTextPointer = false;
-        _isStackPointer = false;
         _sourceBitWidth = 0;
         return Emit(operation, distance, inner);
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.IO.Pipes;
 using System.Net.Sockets;
 using KprobeTrace.Files;
 using Xunit;
@@ -167,6 +168,54 @@ public sealed class FilePlaceTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_is_asked_about_is_locked_and_given_back_and_one_that_is_marked_stays_locked()
+    {
+        using RecordingFile asked = new(Write("asked", []));
+        Assert.False(OutputFile.IsBeingWritten(asked));
+        Assert.Equal([("lock", long.MaxValue - 1, 1L), ("unlock", long.MaxValue - 1, 1L)], asked.Calls);
+
+        using RecordingFile marked = new(Write("marked", []));
+        Assert.True(OutputFile.TryMark(marked));
+        Assert.Equal([("lock", long.MaxValue - 1, 1L)], marked.Calls);
+    }
+
+    [Theory]
+    [InlineData("/dev/fd/")]
+    [InlineData("/proc/self/fd/")]
+    public void A_pipe_of_the_shell_is_read_to_its_end_or_refused(string folder)
+    {
+        byte[] bytes = new byte[3000];
+        new Random(3).NextBytes(bytes);
+
+        Assert.Equal(bytes, Piped(bytes, path => InputFile.ReadAll(path, "list", most: 3000)));
+        Assert.Empty(Piped([], path => InputFile.ReadAll(path, "list", mayBeEmpty: true)));
+        AssertRefused(_ => Piped(bytes, path => InputFile.ReadAll(path, "list", most: 2999)), "", folder);
+        AssertRefused(_ => Piped([], path => InputFile.ReadAll(path, "list")), "", folder);
+
+        byte[] Piped(byte[] content, Func<string, byte[]> read)
+        {
+            using AnonymousPipeServerStream source = new(PipeDirection.In);
+            using (AnonymousPipeClientStream end = new(PipeDirection.Out, source.ClientSafePipeHandle))
+            {
+                end.Write(content);
+            }
+
+            return read(folder + source.SafePipeHandle.DangerousGetHandle().ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    [Fact]
+    public void A_socket_is_no_file()
+    {
+        string path = Path.Combine(_folder, "s");
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(path));
+
+        AssertRefused(p => InputFile.ReadAll(p, "image"), path, path + ": is a socket; give the image as a file");
+        Assert.False(OutputFile.IsOrdinary(path));
+    }
+
+    [Fact]
     public void Standard_output_is_refused_by_its_name_only()
     {
         KprobeTraceException refused = Assert.Throws<KprobeTraceException>(() => OutputFile.RefuseStandardOutput("-", "--out", "a database needs a file"));
@@ -306,5 +355,15 @@ public sealed class FilePlaceTests : IDisposable
     private sealed class RefusingFile(string path, Exception refusal) : FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite)
     {
         public override void Lock(long position, long length) => throw refusal;
+    }
+
+    /// <summary>A file that writes down which of its bytes are locked.</summary>
+    private sealed class RecordingFile(string path) : FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite)
+    {
+        public List<(string Call, long Position, long Length)> Calls { get; } = [];
+
+        public override void Lock(long position, long length) => Calls.Add(("lock", position, length));
+
+        public override void Unlock(long position, long length) => Calls.Add(("unlock", position, length));
     }
 }

@@ -70,4 +70,25 @@ public sealed class SystemMapReaderTests
 
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(4_000_000, null)]
+    [InlineData(4_000_001, "System.map:4000001: ")]
+    public void A_file_has_four_million_symbols_at_most(int lines, string? refusal)
+    {
+        using RepeatedLine text = new("1 T a", lines);
+
+        Exception? error = Record.Exception(() => Assert.Equal(lines, SystemMapReader.Read("System.map", text).Count));
+
+        Assert.Equal(refusal is null, error is null);
+        Assert.StartsWith(refusal ?? "", error?.Message ?? "", StringComparison.Ordinal);
+    }
+
+    /// <summary>A text of so many equal lines.</summary>
+    private sealed class RepeatedLine(string line, int count) : TextReader
+    {
+        private int _left = count;
+
+        public override string? ReadLine() => _left-- > 0 ? line : null;
+    }
 }

@@ -126,6 +126,22 @@ public sealed class TraceUnitTests
     }
 
     [Theory]
+    [InlineData(16, 0, 16, 16)]
+    [InlineData(16, 1, 16, 31)]
+    [InlineData(16, 16, 1, 16)]
+    [InlineData(16, 16, 16, 16)]
+    [InlineData(16, 16, 17, 17)]
+    [InlineData(16, 10, 100, 100)]
+    public void A_sink_grows_to_twice_its_size_or_to_what_is_asked_for(int capacity, int used, int wanted, int room)
+    {
+        ByteSink sink = new(capacity);
+        sink.Append(new byte[used]);
+
+        Assert.Equal(room, sink.GetSpan(wanted).Length);
+        Assert.Equal(room, sink.GetMemory(wanted).Length);
+    }
+
+    [Theory]
     [InlineData("", "")]
     [InlineData("a", "a")]
     [InlineData("123456789012345", "123456789012345")]
