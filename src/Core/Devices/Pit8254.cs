@@ -7,8 +7,8 @@ namespace KprobeTrace.Devices;
 /// <summary>The interval timer of a PC: an 8254 at ports 0x40 to 0x43, clocked at 1,193,182 Hz.</summary>
 /// <remarks>
 /// Counter 0 drives IRQ 0. Counter 1 once refreshed memory. Counter 2 has its gate and its output at port 0x61
-/// (<see cref="SystemControlPorts"/>). After power-up no counter runs, as the data sheet leaves it; firmware would have
-/// set counter 0 to 18.2 interrupts a second (<see cref="ProgramAsFirmware"/>).
+/// (<see cref="SystemControlPorts"/>). After power-up no counter runs, as the data sheet leaves it: no firmware
+/// has set counter 0 to its 18.2 interrupts a second.
 /// </remarks>
 public sealed class Pit8254 : IPortDevice
 {
@@ -52,16 +52,6 @@ public sealed class Pit8254 : IPortDevice
     {
         ArgumentNullException.ThrowIfNull(bus);
         bus.Register(0x40, 4, this);
-    }
-
-    /// <summary>Programs the counters as PC firmware leaves them: counter 0 at 18.2 Hz, counter 1 at 66 kHz.</summary>
-    public void ProgramAsFirmware()
-    {
-        Write(0x43, 0x36, 1);
-        Write(0x40, 0, 1);
-        Write(0x40, 0, 1);
-        Write(0x43, 0x54, 1);
-        Write(0x41, 18, 1);
     }
 
     /// <summary>Stops all counters, as after power-up.</summary>

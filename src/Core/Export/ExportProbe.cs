@@ -2,4 +2,4 @@ namespace KprobeTrace.Export;
 
 /// <summary>A probe, for exports.</summary>
 internal sealed record ExportProbe(
-    long Id, string Name, string Symbol, string Type, long Address, string Group, IReadOnlyList<ExportArgument> Arguments);
+    long Id, string Name, string Symbol, long Address, IReadOnlyList<ExportArgument> Arguments);

@@ -16,7 +16,7 @@ internal sealed class ExportRun
         _comms = new BoundedCache<byte[]>(ReadComm);
         Run = run;
         using SqliteStatement statement = history.Database.Prepare(
-            "SELECT probe, name, symbol, type, event_address, grp FROM kt_probe WHERE run = ?1 ORDER BY probe");
+            "SELECT probe, name, symbol, event_address FROM kt_probe WHERE run = ?1 ORDER BY probe");
         using SqliteStatement arguments = history.Database.Prepare(
             "SELECT name, type FROM kt_argument WHERE run = ?1 AND probe = ?2 ORDER BY position");
         _ = statement.Bind(1, run);
@@ -33,9 +33,7 @@ internal sealed class ExportRun
             arguments.Reset();
             Probes.Add(
                 statement.Int64(0),
-                new ExportProbe(
-                    statement.Int64(0), statement.Text(1), statement.Text(2), statement.Text(3), statement.Int64(4),
-                    statement.Text(5), list));
+                new ExportProbe(statement.Int64(0), statement.Text(1), statement.Text(2), statement.Int64(3), list));
         }
 
         using SqliteStatement info = history.Database.Prepare("SELECT events, image, kernel FROM kt_run WHERE run = ?1");

@@ -91,9 +91,6 @@ public sealed unsafe class Int3Handler
         return _text.TryReadOriginal(address, one);
     }
 
-    /// <summary>An int3 of the guest's own: never ours, whatever its address.</summary>
-    public static BreakpointAction OnGuestInt3() => BreakpointAction.Deliver;
-
     /// <summary>The stepped instruction completed; the frame is the state after it, and edits count.</summary>
     public void OnStepped(int slot, PtRegs* registers)
     {

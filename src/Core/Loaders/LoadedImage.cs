@@ -58,22 +58,6 @@ public sealed class LoadedImage
         return range is not null;
     }
 
-    /// <summary>Finds the link address of the byte loaded at <paramref name="physicalAddress"/>.</summary>
-    public bool TryPhysicalToLink(ulong physicalAddress, out ulong linkAddress)
-    {
-        foreach (LinkRange range in _linkRanges)
-        {
-            if (physicalAddress - range.PhysicalAddress < range.Length)
-            {
-                linkAddress = range.LinkAddress + (physicalAddress - range.PhysicalAddress);
-                return true;
-            }
-        }
-
-        linkAddress = 0;
-        return false;
-    }
-
     /// <summary>
     /// The image's own bytes from <paramref name="linkAddress"/> to the end of what the file holds there; empty where it holds none.
     /// </summary>

@@ -3,7 +3,6 @@ namespace KprobeTrace.Probes;
 /// <summary>One step of a fetch-argument program.</summary>
 /// <param name="Operation">What the step does.</param>
 /// <param name="Size">Bytes loaded or stored.</param>
-/// <param name="Count">Array elements; 0 for a scalar.</param>
 /// <param name="BitLeft">Bits a stored value is shifted up by, to cut what lies above a bit field.</param>
 /// <param name="BitRight">Bits it is then shifted down by.</param>
 /// <param name="Parameter">Register index, constant, offset or text number, by operation.</param>
@@ -14,7 +13,6 @@ namespace KprobeTrace.Probes;
 internal readonly record struct FetchInstruction(
     FetchOperation Operation,
     byte Size = 0,
-    byte Count = 0,
     byte BitLeft = 0,
     byte BitRight = 0,
     long Parameter = 0,

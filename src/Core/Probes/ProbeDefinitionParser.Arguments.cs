@@ -301,7 +301,7 @@ public sealed partial class ProbeDefinitionParser
                 ? FetchOperation.StoreUserMemory
                 : FetchOperation.StoreMemory;
             _steps[^1] = new FetchInstruction(
-                store, (byte)type.Size, (byte)count, Parameter: last.Parameter, IsSigned: type.IsSigned);
+                store, (byte)type.Size, Parameter: last.Parameter, IsSigned: type.IsSigned);
         }
 
         return EmitBitfield(type, typeText, typeOffset)
@@ -353,7 +353,7 @@ public sealed partial class ProbeDefinitionParser
             FetchOperation array = userPointer ? FetchOperation.StoreUserPointerStringArray
                 : isUserType ? FetchOperation.StoreUserStringArray
                 : FetchOperation.StoreStringArray;
-            _steps[^1] = new FetchInstruction(array, 8, (byte)count, Parameter: last.Parameter);
+            _steps[^1] = new FetchInstruction(array, 8, Parameter: last.Parameter);
             return true;
         }
 

@@ -66,6 +66,18 @@ public sealed class ArchitectureTests
     public void Only_what_binds_instructions_knows_handlers() =>
         Assert.Equal(["Cpu/Binding"], FolderUses.All.Keys.Where(use => use.To == "Cpu/Interpret").Select(use => use.From));
 
+    /// <remarks>unused.tsv has what only tests or users of the library call, and why it is there all the same.</remarks>
+    [Fact]
+    public void What_nothing_in_the_sources_uses_stands_in_a_list_with_its_reason()
+    {
+        string[] listed = [.. File.ReadLines(Repository.PathOf("tests/Core.Tests/Architecture/unused.tsv")).Where(static line => line.Length > 0 && line[0] != '#')
+            .Select(static line => line.Split('\t') is [var member, { Length: > 10 }] ? member : line)];
+        string[] unused = [.. UnusedMembers.Find()];
+
+        Assert.True(!unused.Except(listed).Any(), "used by nothing: " + string.Join(", ", unused.Except(listed)));
+        Assert.True(!listed.Except(unused).Any(), "gone or used: " + string.Join(", ", listed.Except(unused)));
+    }
+
     [Fact]
     public void Namespaces_are_folders()
     {

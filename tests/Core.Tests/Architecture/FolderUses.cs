@@ -2,7 +2,6 @@ using KprobeTrace.Tests.Guests;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
-using Xunit;
 
 namespace KprobeTrace.Tests.Architecture;
 
@@ -15,18 +14,13 @@ internal static class FolderUses
     /// <summary>The name of what lies in src/Core itself.</summary>
     public const string Top = ".";
 
-    // What ImplicitUsings stands for.
-    private const string Usings = "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Threading; global using System.Threading.Tasks;";
-
-    private static readonly CSharpParseOptions _syntax = new(LanguageVersion.Preview);
     private static readonly Lazy<IReadOnlyDictionary<(string From, string To), string>> _all = new(Find);
 
     /// <summary>Every pair of folders of which the first uses the second, with one place that does.</summary>
     public static IReadOnlyDictionary<(string From, string To), string> All => _all.Value;
 
     /// <summary>The sources of src/Core.</summary>
-    public static IEnumerable<string> Sources { get; } = [.. Directory.EnumerateFiles(Core, "*.cs", SearchOption.AllDirectories)
-        .Where(file => Path.GetRelativePath(Core, file).Split(Path.DirectorySeparatorChar)[0] is not ("bin" or "obj"))];
+    public static IEnumerable<string> Sources { get; } = SourceCompilation.In("src/Core");
 
     /// <summary>The full path of src/Core.</summary>
     public static string Core => Repository.PathOf("src/Core");
@@ -37,11 +31,11 @@ internal static class FolderUses
 
     private static Dictionary<(string From, string To), string> Find()
     {
-        CSharpCompilation compilation = Compile();
+        HashSet<string> sources = [.. Sources];
         Dictionary<(string, string), string> uses = [];
-        foreach (SyntaxTree tree in compilation.SyntaxTrees.Where(tree => tree.FilePath.Length > 0))
+        foreach (SyntaxTree tree in SourceCompilation.All.SyntaxTrees.Where(tree => sources.Contains(tree.FilePath)))
         {
-            SemanticModel model = compilation.GetSemanticModel(tree);
+            SemanticModel model = SourceCompilation.All.GetSemanticModel(tree);
             string from = FolderOf(tree.FilePath);
             foreach (SyntaxNode node in tree.GetRoot().DescendantNodes(node => node is not UsingDirectiveSyntax))
             {
@@ -67,19 +61,6 @@ internal static class FolderUses
         symbol = symbol is IMethodSymbol { ReducedFrom: IMethodSymbol extension } ? extension : symbol;
         INamedTypeSymbol? type = (symbol as INamedTypeSymbol ?? symbol?.ContainingType)?.OriginalDefinition;
         string? file = type?.Locations.Select(place => place.SourceTree?.FilePath).FirstOrDefault(path => !string.IsNullOrEmpty(path));
-        return file is null ? null : (type!.Name, FolderOf(file));
-    }
-
-    private static CSharpCompilation Compile()
-    {
-        IEnumerable<SyntaxTree> trees = Sources.Select(file => CSharpSyntaxTree.ParseText(File.ReadAllText(file), _syntax, file)).Append(CSharpSyntaxTree.ParseText(Usings, _syntax));
-        IEnumerable<MetadataReference> libraries = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
-            .Where(path => !Path.GetFileName(path).StartsWith("KprobeTrace.", StringComparison.Ordinal))
-            .Select(path => MetadataReference.CreateFromFile(path));
-        CSharpCompilation compilation = CSharpCompilation.Create("Core", trees, libraries, new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true));
-
-        // A name that is not resolved would be a use that is not seen. CS8795 is a method that a source generator writes the body of.
-        Assert.Empty(compilation.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error && found.Id != "CS8795").Take(5));
-        return compilation;
+        return file is null || !file.StartsWith(Core + Path.DirectorySeparatorChar, StringComparison.Ordinal) ? null : (type!.Name, FolderOf(file));
     }
 }

@@ -81,5 +81,5 @@ public sealed class CtfEventClassTests
     }
 
     private static ExportProbe Probe(params (string Name, string Type)[] arguments) => new(
-        3, "read", "vfs_read", "p", 0x1000, "kprobes", [.. arguments.Select(static a => new ExportArgument(a.Name, a.Type, false))]);
+        3, "read", "vfs_read", 0x1000, [.. arguments.Select(static a => new ExportArgument(a.Name, a.Type, false))]);
 }

@@ -2,13 +2,10 @@ using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Simd;
 
-/// <summary>Moves that keep, clear or duplicate parts of the destination.</summary>
+/// <summary>Moves that keep or duplicate parts of the destination.</summary>
 // SAFETY: every function touches only the destination's 16 bytes and as many of the source as its operand has.
 internal static unsafe class MoveLanes
 {
-    /// <summary>MOVAPS, MOVDQU and their like.</summary>
-    public static void All(Xmm* dst, Xmm* src) => *dst = *src;
-
     /// <summary>MOVSS between registers.</summary>
     public static void LowSingle(Xmm* dst, Xmm* src) => *(uint*)dst = *(uint*)src;
 
@@ -20,12 +17,6 @@ internal static unsafe class MoveLanes
 
     /// <summary>MOVHLPS.</summary>
     public static void HighToLow(Xmm* dst, Xmm* src) => dst->Low = src->High;
-
-    /// <summary>Loading MOVSS and MOVD.</summary>
-    public static void ClearAboveSingle(Xmm* dst, Xmm* src) => *dst = new Xmm(*(uint*)src, 0);
-
-    /// <summary>Loading MOVSD and MOVQ.</summary>
-    public static void ClearAboveDouble(Xmm* dst, Xmm* src) => *dst = new Xmm(src->Low, 0);
 
     /// <summary>MOVDDUP.</summary>
     public static void DuplicateLow(Xmm* dst, Xmm* src) => *dst = new Xmm(src->Low, src->Low);

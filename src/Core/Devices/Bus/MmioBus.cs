@@ -9,9 +9,6 @@ public sealed class MmioBus
 {
     private readonly List<MmioRegion> _regions = [];
 
-    /// <summary>The regions in the order in which they were registered.</summary>
-    public IReadOnlyList<MmioRegion> Regions => _regions;
-
     /// <summary>Puts a device at a range of physical addresses; where ranges overlap the one registered first answers.</summary>
     public MmioRegion Register(ulong start, ulong length, IMmioDevice device)
     {

@@ -72,9 +72,6 @@ public sealed partial class LocalApic : IMmioDevice
     /// <summary>Fetches the vector of an ExtINT from the 8259 pair; its spurious vector stands in when none is set.</summary>
     public Func<int>? ExternalVector { get; set; }
 
-    /// <summary>Whether the processor is asked to take an interrupt.</summary>
-    public bool InterruptPending => _pending;
-
     /// <summary>The task priority register; CR8 is its upper four bits.</summary>
     public byte TaskPriority
     {

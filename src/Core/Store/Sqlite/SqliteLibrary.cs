@@ -66,8 +66,6 @@ internal static unsafe class SqliteLibrary
         (delegate* unmanaged[Cdecl]<nint, int>)Export("sqlite3_reset");
     internal static readonly delegate* unmanaged[Cdecl]<nint, int> Finalize =
         (delegate* unmanaged[Cdecl]<nint, int>)Export("sqlite3_finalize");
-    internal static readonly delegate* unmanaged[Cdecl]<nint, int> StatementReadOnly =
-        (delegate* unmanaged[Cdecl]<nint, int>)Export("sqlite3_stmt_readonly");
     internal static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, long, int> BindInt64 =
         (delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, long, int>)Export("sqlite3_bind_int64");
     internal static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, int> BindNull =
@@ -80,8 +78,6 @@ internal static unsafe class SqliteLibrary
         (delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int>)Export("sqlite3_column_count");
     internal static readonly delegate* unmanaged[Cdecl]<nint, int, byte*> ColumnName =
         (delegate* unmanaged[Cdecl]<nint, int, byte*>)Export("sqlite3_column_name");
-    internal static readonly delegate* unmanaged[Cdecl]<nint, int, byte*> ColumnDeclaredType =
-        (delegate* unmanaged[Cdecl]<nint, int, byte*>)Export("sqlite3_column_decltype");
     internal static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, int> ColumnType =
         (delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, int>)Export("sqlite3_column_type");
     internal static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, long> ColumnInt64 =

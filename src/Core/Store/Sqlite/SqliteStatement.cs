@@ -18,19 +18,11 @@ internal sealed unsafe class SqliteStatement : IDisposable
     /// <summary>True where the text held only blanks and comments.</summary>
     internal bool IsEmpty => _handle == 0;
 
-    internal bool IsReadOnly => SqliteLibrary.StatementReadOnly(_handle) != 0;
-
     internal int ColumnCount => SqliteLibrary.ColumnCount(_handle);
 
     internal int ParameterCount => SqliteLibrary.ParameterCount(_handle);
 
     internal string ColumnName(int column) => SqliteLibrary.Text(SqliteLibrary.ColumnName(_handle, column));
-
-    internal string? ColumnDeclaredType(int column)
-    {
-        byte* text = SqliteLibrary.ColumnDeclaredType(_handle, column);
-        return text is null ? null : SqliteLibrary.Text(text);
-    }
 
     /// <summary>Binds an integer to parameter <paramref name="index"/>, counted from 1.</summary>
     internal SqliteStatement Bind(int index, long value)
