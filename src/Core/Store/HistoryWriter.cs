@@ -314,7 +314,8 @@ internal static class HistoryWriter
         stream.Flush(flushToDisk: true);
     }
 
-    private static Exception Explain(Exception e, string target, string remedy) => e switch
+    /// <summary>What a user is told of a failure; what is no failure of files or has been told already stays as it is.</summary>
+    internal static Exception Explain(Exception e, string target, string remedy) => e switch
     {
         _ when FileErrors.IsDiskFull(e) || e is SqliteException { Code: SqliteLibrary.Full } => new KprobeTraceException(
             $"{target}: the disk is full; nothing was changed. Free some space, or {remedy}", e),
