@@ -20,12 +20,15 @@ public sealed class ClickHouseTests : IDisposable
             image vmlinuz-awkward
             p:open do_sys_openat2 dfd=%di:s32 name=+0(%si):ustring
             r:open_ret do_sys_openat2 ret=$retval:s64
+            p:exec do_execve argv=+0(%si):string[2]
             console 40 "a\tline\\"
             note 45 miss open 2 "it's\tmissed"
             poke 50 do_sys_openat2 55 CC arm
             300 open "t\ta\"b'\n"-42 dfd=-100 name="a,\"b\"\n<script>'x'\\" caller=ksys_caller+0x10
             340 open fault sh-42 error=2 cr2=0x7fff0000
             350 open post sh-42
+            360 exec argv={"a\\","]b\"c"}
+            370 exec argv={?,"\\"}
             380 open_ret sh-42 ret=3 %ax=3 caller=ksys_caller+0x10
             """);
         _ = Tool.Good("add", database, _folder["a.mpk"], _folder["b.mpk"], awkward, ShapesTrace.Write(_folder["shapes.mpk"]));
@@ -62,6 +65,7 @@ public sealed class ClickHouseTests : IDisposable
         // An event's view, and text that had to be escaped on the way.
         foreach (string sql in (string[])[
             "SELECT run, seq, kind, dfd, arg_name, place, list FROM open ORDER BY run, seq",
+            "SELECT seq, argv FROM exec ORDER BY seq",
             "SELECT run, time_ns, insn, line FROM console WHERE run = 3",
             "SELECT run, time_ns, address, old, new, reason FROM text_pokes WHERE run > 2 ORDER BY run",
             "SELECT run, kind, probe, time_ns, text FROM notes WHERE run > 2 ORDER BY run, time_ns"])

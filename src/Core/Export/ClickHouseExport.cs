@@ -153,22 +153,24 @@ public static class ClickHouseExport
                 string argument = statement.Text(2);
                 string type = statement.Text(3);
                 string key = Text(argument);
-                bool isArray = type.EndsWith(']');
-                bool isText = !isArray && ArgumentText.StyleOf(type) == ArgumentStyle.Text;
 
-                // ClickHouse finds no end of a raw text that ends in a backslash; the quote behind its name tells that it is there.
-                string isNull = isText
-                    ? $"position(args, {Text($"\"{argument}\":\"")}) = 0"
-                    : $"visitParamExtractRaw(args, {key}) IN ('', 'null')";
-                string extract = isArray ? "Raw" : isText ? "String" : "Int";
-                _ = sql.Append(
-                    CultureInfo.InvariantCulture,
-                    $", if({isNull}, NULL, visitParamExtract{extract}(args, {key})) AS {Name(EventViews.ColumnOf(argument))}");
+                // ClickHouse finds no end of a raw value with a text that ends in a backslash. A text is there where a quote is behind
+                // its name, which inside of another text would be an escaped one; an array is told by its grammar.
+                string value = type.EndsWith(']')
+                    ? $"nullIf(extract(args, {Text($"\"{Literally(argument)}\":(\\[(?:[^\\]\"]|\"(?:[^\"\\\\]|\\\\.)*\")*\\])")}), '')"
+                    : ArgumentText.StyleOf(type) == ArgumentStyle.Text
+                    ? $"if(position(args, {Text($"\"{argument}\":\"")}) = 0, NULL, visitParamExtractString(args, {key}))"
+                    : $"if(visitParamExtractRaw(args, {key}) IN ('', 'null'), NULL, visitParamExtractInt(args, {key}))";
+                _ = sql.Append(CultureInfo.InvariantCulture, $", {value} AS {Name(EventViews.ColumnOf(argument))}");
             }
         }
 
         _ = sql.Append(ending);
     }
+
+    /// <summary>A regular expression that matches a name and nothing else.</summary>
+    private static string Literally(string name) =>
+        string.Concat(name.Select(static c => char.IsAscii(c) && !char.IsAsciiLetterOrDigit(c) && c != '_' ? $"\\{c}" : $"{c}"));
 
     private static string Name(string name) =>
         "`" + name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("`", "\\`", StringComparison.Ordinal) + "`";
