@@ -198,6 +198,43 @@ public sealed class FrameLimitTests
         Assert.Equal(places.Length, reader.Damage.Count);
         Assert.All(places.Zip(reader.Damage), pair => Assert.Contains(pair.First, pair.Second.Reason, StringComparison.Ordinal));
         Assert.Equal(read.Order().Distinct(), read);
+
+        // A frame at the wrong place is lost whole; where one is missing no byte is.
+        int frame = FrameHead.Size + 1;
+        Assert.All(reader.Damage, place => Assert.Equal(
+            (0, place.Reason.EndsWith("here", StringComparison.Ordinal) ? frame : 0), ((int)place.Offset % frame, (int)place.Length)));
+    }
+
+    /// <summary>
+    /// Behind a frame that is damaged the next head is searched, unless damaged frames claimed more than four times the file and the
+    /// largest payload already; the search goes on where the claim leads out of the file.
+    /// </summary>
+    [Theory]
+    [InlineData(0, 40)]
+    [InlineData(-1, 39)]
+    public void Heads_inside_a_damaged_payload_are_searched_until_too_much_was_claimed(int beyond, int searched)
+    {
+        const int claimed = 950_000;
+        int length = (((40 * claimed) - TraceFormat.MaxPackedBytes) / 4) + beyond;
+        byte[] file = new byte[length];
+        _header.CopyTo(file, 0);
+        FrameHead head = Head with { Kind = TraceChunkKind.Notes, Codec = FrameHead.Stored, RawLength = 1, PackedLength = claimed, Index = 1 };
+        for (int i = 0; i < 45; i++)
+        {
+            head.Write(file.AsSpan(_header.Length + (i * FrameHead.Size)));
+        }
+
+        int behind = _header.Length + (41 * FrameHead.Size) + claimed;
+        (head with { PackedLength = 2_000_000 }).Write(file.AsSpan(behind));
+        Frame(head, [0x90]).CopyTo(file, behind + FrameHead.Size);
+        using FrameReader reader = new(new MemoryStream(file), "memory");
+
+        Assert.True(reader.Next());
+        Assert.True(reader.Next());
+
+        Assert.Equal(behind + FrameHead.Size, reader.FrameOffset);
+        Assert.Equal(Enumerable.Repeat((long)FrameHead.Size, searched), reader.Damage.Take(searched).Select(d => d.Length));
+        Assert.Equal(FrameHead.Size + claimed, reader.Damage[searched].Length);
     }
 
     [Fact]

@@ -148,6 +148,8 @@ public sealed class TraceUnitTests
     [InlineData("1234567890123456", "1234567890123456")]
     [InlineData("12345678901234567", "1234567890123456")]
     [InlineData("a\0b", "a")]
+    [InlineData("a\0b\0", "a")]
+    [InlineData("a\0\0b\0c", "a")]
     [InlineData("\0b", "")]
     [InlineData("1234567890123456\0", "1234567890123456")]
     public void A_tasks_name_ends_at_its_first_zero_or_after_sixteen_bytes(string name, string kept)

@@ -62,9 +62,11 @@ public sealed class PageAppenderTests : IDisposable
         byte[] file = File.ReadAllBytes(_path);
         Assert.Equal([200, .. Enumerable.Range(1, count), 201], Enumerable.Range(2, count + 2).Select(number => ContentOf(512, (uint)number)));
         Assert.Equal(512 * (count + 3), file.Length);
-        Assert.Equal([8u, (uint)(count + 3), 8u], new[] { 24, 28, 92 }.Select(offset => BinaryPrimitives.ReadUInt32BigEndian(file.AsSpan(offset))));
+        Assert.Equal((8u, (uint)(count + 3), 8u), (Number(file, 24), Number(file, 28), Number(file, 92)));
         Assert.All(file[..512].Index().Where(b => b.Index is not ((>= 16 and < 32) or (>= 92 and < 96))), b => Assert.Equal(0, b.Item));
     }
+
+    private static uint Number(byte[] file, int offset) => BinaryPrimitives.ReadUInt32BigEndian(file.AsSpan(offset));
 
     private static byte[] Page(int size, byte content) => [.. Enumerable.Repeat(content, size)];
 
