@@ -25,30 +25,41 @@ internal static class RecordTool
             return (int)ExitCode.Usage;
         }
 
+        return Guard(
+            () =>
+            {
+                using StreamWriter help = new(new StandardOutput());
+                return result.Invoke(new InvocationConfiguration
+                {
+                    EnableDefaultExceptionHandler = false,
+                    ProcessTerminationTimeout = null,
+                    Output = help,
+                    Error = Console.Error,
+                });
+            },
+            Say);
+    }
+
+    /// <summary>Does something and returns its exit status; what is expected to go wrong is said line by line.</summary>
+    internal static int Guard(Func<int> run, Action<string> say)
+    {
         try
         {
-            using StreamWriter help = new(new StandardOutput());
-            return result.Invoke(new InvocationConfiguration
-            {
-                EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,
-                Output = help,
-                Error = Console.Error,
-            });
+            return run();
         }
         catch (ProbeSyntaxException e)
         {
             // The definition, a caret under the offending column, and ftrace's message take three lines.
             foreach (string line in e.Message.Split('\n'))
             {
-                Say(line);
+                say(line);
             }
 
             return (int)ExitCode.Failure;
         }
         catch (KprobeTraceException e)
         {
-            Say(e.Message);
+            say(e.Message);
             return (int)ExitCode.Failure;
         }
         catch (IOException e) when (StandardOutput.IsReaderGone(e))
@@ -57,12 +68,12 @@ internal static class RecordTool
         }
         catch (OutOfMemoryException)
         {
-            Say("the host has not enough memory for this; raise its limits (ulimit -v, the container's), or give the guest less with --memory");
+            say("the host has not enough memory for this; raise its limits (ulimit -v, the container's), or give the guest less with --memory");
             return (int)ExitCode.Failure;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Say(e is PlainIOException ? e.Message : "a file cannot be read or written: " + FileErrors.Reason(e));
+            say(e is PlainIOException ? e.Message : "a file cannot be read or written: " + FileErrors.Reason(e));
             return (int)ExitCode.Failure;
         }
     }
