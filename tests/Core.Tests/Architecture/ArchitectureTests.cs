@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using KprobeTrace.Tests.Guests;
 using Xunit;
 
 namespace KprobeTrace.Tests.Architecture;
 
 /// <summary>Holds the source tree to the table in docs/architecture.md.</summary>
-public sealed class ArchitectureTests
+public sealed partial class ArchitectureTests
 {
     private static readonly Dictionary<string, HashSet<string>> _allowed = ReadTable();
 
@@ -77,6 +78,18 @@ public sealed class ArchitectureTests
         Assert.True(!unused.Except(listed).Any(), "used by nothing: " + string.Join(", ", unused.Except(listed)));
         Assert.True(!listed.Except(unused).Any(), "gone or used: " + string.Join(", ", listed.Except(unused)));
     }
+
+    [Fact]
+    public void Every_file_that_the_page_walks_by_is_there()
+    {
+        string[] files = [.. FileName().Matches(File.ReadAllText(Repository.PathOf("docs/architecture.md"))).Select(static m => m.Groups[1].Value)];
+
+        Assert.NotEmpty(files);
+        Assert.All(files, static file => Assert.True(File.Exists(Path.Combine(FolderUses.Core, file)), file));
+    }
+
+    [GeneratedRegex("`([A-Z][A-Za-z0-9]*/[A-Za-z0-9/.]*\\.cs)`")]
+    private static partial Regex FileName();
 
     [Fact]
     public void Namespaces_are_folders()
