@@ -1,4 +1,3 @@
-using KprobeTrace.Files;
 using KprobeTrace.Record;
 using Xunit;
 
@@ -15,7 +14,7 @@ public sealed class ExpectedErrorTests
         (new IOException("broken", 32), 0, []),
         (new IOException("Input/output error : '/x'", 5), 1, ["a file cannot be read or written: the disk or device reports an error"]),
         (new UnauthorizedAccessException("x"), 1, ["a file cannot be read or written: it or its folder may not be written"]),
-        (new OutOfMemoryException(), 1, ["the host has not enough memory for this; raise its limits (ulimit -v, the container's), or give the guest less with --memory"]),
+        (new InsufficientMemoryException(), 1, ["the host has not enough memory for this; raise its limits (ulimit -v, the container's), or give the guest less with --memory"]),
     ];
 
     [Fact]

@@ -1,6 +1,5 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using KprobeTrace.Tracing;
 using Xunit;
 
 namespace KprobeTrace.Tests.Report;
@@ -13,33 +12,46 @@ public sealed class DiffOutputTests(DiffOutputTests.Pair pair) : IClassFixture<D
     /// <summary>Two traces of six and seven events.</summary>
     public sealed class Pair : IDisposable
     {
+        private const string Probes = """
+            image vmlinuz-test
+            kernel "Linux version 6.1.0-test"
+            p:fork kernel_clone
+            r:fork_ret kernel_clone
+            p:open do_sys_openat2 name=+0(%si):ustring
+            r:open_ret do_sys_openat2 ret=$retval:s64
+            p:extra never_called
+
+            """;
+
         private readonly TraceFolder _folder = new();
 
         public Pair()
         {
-            A = _folder.Write(
-                "a.mpk",
-                [
-                    new(TraceEventKind.Pre, 0, 100, 1, "init", Di: 17),
-                    new(TraceEventKind.Pre, 2, 300, 42, "sh", Arguments: TraceFolder.Open42("/etc/passwd")),
-                    new(TraceEventKind.Return, 3, 380, 42, "sh", EntrySeq: 2, EntryTime: 300, Ax: 3, Arguments: [0x91, 3]),
-                    new(TraceEventKind.Pre, 0, 600, 42, "sh", Di: 17),
-                    new(TraceEventKind.Pre, 2, 700, 42, "sh", Arguments: TraceFolder.Open42("/x")),
-                    new(TraceEventKind.Return, 3, 900, 42, "sh", EntrySeq: 5, EntryTime: 700, Ax: 3, Arguments: [0x91, 3]),
-                ],
-                memory: 256 << 20);
-            B = _folder.Write(
-                "b.mpk",
-                [
-                    new(TraceEventKind.Pre, 0, 100, 1, "init", Di: 18),
-                    new(TraceEventKind.Pre, 2, 310, 42, "sh", Ax: 5, Arguments: TraceFolder.Open42("/etc/shadow")),
-                    new(TraceEventKind.Return, 3, 410, 42, "sh", EntrySeq: 2, EntryTime: 310, Ax: 3, Arguments: [0x91, 3]),
-                    new(TraceEventKind.Pre, 2, 700, 42, "sh", Arguments: TraceFolder.Open42("/x")),
-                    new(TraceEventKind.Return, 3, 1110, 42, "sh", EntrySeq: 4, EntryTime: 700, Ax: 3, Arguments: [0x91, 3]),
-                    new(TraceEventKind.Pre, 4, 1200, 42, "sh"),
-                    new(TraceEventKind.Pre, 4, 1300, 42, "sh"),
-                ],
-                commandLine: "quiet");
+            A = _folder.Trace(
+                Probes + """
+                cmdline "console=ttyS0 panic=-1"
+                memory 268435456
+                100 fork init-1 %di=17
+                300 open sh-42 name=/etc/passwd
+                380 open_ret sh-42 ret=3 %ax=3
+                600 fork sh-42 %di=17
+                700 open sh-42 name=/x
+                900 open_ret sh-42 ret=3 %ax=3
+                """,
+                "a.mpk");
+            B = _folder.Trace(
+                Probes + """
+                cmdline quiet
+                memory 536870912
+                100 fork init-1 %di=18
+                310 open sh-42 name=/etc/shadow %ax=5
+                410 open_ret sh-42 ret=3 %ax=3
+                700 open sh-42 name=/x
+                1110 open_ret sh-42 ret=3 %ax=3
+                1200 extra sh-42
+                1300 extra sh-42
+                """,
+                "b.mpk");
         }
 
         internal string A { get; }
@@ -61,12 +73,12 @@ public sealed class DiffOutputTests(DiffOutputTests.Pair pair) : IClassFixture<D
         5 pairs aligned, 76.92 % of the 13 events of common probes
 
         First divergence of 3: the same event with other arguments: name is "/etc/passwd" in A, "/etc/shadow" in B
-                  1             init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x400)
-        -         2               sh-42      [000] ..... 0.000000300: open: (do_sys_openat2+0x0/0x200) dfd=-100 name="/etc/passwd"
-                  3               sh-42      [000] ..... 0.000000380: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=3
-                  1             init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x400)
-        +         2               sh-42      [000] ..... 0.000000310: open: (do_sys_openat2+0x0/0x200) dfd=-100 name="/etc/shadow"
-                  3               sh-42      [000] ..... 0.000000410: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=3
+                  1             init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x100)
+        -         2               sh-42      [000] ..... 0.000000300: open: (do_sys_openat2+0x0/0x100) name="/etc/passwd"
+                  3               sh-42      [000] ..... 0.000000380: open_ret: (? <- do_sys_openat2) ret=3
+                  1             init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x100)
+        +         2               sh-42      [000] ..... 0.000000310: open: (do_sys_openat2+0x0/0x100) name="/etc/shadow"
+                  3               sh-42      [000] ..... 0.000000410: open_ret: (? <- do_sys_openat2) ret=3
                 A 2                 B 2
           ax    0x0000000000000000  0x0000000000000005
           then at A 4, B 4: 1 event only in A, 0 only in B
@@ -108,9 +120,9 @@ public sealed class DiffOutputTests(DiffOutputTests.Pair pair) : IClassFixture<D
             aligned: 5
             alignedShare: 0.7692307692307693
             divergences: 3
-            firstDivergence: {"what":"arguments","seqA":2,"seqB":2,"onlyA":1,"onlyB":1,"arguments":[{"name":"name","a":"\"/etc/passwd\"","b":"\"/etc/shadow\""}],"callers":null,"registers":[{"name":"ax","a":"0x0","b":"0x5"}],"contextA":["            init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x400)","              sh-42      [000] ..... 0.000000300: open: (do_sys_openat2+0x0/0x200) dfd=-100 name=\"/etc/passwd\"","              sh-42      [000] ..... 0.000000380: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=3"],"contextB":["            init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x400)","              sh-42      [000] ..... 0.000000310: open: (do_sys_openat2+0x0/0x200) dfd=-100 name=\"/etc/shadow\"","              sh-42      [000] ..... 0.000000410: open_ret: (ksys_caller+0x10/0x100 <- do_sys_openat2) ret=3"]}
+            firstDivergence: {"what":"arguments","seqA":2,"seqB":2,"onlyA":1,"onlyB":1,"arguments":[{"name":"name","a":"\"/etc/passwd\"","b":"\"/etc/shadow\""}],"callers":null,"registers":[{"name":"ax","a":"0x0","b":"0x5"}],"contextA":["            init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x100)","              sh-42      [000] ..... 0.000000300: open: (do_sys_openat2+0x0/0x100) name=\"/etc/passwd\"","              sh-42      [000] ..... 0.000000380: open_ret: (? <- do_sys_openat2) ret=3"],"contextB":["            init-1       [000] ..... 0.000000100: fork: (kernel_clone+0x0/0x100)","              sh-42      [000] ..... 0.000000310: open: (do_sys_openat2+0x0/0x100) name=\"/etc/shadow\"","              sh-42      [000] ..... 0.000000410: open_ret: (? <- do_sys_openat2) ret=3"]}
             listed[0]: {"what":"arguments","seqA":2,"seqB":2,"onlyA":1,"onlyB":1,"arguments":[{"name":"name","a":"\"/etc/passwd\"","b":"\"/etc/shadow\""}],"callers":null,"registers":[{"name":"ax","a":"0x0","b":"0x5"}],"contextA":null,"contextB":null}
-            listed[1]: {"what":"events","seqA":4,"seqB":4,"onlyA":1,"onlyB":0,"arguments":[],"callers":null,"registers":[{"name":"di","a":"0x11","b":"0x0"},{"name":"ip","a":"0xffffffff81094000","b":"0xffffffff81200000"}],"contextA":null,"contextB":null}
+            listed[1]: {"what":"events","seqA":4,"seqB":4,"onlyA":1,"onlyB":0,"arguments":[],"callers":null,"registers":[{"name":"di","a":"0x11","b":"0x0"},{"name":"ip","a":"0xffffffff81000000","b":"0xffffffff81001000"}],"contextA":null,"contextB":null}
             listed[2]: {"what":"events","seqA":null,"seqB":6,"onlyA":0,"onlyB":2,"arguments":[],"callers":null,"registers":[],"contextA":null,"contextB":null}
             firstTimeDifference: {"seqA":2,"seqB":2,"timeA":300,"timeB":310}
             firstRegisterDifference: {"seqA":1,"seqB":1,"registers":[{"name":"di","a":"0x11","b":"0x12"}]}
