@@ -130,17 +130,6 @@ public sealed class StandardStreamTests(StandardStreamTests.Demo demo) : IClassF
     }
 
     [Fact]
-    public void Messages_of_any_length_are_dropped_where_a_pipe_of_the_runtime_took_the_place_of_standard_error()
-    {
-        // Nobody reads that pipe: it would take 64 KiB and then make the tool wait for ever.
-        using Folder folder = new();
-        File.WriteAllLines(folder["probes"], ["p:s schedule", .. Enumerable.Range(0, 2000).Select(static i => $"p:gone{i} nosuch_function")]);
-        using ToolRun run = ToolRun.Shell(folder.Name, "\"$@\" 2>&- <&-", "kprobe-record", "--probe-file", "probes", "--skip-refused", "--dry-run");
-
-        Assert.Contains("\np  ", run.Good().Output, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Messages_are_UTF_8_without_a_mark()
     {
         using ToolRun run = ToolRun.Shell(demo.Folder.Name, "\"$@\" 2> messages", "kprobe-record", "nösuch");
