@@ -362,6 +362,19 @@ public sealed class EventChunkTests : IDisposable
         Assert.Equal((0UL, 6UL, 0), (e.Registers.Ax, e.Registers.Bx, (int)e.Vector));
     }
 
+    [Theory]
+    [InlineData("tasks", 3)]
+    [InlineData("stacks", 1)]
+    [InlineData("streams", 1)]
+    public void Tables_of_the_chunk_before_are_none_of_this_one(string key, long parts)
+    {
+        ChunkBuilder chunk = new() { Streams = [(0, 0, parts)], Tasks = [(9, [])], Stacks = [[1]], Mask = [1UL << Stack], Fields = { ["stack"] = ([255], [1]) } };
+        Decode(chunk.Build());
+        chunk.Without.Add(key);
+
+        Refused(chunk.Build());
+    }
+
     [Fact]
     public void Events_without_registers_or_task_read_as_none_whatever_their_fields_hold()
     {
