@@ -135,7 +135,7 @@ public sealed class TraceReader : IDisposable
             }
         }
 
-        if (Footer is not null && Footer.Events >= expected)
+        if (Footer is not null)
         {
             AddGap(expected, Footer.Events + 1);
         }

@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using KprobeTrace.Tracing;
 using Xunit;
+using ZstdSharp;
 
 namespace KprobeTrace.Tests.Tracing;
 
@@ -175,6 +176,22 @@ public sealed class FrameLimitTests
         Assert.Equal(1000u, heads[0].PackedLength);
         Assert.InRange(heads[1].PackedLength, 1u, 999u);
         Assert.Equal(stream.Length, writer.BytesWritten);
+    }
+
+    [Fact]
+    public void Payload_that_stays_as_long_is_stored()
+    {
+        byte[] payload = new byte[400];
+        new Random(2).NextBytes(payload.AsSpan(0, 200));
+        using Compressor compressor = new(level: 1);
+        int same = Enumerable.Range(200, 200).First(length => compressor.Wrap(payload.AsSpan(0, length)).Length <= length);
+        Assert.Equal(same, compressor.Wrap(payload.AsSpan(0, same)).Length);
+        MemoryStream stream = new();
+        using FrameWriter writer = new(stream, "memory");
+
+        writer.Write(TraceChunkKind.Events, 1, 1, payload.AsSpan(0, same), compress: true);
+
+        Assert.Equal([FrameHead.Stored], Heads(stream.ToArray()).Select(static h => h.Codec));
     }
 
     [Theory]
