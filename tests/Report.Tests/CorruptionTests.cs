@@ -53,6 +53,26 @@ public sealed class CorruptionTests : IDisposable
     }
 
     [Theory]
+    [InlineData(16, "a page size that there is not: no database at all")]
+    [InlineData(100, "the head of the first page: a database that is damaged")]
+    public void A_damaged_history_beside_its_trace_is_imported_again(int offset, string damage)
+    {
+        string trace = _folder["whole.mpk"];
+        SyntheticTrace.Write(trace, Events, seed: 3, EventsPerChunk);
+        string summary = Tool.Good(trace);
+        byte[] database = File.ReadAllBytes(trace + ".db");
+        database[offset] = 0xFF;
+        database[offset + 1] = 0xFF;
+        File.WriteAllBytes(trace + ".db", database);
+
+        (int exit, string output, string error) = Tool.Run(trace);
+
+        Assert.Equal((0, summary, damage), (exit, output, damage));
+        Assert.Contains($"{trace}.db: is damaged; importing again", error, StringComparison.Ordinal);
+        Assert.Equal((0, summary, ""), Tool.Run(trace));
+    }
+
+    [Theory]
     [InlineData(TraceFormat.MaxRawBytes, 40)]
     [InlineData(TraceFormat.MaxRawBytes, TraceFormat.MaxEventsPerChunk)]
     [InlineData(TraceFormat.MaxRawBytes, int.MaxValue)]

@@ -105,16 +105,11 @@ internal sealed class InstructionBoundary
             return true;
         }
 
+        // Prefixes need no look: without them the rest is a call of the same form.
         for (int length = 2; length <= longest; length++)
         {
             ReadOnlySpan<byte> candidate = before[(longest - length)..];
-            int opcode = 0;
-            while (opcode < candidate.Length && candidate[opcode] is 0x2E or 0x3E or (>= 0x40 and <= 0x4F))
-            {
-                opcode++;
-            }
-
-            if (opcode + 1 < candidate.Length && candidate[opcode] == 0xFF && ((candidate[opcode + 1] >> 3) & 7) == 2
+            if (candidate[0] == 0xFF && ((candidate[1] >> 3) & 7) == 2
                 && _decoder.InstructionLength(address - (ulong)length, candidate) == length)
             {
                 return true;

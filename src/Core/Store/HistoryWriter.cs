@@ -177,7 +177,7 @@ internal static class HistoryWriter
             WriteRun(database, trace, importer, source, numbers.Run, whole);
             WriteProbes(database, importer, numbers.Run);
             WriteTallies(database, importer, numbers.Run);
-            WriteDamage(database, trace, importer, numbers.Run);
+            WriteDamage(database, trace, numbers.Run);
             database.Execute(Schema.Indexes);
             database.Execute(Schema.Views);
             EventViews.Create(database);
@@ -194,7 +194,7 @@ internal static class HistoryWriter
         TraceHeader header = trace.Header;
         TraceFooter? footer = trace.Footer;
         bool lost = footer is not null && footer.Events != (ulong)importer.Events;
-        bool complete = footer is not null && trace.Damage.Count == 0 && importer.OutOfOrder == 0 && !lost;
+        bool complete = footer is not null && trace.Damage.Count == 0 && !lost;
         using SqliteStatement statement = database.Prepare("""
             INSERT INTO kt_run(run, image, image_sha256, initrd_sha256, kernel, command_line, memory, cpus, producer,
               options, instructions, time_ns, ended, exit_code, complete, events, first_seq, last_seq, source,
@@ -291,18 +291,11 @@ internal static class HistoryWriter
         }
     }
 
-    private static void WriteDamage(SqliteDatabase database, TraceReader trace, TraceImporter importer, long run)
+    private static void WriteDamage(SqliteDatabase database, TraceReader trace, long run)
     {
-        List<TraceDamage> damage = [.. trace.Damage];
-        if (importer.OutOfOrder > 0)
-        {
-            damage.Add(new TraceDamage(
-                0, 0, $"{importer.OutOfOrder} events whose sequence numbers do not rise were left out"));
-        }
-
         using SqliteStatement statement = database.Prepare(
             "INSERT INTO kt_damage(run, offset, length, reason) VALUES(?1, ?2, ?3, ?4)");
-        foreach (TraceDamage part in damage)
+        foreach (TraceDamage part in trace.Damage)
         {
             statement.Bind(1, run).Bind(2, part.Offset).Bind(3, part.Length).Bind(4, part.Reason).Run();
         }

@@ -30,7 +30,6 @@ internal sealed partial class TraceImporter
     private ulong _lastTime;
     private ulong _lastTallyKey;
     private long _lastTallyCount;
-    private long _outOfOrder;
 
     internal TraceImporter(TraceReader trace, Loaders loaders, SequenceSpool spool, ImportNumbers numbers, ImportOptions options)
     {
@@ -68,9 +67,6 @@ internal sealed partial class TraceImporter
 
     /// <summary>Events by probe, kind and task name; the same key may come twice.</summary>
     internal List<(ulong Key, long Count)> Tallies { get; } = [];
-
-    /// <summary>Events whose sequence number did not rise and that were left out.</summary>
-    internal long OutOfOrder => _outOfOrder;
 
     internal static int TallyProbe(ulong key) => (int)(key >> 33);
 
@@ -149,12 +145,6 @@ internal sealed partial class TraceImporter
         for (int i = 0; i < events.Length; i++)
         {
             ref readonly TraceEvent e = ref events[i];
-            if (e.Seq <= _lastSeq)
-            {
-                _outOfOrder++;
-                continue;
-            }
-
             AddEvent(in e, i);
             if ((i & 0x3FFF) == 0x3FFF)
             {

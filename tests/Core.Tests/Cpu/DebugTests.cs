@@ -217,6 +217,35 @@ public sealed unsafe class DebugTests : IDisposable
         Assert.Equal(instruction < 0 ? 0UL : 1, _guest.State->Dr[6] & 15);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void A_data_breakpoint_watches_as_many_bytes_as_it_is_long_from_a_multiple_of_that_on(int length)
+    {
+        for (ulong at = 0; at < 16; at++)
+        {
+            for (ulong stored = 0; stored < 24; stored++)
+            {
+                _guest.EnterKernel(TestGuest.Code);
+                _guest.State->Dr[6] = 0xFFFF0FF0;
+                Break(0, Watched + at, OnWrite, length);
+                _guest.Rbx = Watched + stored;
+
+                _guest.RunKernel(a =>
+                {
+                    a.mov(__byte_ptr[rbx], 1);
+                    a.nop();
+                });
+
+                bool isWatched = stored / (ulong)length == at / (ulong)length;
+                Assert.Equal($"{at}, {stored}: {(isWatched ? 1 : 0)}", $"{at}, {stored}: {_guest.State->Dr[6] & 15}");
+                _guest.State->Left = _guest.State->Deadline = 0;
+            }
+        }
+    }
+
     [Fact]
     public void Every_kind_of_access_is_watched()
     {

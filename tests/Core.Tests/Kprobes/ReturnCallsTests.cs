@@ -82,6 +82,22 @@ public sealed unsafe class ReturnCallsTests : IDisposable
         Assert.Equal(100UL, _probe.NMissed);
     }
 
+    [Fact]
+    public void A_call_that_its_entry_handler_declines_leaves_nothing_behind()
+    {
+        _probe.EntryHandler = static (_, ref _) => 1;
+        Enter(Stacks + 0x3000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        for (int i = 0; i < 10_000; i++)
+        {
+            Enter(Stacks + 0x3000);
+        }
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 9_999);
+        Assert.Equal(0, _probe.Open);
+    }
+
     /// <summary>How far above its slot the stack pointer is after the return, and whether the function's returns move it so far.</summary>
     [Theory]
     [InlineData(0, true)]
