@@ -2,6 +2,7 @@ using System.Diagnostics;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 
 namespace KprobeTrace.Bench;

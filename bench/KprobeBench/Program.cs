@@ -3,6 +3,7 @@ using System.Globalization;
 using KprobeTrace.Bench;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 
 const int rounds = 3;

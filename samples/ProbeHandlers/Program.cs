@@ -4,13 +4,13 @@
 //     dotnet run --project samples/ProbeHandlers -- guests/demo/demo.elf
 using System.Text;
 using KprobeTrace.Kprobes;
-using KprobeTrace.Recording;
+using KprobeTrace.Session;
 
 const ulong noEntry = unchecked((ulong)-2);
 const ulong noPermission = unchecked((ulong)-13);
 
 using Stream console = Console.OpenStandardOutput();
-using GuestSession guest = GuestSession.Open(new RecordingOptions { Image = args[0] }, console.WriteByte);
+using GuestSession guest = GuestSession.Open(new GuestOptions { Image = args[0] }, console.WriteByte);
 
 // Whoever opens a missing file is told that he may not.
 Kretprobe open = new()
@@ -35,13 +35,13 @@ Kprobe print = new()
     PreHandler = (probe, ref registers) =>
     {
         Span<byte> format = stackalloc byte[64];
-        if (!guest.TryReadMemory(registers.Di, format) || !Encoding.ASCII.GetString(format).Contains("segfault", StringComparison.Ordinal))
+        if (!guest.TryRead(registers.Di, format) || !Encoding.ASCII.GetString(format).Contains("segfault", StringComparison.Ordinal))
         {
             return 0;
         }
 
         Span<byte> caller = stackalloc byte[sizeof(ulong)];
-        guest.TryReadMemory(registers.Sp, caller);
+        guest.TryRead(registers.Sp, caller);
         registers.Ip = BitConverter.ToUInt64(caller);
         registers.Sp += sizeof(ulong);
         skipped++;
@@ -58,6 +58,6 @@ foreach (KprobeResult result in new[] { guest.Kprobes.RegisterKretprobe(open), g
     }
 }
 
-guest.Machine.Run();
+guest.Run();
 Console.Error.WriteLine($"{open.Returns} returns of do_sys_open seen, {skipped} calls of printk skipped");
 return 0;

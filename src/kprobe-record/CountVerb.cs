@@ -1,6 +1,7 @@
 using System.IO.Enumeration;
 using KprobeTrace.Machine;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using KprobeTrace.Tools;
 

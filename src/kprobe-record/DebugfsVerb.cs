@@ -1,5 +1,6 @@
 using System.Text;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;

@@ -1,6 +1,7 @@
 using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;

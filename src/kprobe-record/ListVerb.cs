@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Enumeration;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using KprobeTrace.Tools;
 

@@ -10,7 +10,6 @@ namespace KprobeTrace.Record;
 /// <summary>The options of kprobe-record and what they say together.</summary>
 internal sealed class RecordCommand
 {
-    private const string LinuxCommandLine = "console=ttyS0 panic=-1";
     private const ulong DefaultMemory = 512UL << 20;
 
     private readonly Argument<string?> _image = new("IMAGE")
@@ -25,7 +24,7 @@ internal sealed class RecordCommand
     private readonly Option<string[]> _filters = Repeatable("--filter", null, "NAME: EXPR", "Record only the hits of NAME for which EXPR holds. Repeatable.");
     private readonly Option<string> _kinds = Text("--kinds", "LIST", "Which events to write: pre, post, fault, ret (all). Reports count hits, which are pre and ret.");
     private readonly Option<string> _output = Text("--output", "FILE", "Trace file (trace.mpk); an existing one becomes FILE.old.", "-o");
-    private readonly Option<string> _append = Text("--append", "TEXT", $"Kernel command line ('{LinuxCommandLine}' for Linux).");
+    private readonly Option<string> _append = Text("--append", "TEXT", $"Kernel command line ('{ImageLoadOptions.LinuxCommandLine}' for Linux).");
     private readonly Option<string> _initrd = Text("--initrd", "FILE", "Initramfs handed to the kernel.");
     private readonly Option<ulong?> _memory = new("--memory", "-m")
     {
@@ -276,7 +275,7 @@ internal sealed class RecordCommand
         ImageLoadOptions load = new()
         {
             MemorySize = result.GetValue(_memory) ?? DefaultMemory,
-            CommandLine = result.GetValue(_append) ?? LinuxCommandLine,
+            CommandLine = result.GetValue(_append) ?? ImageLoadOptions.LinuxCommandLine,
             InitrdPath = result.GetValue(_initrd),
             ForceFlat = flat,
             LoadAddress = result.GetValue(_load),

@@ -3,6 +3,7 @@ using KprobeTrace.Guest;
 using KprobeTrace.Loaders;
 using KprobeTrace.Machine;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using Xunit;
 

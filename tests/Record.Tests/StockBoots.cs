@@ -2,6 +2,7 @@ using System.Globalization;
 using KprobeTrace.Loaders;
 using KprobeTrace.Machine;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using Xunit;
 

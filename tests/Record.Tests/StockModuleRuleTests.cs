@@ -1,7 +1,7 @@
 using KprobeTrace.Guest;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Machine;
-using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using Xunit;
 
 namespace KprobeTrace.Tests.Record;
@@ -142,7 +142,7 @@ public sealed class StockModuleRuleTests(StockModuleRuleTests.Answers answers) :
             AtJumpLabel = kprobes.RegisterKprobe(new Kprobe { Addr = JumpLabel });
             ulong bug = module.Tables.BugSites.Addresses[0];
             AtBug = kprobes.RegisterKprobe(new Kprobe { Addr = bug });
-            Assert.True(session.TryReadMemory(bug, BugBytes));
+            Assert.True(session.TryRead(bug, BugBytes));
         }
     }
 

@@ -3,6 +3,7 @@ using Iced.Intel;
 using KprobeTrace.Guest;
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Tracing;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
@@ -213,7 +214,7 @@ public sealed class UserCopyFaultTests(UserCopyFaultTests.Boots boots) : IClassF
             byte[] bytes = new byte[15];
             foreach (ulong site in tables.ExceptionSites)
             {
-                Assert.True(session.TryReadMemory(site, bytes));
+                Assert.True(session.TryRead(site, bytes));
                 Decoder.Create(64, bytes, site).Decode(out Instruction instruction);
                 _instructions[site] = instruction.Mnemonic.ToString().ToLowerInvariant();
             }

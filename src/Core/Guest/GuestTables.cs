@@ -5,7 +5,7 @@ namespace KprobeTrace.Guest;
 
 /// <summary>The tables of a Linux image that say what its instructions are used for.</summary>
 /// <remarks>
-/// They are read once from the image, at link addresses, between the start and stop symbols (or the section headers) of
+/// They are read from the image, at link addresses, between the start and stop symbols (or the section headers) of
 /// each. Most hold 4-byte offsets relative to their own place:
 /// <code>
 /// __ex_table          12 bytes: instruction, fix-up, kind (relative, relative, number)
@@ -25,12 +25,14 @@ public sealed class GuestTables
 
     private readonly LoadedImage _image;
     private readonly SymbolTable _symbols;
-    private readonly CodeSites _exceptions;
     private readonly CodeSites _jumps;
     private readonly CodeSites _bugs;
-    private readonly CodeSites _staticCalls;
-    private readonly CodeSites _smpLocks;
-    private readonly CodeSites _mcount;
+
+    // What no rule of kprobes asks is read when it is asked for.
+    private readonly Lazy<CodeSites> _exceptions;
+    private readonly Lazy<CodeSites> _staticCalls;
+    private readonly Lazy<CodeSites> _smpLocks;
+    private readonly Lazy<CodeSites> _mcount;
     private readonly GuestRange[] _blacklist;
     private readonly GuestRange[] _refused;
 
@@ -42,18 +44,15 @@ public sealed class GuestTables
         _image = image;
         _symbols = symbols;
         int bugSize = (int)(types?.FindStruct("bug_entry")?.Size ?? DefaultBugEntrySize);
-        _exceptions = CodeSites.Create(Relative(Bounds("__start___ex_table", "__stop___ex_table", "__ex_table"), ExceptionEntrySize));
+        _exceptions = new(() => CodeSites.Create(Relative(Bounds("__start___ex_table", "__stop___ex_table", "__ex_table"), ExceptionEntrySize)));
         _jumps = CodeSites.CreateJumps(
             Relative(Bounds("__start___jump_table", "__stop___jump_table", "__jump_table"), JumpEntrySize), image.TryReadLink);
         _bugs = CodeSites.Create(
             Relative(Bounds("__start___bug_table", "__stop___bug_table", "__bug_table"), Math.Max(bugSize, 4)));
-        _staticCalls = CodeSites.Create(
-            Relative(Bounds("__start_static_call_sites", "__stop_static_call_sites", ".static_call_sites"), 8), isCall: true);
-        _smpLocks = CodeSites.Create(Relative(Bounds("__smp_locks", "__smp_locks_end", ".smp_locks"), 4));
-
-        // From 6.15 on the sites of weak functions that another took the place of are zero.
-        ulong[] mcount = CodeSites.Absolute(BytesOf(Bounds("__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc")));
-        _mcount = CodeSites.Create(Array.FindAll(mcount, site => site != 0), isCall: true);
+        _staticCalls = new(() => CodeSites.Create(
+            Relative(Bounds("__start_static_call_sites", "__stop_static_call_sites", ".static_call_sites"), 8), isCall: true));
+        _smpLocks = new(() => CodeSites.Create(Relative(Bounds("__smp_locks", "__smp_locks_end", ".smp_locks"), 4)));
+        _mcount = new(ReadFtraceSites);
         _blacklist = [.. ReadBlacklist()];
         _refused = Merge(_blacklist);
         Text = Bounds("_stext", "_etext", "");
@@ -70,7 +69,7 @@ public sealed class GuestTables
     public IReadOnlyList<GuestRange> Blacklist => _blacklist;
 
     /// <summary>Gets the instructions that may fault and be fixed up, by rising address.</summary>
-    public IReadOnlyList<ulong> ExceptionSites => _exceptions.Addresses;
+    public IReadOnlyList<ulong> ExceptionSites => _exceptions.Value.Addresses;
 
     /// <summary>Gets the jump-label sites, by rising address.</summary>
     public IReadOnlyList<ulong> JumpLabels => _jumps.Addresses;
@@ -79,13 +78,13 @@ public sealed class GuestTables
     public IReadOnlyList<ulong> BugSites => _bugs.Addresses;
 
     /// <summary>Gets the inline static-call sites, by rising address.</summary>
-    public IReadOnlyList<ulong> StaticCalls => _staticCalls.Addresses;
+    public IReadOnlyList<ulong> StaticCalls => _staticCalls.Value.Addresses;
 
     /// <summary>Gets the LOCK prefixes the kernel removes on a single CPU, by rising address.</summary>
-    public IReadOnlyList<ulong> LockPrefixes => _smpLocks.Addresses;
+    public IReadOnlyList<ulong> LockPrefixes => _smpLocks.Value.Addresses;
 
     /// <summary>Gets the ftrace call sites, by rising address.</summary>
-    public IReadOnlyList<ulong> FtraceSites => _mcount.Addresses;
+    public IReadOnlyList<ulong> FtraceSites => _mcount.Value.Addresses;
 
     /// <summary>Tells whether Linux refuses a kprobe at an address.</summary>
     /// <remarks>
@@ -108,7 +107,7 @@ public sealed class GuestTables
     }
 
     /// <summary>Tells whether an instruction has a fix-up in the exception table.</summary>
-    public bool HasExceptionEntry(ulong address) => _exceptions.BeginAt(address);
+    public bool HasExceptionEntry(ulong address) => _exceptions.Value.BeginAt(address);
 
     /// <summary>Tells whether an address is the <c>ud2</c> of a BUG or WARN.</summary>
     public bool IsBugAddress(ulong address) => _bugs.BeginAt(address);
@@ -117,10 +116,17 @@ public sealed class GuestTables
     public GuestRange? JumpLabelAt(ulong address) => _jumps.At(address);
 
     /// <summary>The inline static-call site that holds an address; null when it lies in none.</summary>
-    public GuestRange? StaticCallAt(ulong address) => _staticCalls.At(address);
+    public GuestRange? StaticCallAt(ulong address) => _staticCalls.Value.At(address);
 
     /// <summary>The ftrace call site that holds an address; null when it lies in none.</summary>
-    public GuestRange? FtraceSiteAt(ulong address) => _mcount.At(address);
+    public GuestRange? FtraceSiteAt(ulong address) => _mcount.Value.At(address);
+
+    /// <summary>The call sites of functions that are there: from 6.15 on those of weak ones that another took the place of are zero.</summary>
+    private CodeSites ReadFtraceSites()
+    {
+        ulong[] mcount = CodeSites.Absolute(BytesOf(Bounds("__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc")));
+        return CodeSites.Create(Array.FindAll(mcount, static site => site != 0), isCall: true);
+    }
 
     private static bool IsInAny(GuestRange[] ranges, ulong address)
     {

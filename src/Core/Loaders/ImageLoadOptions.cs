@@ -6,8 +6,11 @@ public sealed record ImageLoadOptions
     /// <summary>Gets the size of guest RAM in bytes; everything loaded must fit into it.</summary>
     public ulong MemorySize { get; init; } = 512UL << 20;
 
+    /// <summary>The kernel command line unless another is given: messages go to the serial port, and a panic ends the run.</summary>
+    public const string LinuxCommandLine = "console=ttyS0 panic=-1";
+
     /// <summary>Gets the kernel command line; empty when there is none.</summary>
-    public string CommandLine { get; init; } = "";
+    public string CommandLine { get; init; } = LinuxCommandLine;
 
     /// <summary>Gets the path of the initial RAM disk, or null when there is none.</summary>
     public string? InitrdPath { get; init; }

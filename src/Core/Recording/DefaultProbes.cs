@@ -1,3 +1,4 @@
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 
 namespace KprobeTrace.Recording;

@@ -5,6 +5,7 @@ using KprobeTrace.Guest;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Machine;
 using KprobeTrace.Probes;
+using KprobeTrace.Session;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Recording;

@@ -3,6 +3,7 @@ using KprobeTrace.Kprobes;
 using KprobeTrace.Loaders;
 using KprobeTrace.Machine;
 using KprobeTrace.Probes;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using KprobeTrace.Tracing;
 

@@ -1,22 +1,10 @@
-using KprobeTrace.Loaders;
+using KprobeTrace.Session;
 
 namespace KprobeTrace.Recording;
 
-/// <summary>What a recording runs, where its probes are and when it stops.</summary>
-public sealed record RecordingOptions
+/// <summary>The guest of a recording, where its probes are and when it stops.</summary>
+public sealed record RecordingOptions : GuestOptions
 {
-    /// <summary>The image's name: a path, or a label when <see cref="ImageBytes"/> is given.</summary>
-    public required string Image { get; init; }
-
-    /// <summary>The image itself when it is not a file.</summary>
-    public ReadOnlyMemory<byte>? ImageBytes { get; init; }
-
-    /// <summary>How the image is loaded: memory, command line, initramfs.</summary>
-    public ImageLoadOptions Load { get; init; } = new();
-
-    /// <summary>System.map or ELF whose symbols are added to the image's own; null for none.</summary>
-    public string? SymbolFile { get; init; }
-
     /// <summary>Probe definitions, one a line of kprobe_events.</summary>
     public IReadOnlyList<string> Probes { get; init; } = [];
 
@@ -40,9 +28,6 @@ public sealed record RecordingOptions
 
     /// <summary>Stop when so many events were written; 0 for no limit.</summary>
     public long MaxEvents { get; init; }
-
-    /// <summary>Probe also what Linux refuses.</summary>
-    public bool AllowBlacklisted { get; init; }
 
     /// <summary>Receives what the user should know before the guest runs, one line each; null for nothing.</summary>
     public Action<string>? Warn { get; init; }

@@ -1,4 +1,5 @@
 using KprobeTrace.Loaders;
+using KprobeTrace.Session;
 
 namespace KprobeTrace.Recording;
 

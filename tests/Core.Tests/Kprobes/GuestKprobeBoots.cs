@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Machine;
-using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using KprobeTrace.Tests.Guests;
 using Xunit;
@@ -114,7 +114,7 @@ public sealed class GuestKprobeBoots
     private void SetArmed(ulong kprobe, bool armed)
     {
         Span<byte> address = stackalloc byte[8];
-        Assert.True(_session.TryReadMemory(kprobe + _addressOffset, address));
+        Assert.True(_session.TryRead(kprobe + _addressOffset, address));
         ulong site = BinaryPrimitives.ReadUInt64LittleEndian(address);
         foreach (GuestKprobeSite ours in Sites.Values.Where(s => s.Probe.Addr == site))
         {

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using KprobeTrace.Tests.Guests;
 using Xunit;

@@ -1,5 +1,5 @@
 using KprobeTrace.Kprobes;
-using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using Xunit;
 
 namespace KprobeTrace.Tests.Kprobes;
@@ -30,7 +30,7 @@ internal sealed class GuestKprobeSite
         if (IsGuestArmed)
         {
             Span<byte> first = stackalloc byte[1];
-            Assert.True(_session.TryReadMemory(Probe.Addr, first));
+            Assert.True(_session.TryRead(Probe.Addr, first));
             HitsWhileArmed[first[0]] = HitsWhileArmed.GetValueOrDefault(first[0]) + 1;
         }
 

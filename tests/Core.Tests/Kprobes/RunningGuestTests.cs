@@ -2,6 +2,7 @@ using System.Text;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Machine;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Tests.Guests;
 using Xunit;
 

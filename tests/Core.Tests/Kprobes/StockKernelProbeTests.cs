@@ -4,6 +4,7 @@ using Iced.Intel;
 using KprobeTrace.Guest;
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
 using KprobeTrace.Tests.Guests;
 using Xunit;
@@ -82,7 +83,7 @@ public sealed class StockKernelProbeTests(ITestOutputHelper output)
     private static byte[] Text(GuestSession session, Symbol function)
     {
         byte[] bytes = new byte[function.Size];
-        return session.TryReadMemory(function.Address, bytes) ? bytes : [];
+        return session.TryRead(function.Address, bytes) ? bytes : [];
     }
 
     /// <summary>A function's entry, and its instructions whose bytes are others after the boot.</summary>

@@ -1,5 +1,6 @@
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Tests.Loaders;
 using Xunit;
 

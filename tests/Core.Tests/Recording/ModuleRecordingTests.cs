@@ -1,4 +1,5 @@
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using Xunit;
 
 namespace KprobeTrace.Tests.Recording;

@@ -1,5 +1,6 @@
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using Xunit;
 
 namespace KprobeTrace.Tests.Recording;
@@ -20,7 +21,7 @@ public sealed class RecorderDefinitionsTests : IDisposable
         Assert.Equal((false, false), (options.SkipRefused, options.AllowBlacklisted));
         Assert.Equal((0, 0, 0), (options.Probes.Count, options.ProbeFiles.Count, options.Filters.Count));
         Assert.True(options.SymbolFile is null && options.Warn is null && options.ImageBytes is null);
-        Assert.Equal((512UL << 20, ""), (options.Load.MemorySize, options.Load.CommandLine));
+        Assert.Equal((512UL << 20, "console=ttyS0 panic=-1"), (options.Load.MemorySize, options.Load.CommandLine));
         Assert.Equal(15, (int)(EventKinds.Pre | EventKinds.Post | EventKinds.Fault | EventKinds.Return));
     }
 
@@ -179,9 +180,9 @@ public sealed class RecorderDefinitionsTests : IDisposable
         Assert.Equal("0x100003 (three+0x1)", session.Place());
         Assert.True(session.Linux is null && session.KernelMemory is null && session.Unwinder is null && session.Watch is null && session.Types is null);
         byte[] two = new byte[2];
-        Assert.True(session.TryReadMemory(FlatGuest.Load + 4, two));
+        Assert.True(session.TryRead(FlatGuest.Load + 4, two));
         Assert.Equal([0x48, 0xB8], two);
-        Assert.False(session.TryReadMemory(0x7000_0000_0000, two));
+        Assert.False(session.TryRead(0x7000_0000_0000, two));
         using GuestSession bare = GuestSession.Open(
             new RecordingOptions { Image = "flat", ImageBytes = new byte[] { 0x90 }, Load = new ImageLoadOptions { MemorySize = 16 << 20, LoadAddress = 0x100000 } }, _ => { });
         Assert.Equal("0x100000", bare.Place());

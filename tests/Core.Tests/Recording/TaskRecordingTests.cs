@@ -1,6 +1,7 @@
 using System.Text;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Tests.Tracing;
 using Xunit;
 

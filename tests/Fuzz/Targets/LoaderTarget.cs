@@ -3,6 +3,7 @@ using System.Text;
 using KprobeTrace.Fuzz.Engine;
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Tests.Loaders;
 
 namespace KprobeTrace.Fuzz.Targets;

@@ -3,7 +3,7 @@ using KprobeTrace.Cpu;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Symbols;
 
-namespace KprobeTrace.Recording;
+namespace KprobeTrace.Session;
 
 /// <summary>Counts how often functions begin, in the engine and without kprobes; what probes count is held against it.</summary>
 public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable

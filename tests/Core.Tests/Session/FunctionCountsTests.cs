@@ -1,10 +1,12 @@
 using KprobeTrace.Machine;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
 using KprobeTrace.Symbols;
+using KprobeTrace.Tests.Recording;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 
-namespace KprobeTrace.Tests.Recording;
+namespace KprobeTrace.Tests.Session;
 
 /// <summary>How often functions begin, counted without probes.</summary>
 public sealed class FunctionCountsTests

@@ -2,9 +2,11 @@ using System.Buffers.Binary;
 using System.Text;
 using KprobeTrace.Cpu;
 using KprobeTrace.Recording;
+using KprobeTrace.Session;
+using KprobeTrace.Tests.Recording;
 using Xunit;
 
-namespace KprobeTrace.Tests.Recording;
+namespace KprobeTrace.Tests.Session;
 
 /// <summary>The guest as fetch arguments read it: user memory through the page tables in force, names, numbers.</summary>
 public sealed unsafe class FetchEnvironmentTests : IDisposable

@@ -5,10 +5,10 @@ using KprobeTrace.Machine;
 using KprobeTrace.Probes;
 using KprobeTrace.Symbols;
 
-namespace KprobeTrace.Recording;
+namespace KprobeTrace.Session;
 
 /// <summary>A guest before its first instruction, with everything known of it: symbols, types, tables, and its kprobes.</summary>
-public sealed unsafe class GuestSession : IDisposable
+public sealed unsafe partial class GuestSession : IDisposable
 {
     private GuestSession(LoadedImage image, string? symbolFile, Action<byte> console)
     {
@@ -81,7 +81,7 @@ public sealed unsafe class GuestSession : IDisposable
     /// <param name="options">What to run.</param>
     /// <param name="console">Receives every byte of the guest's serial port.</param>
     /// <exception cref="KprobeTraceException">The image, its symbols or the options are not usable.</exception>
-    public static GuestSession Open(RecordingOptions options, Action<byte> console)
+    public static GuestSession Open(GuestOptions options, Action<byte> console)
     {
         ArgumentNullException.ThrowIfNull(options);
         LoadedImage image = options.ImageBytes is ReadOnlyMemory<byte> bytes
@@ -91,9 +91,6 @@ public sealed unsafe class GuestSession : IDisposable
         session.Kprobes.AllowBlacklisted = options.AllowBlacklisted;
         return session;
     }
-
-    /// <summary>Reads kernel memory as the guest has it, for instance from a handler; all bytes or none, and no trace left in the guest.</summary>
-    public bool TryReadMemory(ulong address, Span<byte> into) => Environment.TryReadKernel(address, into);
 
     /// <summary>Where the guest stands: its instruction pointer, with the symbol that holds it.</summary>
     public string Place()

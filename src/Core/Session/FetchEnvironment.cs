@@ -4,7 +4,7 @@ using KprobeTrace.Guest;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Probes;
 
-namespace KprobeTrace.Recording;
+namespace KprobeTrace.Session;
 
 /// <summary>The guest at the moment of a hit, as fetch arguments and filters read it.</summary>
 internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProcessor probed) : IFetchEnvironment

@@ -1,0 +1,22 @@
+using KprobeTrace.Loaders;
+
+namespace KprobeTrace.Session;
+
+/// <summary>Which guest is opened, and how.</summary>
+public record GuestOptions
+{
+    /// <summary>The image's name: a path, or a label when <see cref="ImageBytes"/> is given.</summary>
+    public required string Image { get; init; }
+
+    /// <summary>The image itself when it is not a file.</summary>
+    public ReadOnlyMemory<byte>? ImageBytes { get; init; }
+
+    /// <summary>How the image is loaded: memory, command line, initramfs.</summary>
+    public ImageLoadOptions Load { get; init; } = new();
+
+    /// <summary>System.map or ELF whose symbols are added to the image's own; null for none.</summary>
+    public string? SymbolFile { get; init; }
+
+    /// <summary>Probe also what Linux refuses.</summary>
+    public bool AllowBlacklisted { get; init; }
+}
