@@ -137,6 +137,35 @@ public sealed class DiffOutputTests(DiffOutputTests.Pair pair) : IClassFixture<D
     }
 
     [Fact]
+    public void Time_that_differs_is_told_by_the_number_that_the_event_has_on_each_side()
+    {
+        using TraceFolder folder = new();
+        const string Probes = """
+            p:fork kernel_clone
+            p:open do_sys_openat2
+
+            """;
+        string a = folder.Trace(
+            Probes + """
+            100 fork init-1
+            200 open sh-2
+            300 fork sh-2
+            """,
+            "a.mpk");
+        string b = folder.Trace(
+            Probes + """
+            100 fork init-1
+            350 fork sh-2
+            """,
+            "b.mpk");
+
+        string output = Tool.Run(["diff", a, b]).Output;
+
+        Assert.Contains("\nVirtual time differs from A 3, B 2 on: 300 ns, 350 ns\n", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Latency", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Lists_end_at_the_limit_and_say_so()
     {
         string text = Output("--limit", "1");

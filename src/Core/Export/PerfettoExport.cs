@@ -227,7 +227,7 @@ public static class PerfettoExport
             }
             else
             {
-                now = (Track(string.Create(CultureInfo.InvariantCulture, $"CPU {cpu}")), 0, 0);
+                now.Track = Track(string.Create(CultureInfo.InvariantCulture, $"CPU {cpu}"));
             }
 
             _cpus[cpu] = (now.Track, pid, comm);

@@ -61,7 +61,7 @@ public sealed class Kprobe
     public byte Opcode => Entry?.Opcode ?? 0;
 
     /// <summary>The probed instruction's bytes, as the guest has them.</summary>
-    public ReadOnlyMemory<byte> CopiedInstruction => Entry?.Instruction ?? default;
+    public ReadOnlyMemory<byte> CopiedInstruction => Entry?.Instruction;
 
     /// <summary>Anything the caller wants to find again in a handler.</summary>
     public object? Tag { get; set; }

@@ -239,7 +239,7 @@ public sealed unsafe class EventRecorderTests
         guest.Code.add(__qword_ptr[rsp], 3);
         guest.Code.iretq();
 
-        RecordedGuest run = Run(guest, ["p:fn fn"], EventKinds.All);
+        RecordedGuest run = Run(guest, ["p:fn fn bx=%bx"], EventKinds.All);
 
         Assert.Equal(
             [
@@ -247,6 +247,7 @@ public sealed unsafe class EventRecorderTests
                 (Pre, 0ul, 0ul, 0ul), (Fault, 13ul, 0ul, 0ul), (Pre, 0ul, 0ul, 0ul), (Post, 0ul, 0ul, 0ul),
             ],
             run.Events.Select(e => (e.Kind, e["vector"], e["error"], e["cr2"])));
+        Assert.All(run.Events, static e => Assert.Equal(e.Kind == Pre, e.Arguments is not null));
         Assert.All(run.Events, e => Assert.Equal(e.Kind == Pre, e["caller"] != 0));
         Assert.All(run.Events, e => Assert.Equal(e.Kind == Pre ? 0 : e.Seq - 1, e.Entry));
     }

@@ -225,6 +225,8 @@ public sealed class GuestSessionTests
             },
         });
 
+        Assert.Equal(["vfs_read"], guest.Kprobes.Probes().Select(static p => p.SymbolName));
+
         Assert.Equal(PowerState.Stopped, guest.Run());
         Assert.Contains(names, static n => n.Length > 0);
         Assert.Contains(stack, static s => s.StartsWith("ksys_read", StringComparison.Ordinal) || s.StartsWith("__x64_sys_read", StringComparison.Ordinal) || s.StartsWith("kernel_read", StringComparison.Ordinal));

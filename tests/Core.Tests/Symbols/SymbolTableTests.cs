@@ -18,6 +18,15 @@ public sealed class SymbolTableTests
         new Symbol("_end", Text + 0x100, 0, 'B', ""),
     ];
 
+    [Fact]
+    public void A_kernel_that_ends_where_it_begins_ends_with_its_last_symbol()
+    {
+        SymbolTable table = new([new Symbol("_text", Text, 0, 'T', ""), new Symbol("_end", Text, 0, 'B', ""), new Symbol("fork", Text + 0x40, 0x20, 'T', "")]);
+
+        Assert.True(table.TryFind(Text + 0x50, out Symbol symbol, out ulong offset));
+        Assert.Equal(("fork", 0x10ul), (symbol.Name, offset));
+    }
+
     [Theory]
     [InlineData(0x0, "_stext", 0x0, 0x10)]
     [InlineData(0xF, "_stext", 0xF, 0x10)]

@@ -8,7 +8,11 @@ public sealed class PageRuns : IDisposable
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(20);
 
     /// <summary>How commands begin that .ci/run runs itself, or that take minutes to hours: benchmarks and fuzzing.</summary>
-    private static readonly string[] _runElsewhere = ["./demo.sh", "./test.sh", "bench/", "dotnet run --project tests/Fuzz "];
+    // Those of docs/library.md are run by LibraryPackageTests.
+    private static readonly string[] _runElsewhere =
+    [
+        "./demo.sh", "./test.sh", "bench/", "dotnet run --project tests/Fuzz ", "dotnet new ", "dotnet nuget ", "dotnet add ", "dotnet run -- ",
+    ];
 
     private readonly Folder _folder = new();
     private readonly Dictionary<string, PageRun> _byText = [];

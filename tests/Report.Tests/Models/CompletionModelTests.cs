@@ -37,6 +37,18 @@ public sealed partial class CompletionModelTests
     public void A_line_ends_at_the_cursor(string directive, string line, string expected) =>
         Assert.Equal(expected, string.Join(' ', Tool.Good(directive, line).Split('\n', StringSplitOptions.RemoveEmptyEntries)));
 
+    [Fact]
+    public void The_page_of_all_verbs_has_the_first_sentence_of_each_verb_s_own_page()
+    {
+        Dictionary<string, string> listed = Section(Tool.Good("--help"), "Verbs").ToDictionary(static r => r.Name, static r => r.Text.Replace("  ", " ", StringComparison.Ordinal));
+
+        foreach (string verb in _pages.Keys.Where(static v => v.Length > 0))
+        {
+            string text = Tool.Good(verb, "--help").Split("\n\n")[0].Replace('\n', ' ');
+            Assert.Equal((verb, Regex.Match(text, @"^.*?\.(?= |$)").Value), (verb, listed[verb]));
+        }
+    }
+
     /// <summary>Words of a line: a verb, some of its options with values, files; the last one is begun, or empty.</summary>
     private static Gen<string[]> Words(Page page)
     {
