@@ -27,7 +27,7 @@ public sealed class LibraryPackageTests : IDisposable
         Assert.Equal(4, commands.Length);
         foreach (string command in commands)
         {
-            string[] words = command.Replace("PACKAGES", packages, StringComparison.Ordinal).Split(' ');
+            string[] words = command.Split(" && ")[0].Replace("PACKAGES", packages, StringComparison.Ordinal).Split(' ');
             Good(Directory.Exists(program) ? program : _folder, [.. words, .. words is ["new", "console", ..] ? (string[])["--no-restore"] : words[0] == "add" ? ["--prerelease"] : []]);
         }
 
