@@ -291,50 +291,43 @@ public sealed unsafe partial class Processor
         return walk.Ok;
     }
 
+    /// <summary>Reads RAM through the page tables in force as <see cref="TryPeek(ulong, ulong, out ulong)"/> translates; all bytes or none count.</summary>
+    public bool TryPeek(ulong linear, Span<byte> into)
+    {
+        for (int done = 0, part; done < into.Length; done += part)
+        {
+            part = BytesInPage(linear + (ulong)done, into.Length - done);
+            if (!TryPeek(linear + (ulong)done, State->Cr3, out ulong physical) || !_memory.TryRead(physical, into.Slice(done, part)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>
     /// Writes RAM through the page tables in force, whatever their rights and without touching accessed or dirty bits, for whoever
     /// changes the guest from outside; all bytes or none. Decoded code that is overwritten is decoded anew.
     /// </summary>
     public bool TryPoke(ulong linear, ReadOnlySpan<byte> bytes)
     {
-        for (ulong done = 0; done < (ulong)bytes.Length; done += PartOfPage(linear + done, bytes.Length - (int)done))
+        for (int done = 0, part; done < bytes.Length; done += part)
         {
-            ulong length = PartOfPage(linear + done, bytes.Length - (int)done);
-            if (!TryPeek(linear + done, State->Cr3, out ulong physical) || !_memory.Contains(physical, length))
+            part = BytesInPage(linear + (ulong)done, bytes.Length - done);
+            if (!TryPeek(linear + (ulong)done, State->Cr3, out ulong physical) || !_memory.Contains(physical, (ulong)part))
             {
                 return false;
             }
         }
 
-        while (!bytes.IsEmpty)
+        for (int done = 0, part; done < bytes.Length; done += part)
         {
-            int length = (int)PartOfPage(linear, bytes.Length);
-            _ = TryPeek(linear, State->Cr3, out ulong physical) && _memory.TryWrite(physical, bytes[..length]);
-            CodeChanged(physical, length);
-            bytes = bytes[length..];
-            linear += (ulong)length;
+            part = BytesInPage(linear + (ulong)done, bytes.Length - done);
+            _ = TryPeek(linear + (ulong)done, State->Cr3, out ulong physical) && TryWriteRam(physical, bytes.Slice(done, part));
         }
 
         return true;
-    }
-
-    private static ulong PartOfPage(ulong address, int length) =>
-        Math.Min(PhysicalMemory.PageSize - (address & (PhysicalMemory.PageSize - 1)), (ulong)length);
-
-    /// <summary>Drops decoded code that was written, and tells of writes to a page that is watched or has some.</summary>
-    private void CodeChanged(ulong physical, int size)
-    {
-        if (_memory.CodePages[physical >> 12] == 0)
-        {
-            return;
-        }
-
-        if (_blocks.InvalidatePage(physical))
-        {
-            State->ExitRequest = 1;
-        }
-
-        CodeWritten?.Invoke(physical, size);
     }
 
     /// <summary>Translates an instruction address with the rights of the current mode; a fault is pending when false.</summary>
@@ -591,9 +584,18 @@ public sealed unsafe partial class Processor
         if (_memory.Contains(physical, (ulong)size))
         {
             Buffer.MemoryCopy(from, _memory.Base + physical, size, size);
-            _currentOp = op;
-            CodeChanged(physical, size);
-            _currentOp = null;
+            if (_memory.CodePages[physical >> 12] != 0)
+            {
+                if (_blocks.InvalidatePage(physical))
+                {
+                    State->ExitRequest = 1;
+                }
+
+                _currentOp = op;
+                CodeWritten?.Invoke(physical, size);
+                _currentOp = null;
+            }
+
             return;
         }
 

@@ -4,9 +4,8 @@ using KprobeTrace.Guest;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>The guest of one processor: a Linux guest's memory through its own page tables, any other through CR3.</summary>
-public sealed unsafe class ProbedProcessor : IProbedGuest
+public sealed class ProbedProcessor : IProbedGuest
 {
-    private const ulong PageSize = 0x1000;
     private readonly Processor _processor;
     private readonly LinuxGuest? _linux;
     private readonly IGuestMemory? _memory;
@@ -34,24 +33,5 @@ public sealed unsafe class ProbedProcessor : IProbedGuest
 
     /// <inheritdoc/>
     public bool TryReadKernel(ulong address, Span<byte> destination) =>
-        _memory is null ? TryPeek(_processor, address, destination) : _memory.TryRead(address, destination);
-
-    /// <summary>Reads memory through the page tables in force, whatever their rights; all bytes or none.</summary>
-    internal static bool TryPeek(Processor processor, ulong address, Span<byte> destination)
-    {
-        while (!destination.IsEmpty)
-        {
-            int part = (int)Math.Min(PageSize - (address & (PageSize - 1)), (ulong)destination.Length);
-            if (!processor.TryPeek(address, processor.State->Cr3, out ulong physical)
-                || !processor.Memory.TryRead(physical, destination[..part]))
-            {
-                return false;
-            }
-
-            destination = destination[part..];
-            address += (ulong)part;
-        }
-
-        return true;
-    }
+        _memory is null ? _processor.TryPeek(address, destination) : _memory.TryRead(address, destination);
 }

@@ -9,8 +9,6 @@ namespace KprobeTrace.Session;
 /// <summary>The guest at the moment of a hit, as fetch arguments and filters read it.</summary>
 internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProcessor probed) : IFetchEnvironment
 {
-    private const ulong PageSize = 0x1000;
-
     public int CpuIndex => 0;
 
     public int CurrentPid => Current().Pid;
@@ -27,29 +25,9 @@ internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProces
 
     public bool TryReadKernel(ulong address, Span<byte> destination) => probed.TryReadKernel(address, destination);
 
-    public bool TryReadUser(ulong address, Span<byte> destination)
-    {
-        // Between the halves there is nothing that could be read, so only where it begins tells whose it is.
-        if ((long)address < 0)
-        {
-            return false;
-        }
-
-        Processor cpu = session.Machine.Processor;
-        while (!destination.IsEmpty)
-        {
-            int part = (int)Math.Min(PageSize - (address & (PageSize - 1)), (ulong)destination.Length);
-            if (!cpu.TryPeek(address, cpu.State->Cr3, out ulong physical) || !cpu.Memory.TryRead(physical, destination[..part]))
-            {
-                return false;
-            }
-
-            destination = destination[part..];
-            address += (ulong)part;
-        }
-
-        return true;
-    }
+    // Between the halves there is nothing that could be read, so only where it begins tells whose it is.
+    public bool TryReadUser(ulong address, Span<byte> destination) =>
+        (long)address >= 0 && session.Machine.Processor.TryPeek(address, destination);
 
     public int ReadComm(Span<byte> destination)
     {

@@ -1,4 +1,3 @@
-using KprobeTrace.Kprobes;
 using KprobeTrace.Tests.Cpu;
 using Xunit;
 
@@ -30,7 +29,7 @@ public sealed class ProbedProcessorTests
         guest.Memory.TryWrite(0x60_000, bytes.AsSpan(0x1000));
         byte[] read = new byte[length];
 
-        Assert.Equal(expected, ProbedProcessor.TryPeek(guest.Processor, Page + (ulong)offset, read));
+        Assert.Equal(expected, guest.Processor.TryPeek(Page + (ulong)offset, read));
         if (expected)
         {
             Assert.Equal(bytes.AsSpan(Math.Min(offset, bytes.Length), length).ToArray(), read);
