@@ -28,9 +28,6 @@ internal sealed class ReportConsole
     /// <summary>True where the process does nothing but this command line, so that limits of the process are its own.</summary>
     internal bool OwnsProcess { get; init; }
 
-    /// <summary>True where results go to a terminal.</summary>
-    internal bool OutputIsTerminal { get; init; }
-
     /// <summary>True where messages go to a terminal.</summary>
     internal bool ErrorIsTerminal { get; init; }
 
@@ -47,7 +44,6 @@ internal sealed class ReportConsole
         return new ReportConsole(new StandardOutput(), Console.Error, static () => Console.In)
         {
             OwnsProcess = true,
-            OutputIsTerminal = terminal,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             Width = terminal ? WidthOfTerminal() : 0,
             Colour = terminal

@@ -139,7 +139,7 @@ public sealed class TerminalTests : IDisposable
     {
         using MemoryStream output = new();
         using StringWriter error = new();
-        ReportConsole console = new(output, error, static () => TextReader.Null) { OutputIsTerminal = true, Width = width };
+        ReportConsole console = new(output, error, static () => TextReader.Null) { Width = width };
         Assert.Equal(0, ReportTool.Run(args, console));
         return Encoding.UTF8.GetString(output.ToArray()).TrimEnd('\n').Split('\n');
     }

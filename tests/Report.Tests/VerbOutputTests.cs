@@ -320,7 +320,7 @@ public sealed class VerbOutputTests(VerbOutputTests.Imported story) : IClassFixt
 
         Assert.Equal(("a", "b", "c"), (plain.Bold("a"), plain.Red("b"), plain.Green("c")));
         Assert.Equal(("\e[1ma\e[0m", "\e[31mb\e[0m", "\e[32mc\e[0m"), (coloured.Bold("a"), coloured.Red("b"), coloured.Green("c")));
-        Assert.Equal((false, false, false, false, 0), (plain.OwnsProcess, plain.OutputIsTerminal, plain.ErrorIsTerminal, plain.Colour, plain.Width));
+        Assert.Equal((false, false, false, 0), (plain.OwnsProcess, plain.ErrorIsTerminal, plain.Colour, plain.Width));
     }
 
     [Fact]
