@@ -28,7 +28,7 @@ public sealed class LibraryPackageTests : IDisposable
         foreach (string command in commands)
         {
             string[] words = command.Split(" && ")[0].Replace("PACKAGES", packages, StringComparison.Ordinal).Split(' ');
-            Good(Directory.Exists(program) ? program : _folder, [.. words, .. words is ["new", "console", ..] ? (string[])["--no-restore"] : words[0] == "add" ? ["--prerelease"] : []]);
+            Good(Directory.Exists(program) ? program : _folder, [.. words, .. words is ["new", "console", ..] ? (string[])["--no-restore"] : []]);
         }
 
         string lines = Regex.Match(page, "(?s)```csharp\n(.*?)```").Groups[1].Value;
