@@ -24,10 +24,11 @@ internal static class NumberOption
         return option;
     }
 
-    /// <summary>The same, for an option that may be given several times.</summary>
+    /// <summary>The same, for an option that may be given several times; none unless it is given.</summary>
     public static Option<T[]> Whole<T>(this Option<T[]> option, T least, T? most = null)
         where T : struct, IBinaryInteger<T>, IMinMaxValue<T>
     {
+        option.DefaultValueFactory = static _ => [];
         option.CustomParser = result =>
             [.. Enumerable.Range(0, result.Tokens.Count).Select(i => Parse(result, i, option.Name, NumberStyles.AllowLeadingSign, least, most))];
         return option;

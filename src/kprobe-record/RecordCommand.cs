@@ -97,7 +97,13 @@ internal sealed class RecordCommand
 
     private static Option<string[]> Repeatable(string name, string? alias, string help, string description)
     {
-        Option<string[]> option = new(name) { Description = description, HelpName = help, AllowMultipleArgumentsPerToken = false };
+        Option<string[]> option = new(name)
+        {
+            Description = description,
+            HelpName = help,
+            AllowMultipleArgumentsPerToken = false,
+            DefaultValueFactory = static _ => [],
+        };
         if (alias is not null)
         {
             option.Aliases.Add(alias);
@@ -253,7 +259,7 @@ internal sealed class RecordCommand
         List<(string?, string)> inputs =
         [
             (result.GetValue(_image), "image"), (options.Load.InitrdPath, "initrd"), (options.SymbolFile, "symbol file"),
-            .. (result.GetValue(_probeFiles) ?? []).Select(static file => ((string?)file, "file of probe definitions")),
+            .. result.GetRequiredValue(_probeFiles).Select(static file => ((string?)file, "file of probe definitions")),
         ];
         OutputFile.Distinct(options.Output, "-o", inputs);
         if (result.GetValue(_console) is string console and not "none")
@@ -288,10 +294,10 @@ internal sealed class RecordCommand
             ImageBytes = image is null ? EmbeddedDemo.Read() : default(ReadOnlyMemory<byte>?),
             Load = load,
             SymbolFile = result.GetValue(_symbols),
-            Probes = result.GetValue(_probes) ?? [],
-            ProbeFiles = result.GetValue(_probeFiles) ?? [],
+            Probes = result.GetRequiredValue(_probes),
+            ProbeFiles = result.GetRequiredValue(_probeFiles),
             SkipRefused = result.GetValue(_skipRefused),
-            Filters = result.GetValue(_filters) ?? [],
+            Filters = result.GetRequiredValue(_filters),
             Kinds = ParseKinds(result.GetValue(_kinds)),
             Output = result.GetValue(_output) ?? "trace.mpk",
             MaxInstructions = result.GetValue(_maxInstructions) ?? 0,

@@ -195,7 +195,7 @@ public static class PerfettoExport
                 }
                 else
                 {
-                    _packets.Text(AnnotationText, _arguments.Text(i) ?? "");
+                    _packets.Text(AnnotationText, _arguments.Text(i)!);
                 }
 
                 _packets.End(annotation);

@@ -58,7 +58,7 @@ internal static class DiffVerb
                 new DiffOptions
                 {
                     Limit = most,
-                    Ignore = result.GetValue(ignore) ?? [],
+                    Ignore = result.GetRequiredValue(ignore),
                     CountsOnly = result.GetValue(counts),
                 },
                 cancellation);

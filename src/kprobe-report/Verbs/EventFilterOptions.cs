@@ -44,12 +44,12 @@ internal sealed class EventFilterOptions
     internal EventFilter Read(ParseResult result) => new()
     {
         Run = result.GetValue(_run),
-        Probes = result.GetValue(_probe) ?? [],
-        Symbols = result.GetValue(_symbol) ?? [],
-        Comms = result.GetValue(_comm) ?? [],
-        Pids = result.GetValue(_pid) ?? [],
-        Kinds = result.GetValue(_kind) ?? [],
-        Cpus = result.GetValue(_cpu) ?? [],
+        Probes = result.GetRequiredValue(_probe),
+        Symbols = result.GetRequiredValue(_symbol),
+        Comms = result.GetRequiredValue(_comm),
+        Pids = result.GetRequiredValue(_pid),
+        Kinds = result.GetRequiredValue(_kind),
+        Cpus = result.GetRequiredValue(_cpu),
         FromNs = result.GetValue(_from),
         ToNs = result.GetValue(_to),
         Where = result.GetValue(_where),

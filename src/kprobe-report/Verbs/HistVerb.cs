@@ -50,7 +50,7 @@ internal static class HistVerb
                 Log2 = result.GetValue(log2),
                 View = result.GetValue(view),
                 Where = result.GetValue(where),
-                Kinds = result.GetValue(kinds) ?? [],
+                Kinds = result.GetRequiredValue(kinds),
                 Run = result.GetValue(run),
                 Limit = result.GetValue(limit),
             }.Read(history, out long all, cancellation);

@@ -15,6 +15,7 @@ internal static class LatencyVerb
         {
             Description = "Event names or symbols, * and ? match (all).",
             Arity = ArgumentArity.ZeroOrMore,
+            DefaultValueFactory = static _ => [],
         };
 
         SharedOptions.RefuseOptions(probes);
@@ -37,7 +38,7 @@ internal static class LatencyVerb
             using TraceHistory history = SharedOptions.Open(
                 console, result.GetRequiredValue(source), result.GetValue(database), cancellation);
             IReadOnlyList<LatencyRow> rows = LatencyQuery.Read(
-                history, result.GetValue(probes) ?? [], result.GetValue(run), cancellation);
+                history, result.GetRequiredValue(probes), result.GetValue(run), cancellation);
             using Utf8Output output = console.Results();
             Print(rows, result.GetRequiredValue(format), output, console);
             if (rows.Count == 0)

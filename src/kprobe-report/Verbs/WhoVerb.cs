@@ -62,7 +62,7 @@ internal static class WhoVerb
             long found = RegisterSearch.Find(
                 history,
                 result.GetValue(value),
-                result.GetValue(registers) ?? [],
+                result.GetRequiredValue(registers),
                 result.GetValue(run),
                 (number, seq, names) =>
                 {

@@ -100,6 +100,14 @@ public sealed class FilePlaceTests : IDisposable
             Assert.Equal(socket + "-link", OutputFile.Follow(socket + "-link"));
         }
 
+        string device = Path.Combine(_folder, "device");
+        File.CreateSymbolicLink(device, "/dev/null");
+        Assert.Equal(device, OutputFile.Follow(device));
+        string pipe = Path.Combine(_folder, "pipe");
+        Run("mkfifo", pipe);
+        File.CreateSymbolicLink(pipe + "-link", pipe);
+        Assert.Equal(pipe + "-link", OutputFile.Follow(pipe + "-link"));
+
         AssertRefused(p => OutputFile.Follow(p), circle, circle + ": is a symbolic link that leads nowhere or in a circle");
     }
 

@@ -101,6 +101,36 @@ public sealed class OrcUnwinderTests
         Assert.Equal([Text + 0x200, Text + 0x310], _found[..count]);
     }
 
+    [Theory]
+    [InlineData(8, true)]
+    [InlineData(9, false)]
+    [InlineData(12, false)]
+    [InlineData(15, false)]
+    [InlineData(16, true)]
+    public void A_frame_that_is_not_aligned_ends_the_walk(short size, bool isFollowed)
+    {
+        OrcUnwinder unwinder = Create((0x100, size, 0, BySp), (0x200, 8, 0, BySp), (0x300, 8, 0, End));
+        _stack.Write(Stack + (ulong)size - 8, Text + 0x210).Write(Stack + (ulong)size, Text + 0x310);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, Stack, 0), _found);
+
+        Assert.Equal(isFollowed ? [Text + 0x210, Text + 0x310] : [], _found[..count]);
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(0x200, true)]
+    public void A_frame_by_a_register_of_zero_ends_the_walk_though_memory_is_there(ulong bp, bool isFollowed)
+    {
+        GuestRam low = new(0, 0x1000);
+        OrcUnwinder unwinder = Create(null, low, (0x100, 0x40, 0, ByBp), (0x200, 8, 0, BySp), (0x300, 8, 0, End));
+        low.Write(bp + 0x38, Text + 0x210).Write(bp + 0x40, Text + 0x310);
+
+        int count = unwinder.Walk(new UnwindRegisters(Text + 0x100, 0x100, bp), _found);
+
+        Assert.Equal(isFollowed ? [Text + 0x210, Text + 0x310] : [], _found[..count]);
+    }
+
     [Fact]
     public void Stops_at_user_mode()
     {

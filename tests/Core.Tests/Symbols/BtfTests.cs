@@ -1,4 +1,6 @@
+using KprobeTrace.Loaders;
 using KprobeTrace.Symbols;
+using KprobeTrace.Tests.Guest;
 using Xunit;
 
 namespace KprobeTrace.Tests.Symbols;
@@ -46,6 +48,28 @@ public sealed class BtfTests
         Btf btf = Btf.Parse("kernel", builder.Build());
 
         Assert.Null(btf.FindMember(btf.TypeOf(first), "member"));
+    }
+
+    [Theory]
+    [InlineData(0x1000, 0, true)]
+    [InlineData(0x1000, -1, false)]
+    [InlineData(GuestImage.Size, 0, true)]
+    [InlineData(GuestImage.Size, 1, false)]
+    public void An_image_without_sections_has_its_types_between_two_symbols(int end, int more, bool isFound)
+    {
+        BtfBuilder builder = new();
+        builder.Struct("file", 16);
+        byte[] types = builder.Build();
+        LoadedImage image = GuestImage.Load(bytes => types.CopyTo(bytes, end - types.Length));
+        ulong start = GuestImage.Text + (ulong)(end - types.Length);
+        ulong stop = more < 0 ? start : GuestImage.Text + (ulong)(end + more);
+
+        Btf? found = Btf.Load(image, GuestImage.Symbols(("__start_BTF", start), ("__stop_BTF", stop)));
+
+        Assert.Equal(isFound, found is not null);
+        Assert.Equal(isFound ? 16u : null, found?.FindStruct("file")?.Size);
+        Assert.Null(Btf.Load(image, GuestImage.Symbols(("__start_BTF", start))));
+        Assert.Null(Btf.Load(image, GuestImage.Symbols(("__stop_BTF", stop))));
     }
 
     [Fact]
