@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Numerics;
+using System.IO.Hashing;
 using System.Text;
 using KprobeTrace.Loaders;
 
@@ -49,7 +49,7 @@ public sealed partial class Btf
         _types = bytes.Slice((int)typesAt, (int)typesSize);
         _strings = bytes.Slice((int)stringsAt, (int)stringsSize);
         _offsets = IndexTypes(name, _types.Span);
-        _heads = new int[int.Max(16, (int)BitOperations.RoundUpToPowerOf2((uint)_offsets.Length))];
+        _heads = new int[_offsets.Length];
         _next = new int[_offsets.Length];
         IndexNames();
     }
@@ -119,7 +119,7 @@ public sealed partial class Btf
     {
         ArgumentNullException.ThrowIfNull(name);
         byte[] bytes = Encoding.UTF8.GetBytes(name);
-        for (int id = _heads[Hash(bytes) & (_heads.Length - 1)]; id != 0; id = _next[id])
+        for (int id = HeadOf(bytes); id != 0; id = _next[id])
         {
             ReadOnlySpan<byte> at = At(id);
             if (KindOf(BinaryPrimitives.ReadUInt32LittleEndian(at[4..])) == kind
@@ -307,16 +307,8 @@ public sealed partial class Btf
         return [.. offsets];
     }
 
-    private static uint Hash(ReadOnlySpan<byte> name)
-    {
-        uint hash = 2166136261;
-        foreach (byte value in name)
-        {
-            hash = (hash ^ value) * 16777619;
-        }
-
-        return hash ^ (hash >> 15);
-    }
+    /// <summary>Where the chain of all types begins whose names have the same hash; 0 where there is none.</summary>
+    private ref int HeadOf(ReadOnlySpan<byte> name) => ref _heads[XxHash3.HashToUInt64(name) % (ulong)_heads.Length];
 
     private void IndexNames()
     {
@@ -325,7 +317,7 @@ public sealed partial class Btf
             ReadOnlySpan<byte> name = NameAt(BinaryPrimitives.ReadUInt32LittleEndian(At(id)));
             if (!name.IsEmpty)
             {
-                ref int head = ref _heads[Hash(name) & (_heads.Length - 1)];
+                ref int head = ref HeadOf(name);
                 _next[id] = head;
                 head = id;
             }

@@ -41,6 +41,39 @@ public sealed class SymbolTableTests
         Assert.Equal((name, (ulong)offset, (ulong)size), (symbol.Name, found, symbol.Size));
     }
 
+    /// <summary>Since 5.x <c>_text</c> and <c>_stext</c> need not be the same place.</summary>
+    [Theory]
+    [InlineData("_text", "_stext")]
+    [InlineData("_stext", "_text")]
+    public void A_kernel_begins_with_the_lower_of_its_two_beginnings_whichever_comes_first(string lower, string upper)
+    {
+        Symbol[] symbols = [new Symbol(lower, Text, 0, 'T', ""), new Symbol("head", Text + 8, 0, 'T', ""), new Symbol(upper, Text + 16, 0, 'T', ""), new Symbol("_end", Text + 32, 0, 'B', "")];
+
+        foreach (SymbolTable table in (SymbolTable[])[new(symbols), new([.. symbols.Reverse()])])
+        {
+            Assert.Equal("head+0x0/0x8", table.Format(Text + 8));
+            Assert.Equal($"{lower}+0x0/0x8", table.Format(Text));
+            Assert.Equal($"{upper}+0xf/0x10", table.Format(Text + 31));
+        }
+    }
+
+    [Fact]
+    public void What_is_not_found_is_no_symbol_at_no_offset()
+    {
+        SymbolTable table = new(_kernel);
+
+        Assert.False(table.TryFind(Text - 1, out Symbol symbol, out ulong offset));
+        Assert.Equal((default, 0UL), (symbol, offset));
+        Assert.False(table.TryFind("nosuch", out symbol));
+        Assert.Equal(default, symbol);
+    }
+
+    [Theory]
+    [InlineData("TtWw", true)]
+    [InlineData("DdRrBbVvAa?", false)]
+    public void Text_has_the_letters_T_and_W(string letters, bool isText) =>
+        Assert.All(letters, letter => Assert.Equal(isText, new Symbol("f", Text, 0, letter, "").IsText));
+
     [Theory]
     [InlineData(0x1FB80ul)]
     [InlineData(Text - 1)]
