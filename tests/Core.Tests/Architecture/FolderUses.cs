@@ -33,9 +33,9 @@ internal static class FolderUses
     {
         HashSet<string> sources = [.. Sources];
         Dictionary<(string, string), string> uses = [];
-        foreach (SyntaxTree tree in SourceCompilation.All.SyntaxTrees.Where(tree => sources.Contains(tree.FilePath)))
+        foreach (SemanticModel model in SourceCompilation.Models.Where(model => sources.Contains(model.SyntaxTree.FilePath)))
         {
-            SemanticModel model = SourceCompilation.All.GetSemanticModel(tree);
+            SyntaxTree tree = model.SyntaxTree;
             string from = FolderOf(tree.FilePath);
             foreach (SyntaxNode node in tree.GetRoot().DescendantNodes(node => node is not UsingDirectiveSyntax))
             {

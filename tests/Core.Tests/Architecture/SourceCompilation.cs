@@ -13,16 +13,19 @@ internal static class SourceCompilation
 
     private static readonly CSharpParseOptions _syntax = new(LanguageVersion.Preview);
 
-    private static readonly Lazy<CSharpCompilation> _all = new(Compile);
+    private static readonly Lazy<SemanticModel[]> _models = new(Compile);
 
-    /// <summary>The library and both tools, without the line that each tool starts with; the path of each tree is that of its file.</summary>
-    public static CSharpCompilation All => _all.Value;
+    /// <summary>
+    /// The files of the library and both tools, without the line that each tool starts with; the path of each tree is that of its file. What
+    /// has been resolved for one question is there for the next.
+    /// </summary>
+    public static IReadOnlyList<SemanticModel> Models => _models.Value;
 
     /// <summary>Every C# file below a folder of the repository that is no output of a build.</summary>
     public static IEnumerable<string> In(string folder) => [.. Directory.EnumerateFiles(Repository.PathOf(folder), "*.cs", SearchOption.AllDirectories)
         .Where(file => !Path.GetRelativePath(Repository.PathOf("src"), file).Split(Path.DirectorySeparatorChar).Any(static part => part is "bin" or "obj"))];
 
-    private static CSharpCompilation Compile()
+    private static SemanticModel[] Compile()
     {
         IEnumerable<string> sources = In("src").Where(static file => Path.GetFileName(file) != "Program.cs");
         IEnumerable<SyntaxTree> trees = sources.Select(file => CSharpSyntaxTree.ParseText(File.ReadAllText(file), _syntax, file)).Append(CSharpSyntaxTree.ParseText(Usings, _syntax));
@@ -33,6 +36,6 @@ internal static class SourceCompilation
 
         // A name that is not resolved would be a use that is not seen. CS8795 is a method that a source generator writes the body of.
         Assert.Empty(compilation.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error && found.Id != "CS8795").Take(5));
-        return compilation;
+        return [.. compilation.SyntaxTrees.Where(static t => t.FilePath.Length > 0).Select(t => compilation.GetSemanticModel(t))];
     }
 }

@@ -12,10 +12,9 @@ internal static class UnusedMembers
     {
         HashSet<ISymbol> used = new(SymbolEqualityComparer.Default);
         List<ISymbol> declared = [];
-        foreach (SyntaxTree tree in SourceCompilation.All.SyntaxTrees.Where(static t => t.FilePath.Length > 0))
+        foreach (SemanticModel model in SourceCompilation.Models)
         {
-            SemanticModel model = SourceCompilation.All.GetSemanticModel(tree);
-            foreach (SyntaxNode node in tree.GetRoot().DescendantNodes(static n => n is not UsingDirectiveSyntax))
+            foreach (SyntaxNode node in model.SyntaxTree.GetRoot().DescendantNodes(static n => n is not UsingDirectiveSyntax))
             {
                 AddUses(model, node, used);
                 if (node is MemberDeclarationSyntax or VariableDeclaratorSyntax or ParameterSyntax && Declared(model, node) is { } member)
