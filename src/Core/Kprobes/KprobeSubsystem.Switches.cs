@@ -141,7 +141,7 @@ public sealed partial class KprobeSubsystem
     private void UpdateArming(KprobeEntry entry, string reason)
     {
         bool wanted = entry.Children.Length > 0 && !entry.IsDisabled && !_allDisarmed;
-        bool shown = wanted && Array.Exists(entry.Children, p => !p.IsInternal);
+        bool shown = wanted && Array.Exists(entry.Children, p => !p.IsInternal && !p.IsDisabled);
         _breakpoints.SetProbe(entry.Breakpoint, wanted, shown, reason);
         UpdateOptimization(entry);
     }

@@ -100,6 +100,64 @@ public sealed class ModuleProbesTests : KprobeRows
         Assert.Equal(-2, Assert.Single(results).Errno);
     }
 
+    [Fact]
+    public void E08_what_a_return_probe_counted_goes_on_and_what_it_was_told_holds_again()
+    {
+        List<string> told = [];
+        _modules.Registered += (p, result) => told.Add($"{p.SymbolName} {result.Errno} {p.Hits}");
+        Kretprobe calls = new() { Kp = { SymbolName = "tmod:tmod_fn", Flags = KprobeStatus.Disabled } };
+        int prepared = 0;
+        _modules.Add("tmod", calls, () => ++prepared == 3 ? new KprobeResult(-5, "no") : KprobeResult.Success);
+        Load();
+        Assert.Equal((KprobeStatus.Disabled, SyntheticGuest.ModuleBase), (calls.Kp.Flags, calls.Kp.Addr));
+        Kprobes.EnableKretprobe(calls);
+        (calls.Returns, calls.NoReturnAddress, calls.Abandoned, calls.Kp.Hits) = (3, 4, 5, 6);
+        Unload();
+
+        Load();
+
+        Assert.Equal((3UL, 4UL, 5UL, 6UL), (calls.Returns, calls.NoReturnAddress, calls.Abandoned, calls.Kp.Hits));
+        Assert.Equal((KprobeStatus.Disabled, true, 2), (calls.Kp.Flags, calls.Kp.IsRegistered, prepared));
+
+        // A module that is told of twice is there already.
+        Load();
+        Assert.Equal(2, prepared);
+        Unload();
+        Load();
+        Assert.Equal((false, 0UL, 3UL), (calls.Kp.IsRegistered, calls.Kp.Addr, calls.Returns));
+        Assert.Equal(["tmod:tmod_fn 0 0", "tmod:tmod_fn 0 6", "tmod:tmod_fn -5 6"], told);
+        Load();
+        Assert.True(calls.Kp.IsRegistered);
+    }
+
+    [Fact]
+    public void E08_disabled_probe_is_disabled_again_and_one_taken_back_stays_away()
+    {
+        Kprobe kept = On("tmod:tmod_fn");
+        kept.Flags = KprobeStatus.Disabled;
+        Kprobe taken = On("tmod:tmod_fn", 3);
+        Kretprobe calls = new() { Kp = { SymbolName = "tmod:tmod_fn" } };
+        int prepared = 0;
+        _modules.Add("tmod", kept, () => ++prepared < 3 ? KprobeResult.Success : KprobeResult.Invalid("enough"));
+        _modules.Add("tmod", taken);
+        _modules.Add("tmod", calls);
+        Load();
+        Assert.Equal((true, true, true), (kept.IsRegistered, taken.IsRegistered, calls.Kp.IsRegistered));
+        Kprobes.EnableKprobe(kept);
+        Unload();
+        _modules.Remove(taken);
+        _modules.Remove(calls.Kp);
+        Assert.True(taken.IsRegistered);
+
+        Load();
+
+        Assert.Equal(KprobeStatus.Disabled, kept.Flags);
+        Assert.Equal((KprobeStatus.Gone, KprobeStatus.Gone), (taken.Flags, calls.Kp.Flags));
+        Unload();
+        Load();
+        Assert.False(kept.IsRegistered);
+    }
+
     private void Load()
     {
         Guest.Text.IsModuleLoaded = true;

@@ -1,4 +1,10 @@
+using KprobeTrace.Guest;
+using KprobeTrace.Kprobes;
+using KprobeTrace.Loaders;
+using KprobeTrace.Symbols;
 using KprobeTrace.Tests.Cpu;
+using KprobeTrace.Tests.Guest;
+using KprobeTrace.Tests.Symbols;
 using Xunit;
 
 namespace KprobeTrace.Tests.Kprobes;
@@ -34,5 +40,40 @@ public sealed class ProbedProcessorTests
         {
             Assert.Equal(bytes.AsSpan(Math.Min(offset, bytes.Length), length).ToArray(), read);
         }
+    }
+
+    [Fact]
+    public void Without_Linux_there_are_no_tasks_and_with_it_that_of_the_first_processor()
+    {
+        const ulong text = GuestImage.Text;
+        using TestGuest guest = new();
+        GuestRam ram = new(text, 0x20000);
+        LoadedImage image = GuestImage.Load(static _ => { });
+        SymbolTable symbols = GuestImage.Symbols(("current_task", 0x40), ("__per_cpu_offset", text + 0x100), ("_text", text), ("_end", text + 0x4000));
+        BtfBuilder types = new();
+        int number = types.Int("int", 4, 1);
+        types.Struct("task_struct", 0x40, ("pid", number, 0, 0), ("tgid", number, 32, 0), ("comm", types.Array(types.Int("char", 1, 1), number, 16), 64, 0));
+        ram.Write(text + 0x100, text + 0x8000).Write(text + 0x8040, text + 0x9000).Write(text + 0x108, text + 0xA000).Write(text + 0xA040, text + 0xB000);
+        LinuxGuest linux = new(image, symbols, Btf.Parse("kernel", types.Build()), ram);
+
+        Assert.Equal(0UL, new ProbedProcessor(guest.Processor, null, null).CurrentTask);
+        Assert.Equal(text + 0x9000, new ProbedProcessor(guest.Processor, linux, ram).CurrentTask);
+        Assert.Equal(1, new ProbedProcessor(guest.Processor, linux, ram).CpuCount);
+    }
+
+    [Fact]
+    public void Memory_is_the_kernels_where_that_is_known_and_what_CR3_maps_elsewhere()
+    {
+        using TestGuest guest = new();
+        guest.Map(Page, 0x80_000, TestGuest.PresentWrite);
+        guest.Memory.TryWrite(0x80_000, [1]);
+        GuestRam ram = new(GuestImage.Text, 0x1000);
+        ram.Write(GuestImage.Text, 2, 1);
+        byte[] one = new byte[1];
+
+        Assert.True(new ProbedProcessor(guest.Processor, null, null).TryReadKernel(Page, one) && one[0] == 1);
+        Assert.False(new ProbedProcessor(guest.Processor, null, null).TryReadKernel(GuestImage.Text, one));
+        Assert.True(new ProbedProcessor(guest.Processor, null, ram).TryReadKernel(GuestImage.Text, one) && one[0] == 2);
+        Assert.False(new ProbedProcessor(guest.Processor, null, ram).TryReadKernel(Page, one));
     }
 }
