@@ -173,7 +173,7 @@ public static class ParquetExport
         /// <summary>True for numbers that may lie above 2^63 and mean it.</summary>
         private static bool IsUnsigned64(ExportArgument argument) => !argument.IsText
             && (argument.Type is "" or "u64" or "x64" || ArgumentText.StyleOf(argument.Type) == ArgumentStyle.Symbol
-                || (argument.Type[0] == 'b' && argument.Type.StartsWith("b64", StringComparison.Ordinal)));
+                || argument.Type.StartsWith("b64", StringComparison.Ordinal));
 
         private static int IndexOf(IReadOnlyList<ExportArgument> arguments, string name)
         {

@@ -144,6 +144,27 @@ public sealed class KallsymsReaderTests
         Assert.Equal(symbols, Read(image).Select(static s => (s.Address, s.Type, s.Name)));
     }
 
+    /// <summary>An entry of the token index, as it is written in place of the sound one: where another token begins, and so many bytes on.</summary>
+    [Theory]
+    [InlineData(0, 1, 0)]
+    [InlineData(5, 5, 1)]
+    [InlineData(5, 4, 0)]
+    [InlineData(5, 3, 0)]
+    [InlineData(47, 48, 0)]
+    [InlineData(49, 48, 0)]
+    [InlineData(255, 254, 0)]
+    public void Index_says_of_each_token_where_it_begins(int token, int other, int on)
+    {
+        KallsymsBuilder builder = KallsymsBuilder.Of("6.5");
+        byte[] image = builder.Build([.. Symbols(builder).Take(300)]);
+        Span<byte> index = image.AsSpan(image.AsSpan().IndexOf((byte[])[0, 0, 4, 0, 8, 0, 12, 0]));
+        Assert.Equal(300, Read(image).Count);
+
+        BinaryPrimitives.WriteUInt16LittleEndian(index[(token * 2)..], (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(index[(other * 2)..]) + on));
+
+        Assert.Empty(Read(image));
+    }
+
     [Fact]
     public void A_symbol_without_a_name_is_left_out()
     {
