@@ -49,6 +49,24 @@ public sealed class EventsTests : IDisposable
             lines);
     }
 
+    /// <summary>Times beyond the seconds that 31 and 32 bits of nanoseconds are; the second event lies before the first.</summary>
+    [Theory]
+    [InlineData("5000000000", "3000000000", "6000000000")]
+    [InlineData("2147483648", "2147483647", "4294967296")]
+    [InlineData("4294967296", "4294967295", "8589934592")]
+    public void Events_are_found_by_their_times_also_where_time_falls(string first, string second, string third)
+    {
+        string trace = _folder.Trace($"p:f f\n{first} f a-1\n{second} f b-2\n{third} f c-3");
+
+        Assert.Equal("a c", Tasks("--from", first + "ns"));
+        Assert.Equal("a b", Tasks("--to", first + "ns"));
+        Assert.Equal("b", Tasks("--to", second + "ns"));
+        Assert.Equal("c", Tasks("--from", third + "ns"));
+
+        string Tasks(string option, string value) =>
+            string.Join(' ', Tool.Good("events", trace, option, value).TrimEnd('\n').Split('\n').Select(static l => l.Trim()[..1]));
+    }
+
     [Fact]
     public void Lines_flag_events_with_interrupts_off()
     {

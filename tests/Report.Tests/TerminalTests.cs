@@ -76,6 +76,21 @@ public sealed class TerminalTests : IDisposable
         Assert.DoesNotContain("\e", plain, StringComparison.Ordinal);
     }
 
+    [ProgramFact("script")]
+    public void Help_is_as_wide_as_the_terminal_and_no_narrower_than_forty_columns()
+    {
+        Assert.InRange(WidestOf(64), 55, 64);
+        Assert.InRange(WidestOf(20), 34, 40);
+
+        static int WidestOf(int columns)
+        {
+            string tool = Path.Combine(AppContext.BaseDirectory, "kprobe-report.dll");
+            string page = ProgramFactAttribute.Run("script", "-qec", $"stty cols {columns}; dotnet {tool} who --help", "/dev/null");
+            string options = page[page.IndexOf("Options:", StringComparison.Ordinal)..page.IndexOf("Examples:", StringComparison.Ordinal)];
+            return options.Split('\n').Max(static l => l.TrimEnd('\r').Length);
+        }
+    }
+
     [Fact]
     public void Progress_appears_on_a_terminal_after_a_second_and_goes_away()
     {

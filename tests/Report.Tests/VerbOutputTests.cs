@@ -402,6 +402,24 @@ public sealed class VerbOutputTests(VerbOutputTests.Imported story) : IClassFixt
         Tool.Good("who", "--help"));
 
     [Theory]
+    [InlineData("query", "query SRC SQL [OPTIONS]")]
+    [InlineData("latency", "latency SRC [PROBE …] [OPTIONS]")]
+    [InlineData("add", "add DB TRACE …")]
+    [InlineData("check", "check TRACE")]
+    [InlineData("completion", "completion SHELL")]
+    public void Help_shows_what_may_be_left_out_and_what_repeated(string verb, string call) =>
+        Assert.Equal([$"Usage: dotnet kprobe-report {call}"], Tool.Good(verb, "--help").Split('\n').Where(static l => l.StartsWith("Usage", StringComparison.Ordinal)));
+
+    [Theory]
+    [InlineData("-h", true)]
+    [InlineData("--help", true)]
+    [InlineData("-?", false)]
+    [InlineData("/?", false)]
+    [InlineData("/h", false)]
+    public void Help_has_the_two_spellings_of_this_system(string word, bool isHelp) =>
+        Assert.Equal(isHelp, Tool.Run("check", word).Output.Contains("Usage", StringComparison.Ordinal));
+
+    [Theory]
     [InlineData(40)]
     [InlineData(72)]
     [InlineData(200)]

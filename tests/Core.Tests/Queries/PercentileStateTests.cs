@@ -25,6 +25,8 @@ public sealed class PercentileStateTests
     [InlineData(101, 50, 50)]
     [InlineData(100, 0.5, 0)]
     [InlineData(100, 1.5, 1)]
+    [InlineData(5_000_000_000, 50, 2_499_999_999)]
+    [InlineData(5_000_000_000, 100, 4_999_999_999)]
     public void The_rank_is_the_nearest_that_reaches_the_share(long count, double percent, long rank) =>
         Assert.Equal(rank, PercentileState.Rank(count, percent));
 
