@@ -34,16 +34,14 @@ internal sealed class InstructionBoundary
         int available = 0;
         while (at < address)
         {
-            if (at < windowStart || at + MaxLength > windowStart + (ulong)available)
+            if (at + MaxLength > windowStart + (ulong)available)
             {
                 windowStart = at;
                 available = Read(at);
             }
 
             int offset = (int)(at - windowStart);
-            int length = offset < available
-                ? _decoder.InstructionLength(at, _window.AsSpan(offset, available - offset))
-                : 0;
+            int length = _decoder.InstructionLength(at, _window.AsSpan(offset, available - offset));
             if (length == 0)
             {
                 return false;
@@ -59,7 +57,7 @@ internal sealed class InstructionBoundary
     public byte[] Copy(ulong address)
     {
         int available = Read(address);
-        int length = available == 0 ? 0 : _decoder.InstructionLength(address, _window.AsSpan(0, available));
+        int length = _decoder.InstructionLength(address, _window.AsSpan(0, available));
         return length == 0 ? [] : _window[..length];
     }
 

@@ -31,8 +31,8 @@ public sealed unsafe class Int3Handler
         _guest = guest;
     }
 
-    /// <summary>Brings probes up to date with what the guest wrote to its text; null while it wrote nothing.</summary>
-    internal Action? Settle { get; set; }
+    /// <summary>Brings probes up to date with what the guest wrote to its text.</summary>
+    internal Action Settle { get; init; } = static () => { };
 
     /// <summary>True while a handler runs; the machine must not be run then.</summary>
     public bool IsInHandler { get; private set; }
@@ -48,7 +48,7 @@ public sealed unsafe class Int3Handler
             return BreakpointAction.Deliver;
         }
 
-        Settle?.Invoke();
+        Settle();
         Breakpoint breakpoint = _breakpoints[slot];
 
         // Where a return was waited for as well, the flag tells whether the fetch saw a probe's breakpoint too.

@@ -100,7 +100,6 @@ public sealed partial class KprobeSubsystem
         if (_table.InFunction(function.Address) is List<KprobeEntry> entries)
         {
             _unsettled.Add(function.Address, [.. entries]);
-            Handler.Settle = SettleText;
         }
     }
 
@@ -118,7 +117,6 @@ public sealed partial class KprobeSubsystem
     private void Settled()
     {
         _unsettled.Clear();
-        Handler.Settle = null;
     }
 
     private void Settle(KprobeEntry entry, ulong start)

@@ -35,7 +35,7 @@ public sealed partial class KprobeSubsystem
         _breakpoints = new BreakpointMap(overlay, guest) { Poked = poke => TextPoked?.Invoke(poke) };
         _boundary = new InstructionBoundary(decoder, guest, text);
         _returns = new ReturnCalls(_breakpoints, _boundary, guest, text);
-        Handler = new Int3Handler(_breakpoints, _returns, guest, text, Describe);
+        Handler = new Int3Handler(_breakpoints, _returns, guest, text, Describe) { Settle = SettleText };
         overlay.TextWritten += TextWritten;
     }
 

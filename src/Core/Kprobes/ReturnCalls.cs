@@ -256,7 +256,6 @@ internal sealed unsafe class ReturnCalls
             }
         }
 
-        _lastKey = ulong.MaxValue;
         _sweepAt = Math.Max(FirstSweep, 2 * _stacks.Count);
     }
 

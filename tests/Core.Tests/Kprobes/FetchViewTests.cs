@@ -47,6 +47,42 @@ public sealed class FetchViewTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Writes_are_told_of_in_all_pages_that_someone_watches(int seed)
+    {
+        Random random = new(seed);
+        ulong[] edges = [.. Places().SelectMany(p => (ulong[])[p, p + 0x1000])];
+        List<(ulong Start, ulong Behind)> watches = [];
+        List<(ulong, int)> told = [];
+        _guest.View.TextWritten += (address, length) => told.Add((address, length));
+        for (int step = 0; step < 200; step++)
+        {
+            if (random.Next(5) < 3)
+            {
+                ulong start = edges[random.Next(edges.Length)];
+                ulong behind = start + (ulong)(random.Next(3) * 0x800) + (ulong)random.Next(2) + 1;
+                watches.Add((start, behind));
+                _guest.View.Watch(start, behind, true);
+            }
+            else if (watches.Count > 0)
+            {
+                (ulong start, ulong behind) = watches[random.Next(watches.Count)];
+                watches.Remove((start, behind));
+                _guest.View.Watch(start, behind, false);
+            }
+
+            foreach (ulong at in edges)
+            {
+                told.Clear();
+                _guest.Write(at, 0x90);
+                bool watched = watches.Any(w => at >> 12 >= w.Start >> 12 && at >> 12 <= (w.Behind - 1) >> 12);
+                Assert.Equal(watched ? [(at, 1)] : [], told);
+            }
+        }
+    }
+
     private static IEnumerable<ulong> Places() =>
         from start in (ulong[])[SyntheticGuest.TextBase, SyntheticGuest.TextBase + 0x2000, SyntheticGuest.ModuleBase, SyntheticGuest.ModuleBase + 0x1000]
         from offset in (ulong[])[0, 1, 0xFFF]

@@ -118,6 +118,41 @@ public sealed unsafe class ReturnCallsTests : IDisposable
         Assert.Equal((returns ? 1ul : 0, returns ? 0 : 1), (_probe.Returns, _probe.Open));
     }
 
+    /// <summary>The first and the last word of a stack, and of the one behind it.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(8)]
+    [InlineData(StackSize - 8)]
+    [InlineData(StackSize)]
+    public void Return_is_looked_for_on_the_stack_that_holds_its_slot(ulong at)
+    {
+        Enter(Stacks + at);
+        Enter(Stacks + at + 0x10_0000);
+
+        Return(Stacks + at);
+
+        Assert.Equal((1UL, 1, 0UL), (_probe.Returns, _probe.Open, _probe.Abandoned));
+    }
+
+    [Fact]
+    public void Stacks_are_kept_until_there_are_twice_as_many_as_have_calls()
+    {
+        for (ulong task = 0; task < 1500; task++)
+        {
+            Enter(Stacks + (task * StackSize));
+        }
+
+        for (ulong task = 1500; task < 2000; task++)
+        {
+            Enter(Stacks + (task * StackSize));
+            Return(Stacks + (task * StackSize));
+        }
+
+        Assert.Equal((2000, 1500), (_calls.StackCount, _probe.Open));
+        _calls.DropTask(_guest.Context.CurrentTask);
+        Assert.Equal((0, 1500UL), (_probe.Open, _probe.Abandoned));
+    }
+
     [Fact]
     public void Return_past_calls_within_gives_them_up_and_is_told_all_the_same()
     {
