@@ -11,7 +11,7 @@ public sealed class RowFormatTests : IDisposable
 {
     private const string Kinds = "SELECT -9223372036854775808 AS whole, 2.5 AS real, NULL AS none, x'00ffA1' AS bytes, '' AS empty, 'a,\"b\"' AS text, 1e999 AS endless";
 
-    private const string Args = """SELECT '{"a":[1]}' AS args, '{"a":1' AS args, '{a}' AS args, '{}' AS args, '[1]' AS args, '{}' AS other, '{' AS args""";
+    private const string Args = """SELECT '{"a":[1]}' AS args, '{"a":1' AS args, '{a}' AS args, '{}' AS args, '[1]' AS args, '{}' AS other, '{' AS args, '' AS args, '}' AS args""";
 
     private readonly TraceFolder _folder = new();
 
@@ -40,7 +40,7 @@ public sealed class RowFormatTests : IDisposable
 
     [Fact]
     public void A_column_called_args_that_holds_an_object_stays_one_and_names_are_given_once() => Assert.Equal(
-        """{"args":{"a":[1]},"args_2":"{\"a\":1","args_3":"{a}","args_4":"{}","args_5":"[1]","other":"{}","args_6":"{"}""" + "\n", Write("jsonl", Args));
+        """{"args":{"a":[1]},"args_2":"{\"a\":1","args_3":"{a}","args_4":"{}","args_5":"[1]","other":"{}","args_6":"{","args_7":"","args_8":"}"}""" + "\n", Write("jsonl", Args));
 
     /// <summary>Escapes of ClickHouse's TabSeparated.</summary>
     [Fact]
