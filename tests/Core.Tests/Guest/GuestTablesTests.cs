@@ -35,6 +35,7 @@ public sealed class GuestTablesTests
         SymbolTable symbols = GuestImage.Symbols(
             ("_stext", Text), ("listed", Text + 0x400), ("plain", Text + 0x420), ("noinstr", Text + 0x500),
             ("also_noinstr", Text + 0x510), ("after", Text + 0x540), ("listed.cold", Text + 0x600), ("plain.cold", Text + 0x620),
+            ("listed.isra.0", Text + 0x640), ("plain.isra.0", Text + 0x660),
             ("_etext", Text + 0x700), ("_sinittext", Text + 0x800), ("_einittext", Text + 0x900),
             ("__noinstr_text_start", Text + 0x500), ("__noinstr_text_end", Text + 0x540),
             ("__start___jump_table", Text + 0x1000), ("__stop___jump_table", Text + 0x1040),
@@ -101,6 +102,8 @@ public sealed class GuestTablesTests
     [InlineData(0x540, false)]
     [InlineData(0x600, true)]
     [InlineData(0x620, false)]
+    [InlineData(0x640, true)]
+    [InlineData(0x660, false)]
     [InlineData(0x3FFFFF, false)]
     public void A_function_is_refused_with_its_split_off_parts(int at, bool refused)
     {
