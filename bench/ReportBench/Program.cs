@@ -59,7 +59,7 @@ try
     Compare(
         "latency histogram",
         400,
-        () => new HistogramQuery { Key = "duration_ns", Log2 = true }.Read(history).Count,
+        () => new HistogramQuery { Key = "duration_ns", Log2 = true }.Read(history, out _).Count,
         "SELECT CAST(log2(max(duration_ns, 1)) AS INTEGER) AS k, count(*) FROM calls GROUP BY k");
     Compare(
         "latency percentiles",

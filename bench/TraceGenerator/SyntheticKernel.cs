@@ -12,7 +12,7 @@ namespace KprobeTrace.Bench;
 /// The same seed gives the same events. Proportions follow 108,000 hits of sixteen functions in a Debian 6.1 boot:
 /// between two hits of one function seven of nineteen registers differ, four to a value seen shortly before.
 /// </remarks>
-public sealed class SyntheticKernel
+internal sealed class SyntheticKernel
 {
     internal const ulong Text = 0xFFFFFFFF81000000;
     internal const ulong DirectMap = 0xFFFF888000000000;

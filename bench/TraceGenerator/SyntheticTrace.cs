@@ -4,7 +4,7 @@ using KprobeTrace.Tracing;
 namespace KprobeTrace.Bench;
 
 /// <summary>Writes whole synthetic traces for benchmarks and tests.</summary>
-public static class SyntheticTrace
+internal static class SyntheticTrace
 {
     /// <summary>The header of a synthetic trace.</summary>
     public static TraceHeader Header { get; } = new()

@@ -2,7 +2,7 @@ namespace KprobeTrace;
 
 /// <summary>Parts of texts that are too long for a message, with an ellipsis for what is left out.</summary>
 /// <remarks>A user, or a file given for another, may bring megabytes in a line; a message stays one that can be read.</remarks>
-public static class Excerpt
+internal static class Excerpt
 {
     /// <summary>The longest text that messages show whole.</summary>
     public const int MaxName = 200;

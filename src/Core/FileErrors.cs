@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace KprobeTrace;
 
 /// <summary>What a failed access to a file is called: the runtime's own words are for programmers.</summary>
-public static class FileErrors
+internal static class FileErrors
 {
     private const int NoSpace = 28;
     private const int DiskFullOnWindows = 112;

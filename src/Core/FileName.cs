@@ -1,7 +1,7 @@
 namespace KprobeTrace;
 
 /// <summary>What can be no name of a file on any host, told before the host's own interface calls it a mistake of ours.</summary>
-public static class FileName
+internal static class FileName
 {
     /// <summary>Requires a name.</summary>
     /// <param name="name">The name a user gave.</param>

@@ -1,7 +1,7 @@
 namespace KprobeTrace;
 
 /// <summary>Finds what a misspelt name may have meant.</summary>
-public static class NearestName
+internal static class NearestName
 {
     private const int MaxSuggestions = 3;
 

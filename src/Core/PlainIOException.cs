@@ -1,7 +1,7 @@
 namespace KprobeTrace;
 
 /// <summary>A failed access whose message is already the sentence that a user will read.</summary>
-public sealed class PlainIOException : IOException
+internal sealed class PlainIOException : IOException
 {
     /// <summary>Creates the error.</summary>
     /// <param name="message">The sentence.</param>

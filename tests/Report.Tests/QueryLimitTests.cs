@@ -51,7 +51,7 @@ public sealed class QueryLimitTests : IDisposable
         }
         else
         {
-            Assert.Contains($"there are more than {most} different keys", Assert.Throws<KprobeTraceException>(() => query.Read(_history)).Message, StringComparison.Ordinal);
+            Assert.Contains($"there are more than {most} different keys", Assert.Throws<KprobeTraceException>(() => query.Read(_history, out _)).Message, StringComparison.Ordinal);
         }
     }
 

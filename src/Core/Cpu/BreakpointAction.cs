@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu;
 
 /// <summary>How a processor goes on after a breakpoint of the fetch overlay.</summary>
-public enum BreakpointAction
+internal enum BreakpointAction
 {
     /// <summary>Execute the original instruction; say nothing afterwards unless it faults.</summary>
     Step,

@@ -8,7 +8,7 @@ namespace KprobeTrace.Cpu;
 /// The vendor is AuthenticAMD, because kernels switch on page-table isolation and every mitigation for vendors they do not know.
 /// The hypervisor leaves announce the KVM clock, from which kernels read the frequency of the time-stamp counter.
 /// </remarks>
-public static unsafe class CpuIdentity
+internal static unsafe class CpuIdentity
 {
     /// <summary>Family 0x12, model 1, stepping 0: leaf 1 EAX and EDX after reset.</summary>
     /// <remarks>

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu;
 
 /// <summary>What stands behind the breakpoints of the fetch overlay.</summary>
-public interface IBreakpointHandler
+internal interface IBreakpointHandler
 {
     /// <summary>An armed instruction is about to execute; the processor's state is exact and RIP is its address.</summary>
     /// <param name="cpu">The processor, whose state may be read and changed.</param>

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu;
 
 /// <summary>What a processor needs of the machine around it; called only on slow paths.</summary>
-public interface ICpuBus
+internal interface ICpuBus
 {
     /// <summary>Reads 1, 2, 4 or 8 bytes of a physical address that is not RAM; all ones where nothing answers.</summary>
     public ulong ReadMmio(ulong physical, int size);

@@ -2,7 +2,7 @@
 namespace KprobeTrace.Cpu;
 
 /// <summary>Numbers of model-specific registers (Intel SDM vol. 4; AMD APM vol. 2 appendix A).</summary>
-public static class Msr
+internal static class Msr
 {
     /// <summary>Time-stamp counter.</summary>
     public const uint Tsc = 0x10;

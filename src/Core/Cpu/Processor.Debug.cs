@@ -8,7 +8,7 @@ namespace KprobeTrace.Cpu;
 /// TLB, so that every access to them takes the slow path and is compared here. What matched waits in
 /// <see cref="_pendingDebug"/> until the instruction has completed.
 /// </remarks>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     private const ulong DebugSingleStep = 1 << 14;
     internal const ulong DebugGeneralDetect = 1 << 13;

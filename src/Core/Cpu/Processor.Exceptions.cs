@@ -4,7 +4,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu;
 
 /// <content>Delivery of exceptions and interrupts through the IDT of IA-32e mode (Intel SDM vol. 3A §6.14).</content>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     /// <summary>What the error code's bit 0 says: the event was not caused by the program.</summary>
     private const uint External = 1;

@@ -4,7 +4,7 @@ using KprobeTrace.Cpu.Blocks;
 namespace KprobeTrace.Cpu;
 
 /// <content>What is refused: moving a guest from inside its own run, and modes that are not built.</content>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     private bool _legacyPaging;
 

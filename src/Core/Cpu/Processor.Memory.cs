@@ -5,7 +5,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu;
 
 /// <content>The slow paths of guest memory: page walks, TLB fills, MMIO, page-crossing operands, stores to decoded code.</content>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     private PageAccess _walkBits;
     private PageAccess _dataAccess;

@@ -5,7 +5,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu;
 
 /// <content>Model-specific registers, I/O ports and CR0: what a processor has of its own, and what it asks the machine for.</content>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     /// <summary>Virtual time in ns: retired instructions plus what HLT skipped; exact also while a device is called.</summary>
     public long Now => Retired + State->IdleTime;

@@ -4,7 +4,7 @@ using KprobeTrace.Cpu.State;
 namespace KprobeTrace.Cpu;
 
 /// <content>Notices a guest that keeps the processor busy and retires nothing, which no limit of instructions would end.</content>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     /// <summary>Deliveries of exceptions and interrupts and wake-ups from HLT in a row, with no instruction retired in between, before <see cref="IsStuck"/>.</summary>
     public const int MaxWithoutProgress = 1_000_000;

@@ -9,7 +9,7 @@ namespace KprobeTrace.Cpu;
 /// into the same instruction, and need not come back to this one. It goes on at once, after a pause of the host, or by an IRET; who
 /// comes to it in any other way, be it with equal registers, begins it anew.
 /// </remarks>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     /// <summary>How deep debug handlers that are interrupted in turn are followed.</summary>
     private const int MaxStoppedRepeats = 8;

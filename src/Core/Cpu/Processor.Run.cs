@@ -4,7 +4,7 @@ using KprobeTrace.Cpu.State;
 namespace KprobeTrace.Cpu;
 
 /// <content>The run loop: budgets, interrupts, block look-up, breakpoints, faults.</content>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     /// <summary>
     /// Instructions between two looks at <see cref="StopRequested"/> when nothing else intervenes: a tenth of a second even

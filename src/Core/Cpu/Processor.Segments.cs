@@ -4,7 +4,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu;
 
 /// <content>Descriptor loads and the transfers built on them (Intel SDM vol. 3A §5, §7; vol. 2, the instructions' own pages).</content>
-public sealed unsafe partial class Processor
+internal sealed unsafe partial class Processor
 {
     private const ulong DescriptorAccessed = 1UL << 40;
 

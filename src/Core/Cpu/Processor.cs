@@ -7,7 +7,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu;
 
 /// <summary>One virtual x86-64 processor: its state, its caches and the run loop around its decoded blocks.</summary>
-public sealed unsafe partial class Processor : IDisposable
+internal sealed unsafe partial class Processor : IDisposable
 {
     private readonly PhysicalMemory _memory;
     private readonly ICpuBus _bus;

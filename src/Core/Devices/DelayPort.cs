@@ -3,7 +3,7 @@ using KprobeTrace.Devices.Bus;
 namespace KprobeTrace.Devices;
 
 /// <summary>Port 0x80, which PCs show power-on codes on and kernels write to for a short delay: a latch without effect.</summary>
-public sealed class DelayPort : IPortDevice
+internal sealed class DelayPort : IPortDevice
 {
     private uint _latest;
 

@@ -3,7 +3,7 @@ using KprobeTrace.Devices.Bus;
 namespace KprobeTrace.Devices;
 
 /// <summary>Port 0xF4: a guest that writes it ends the run with the value as its status.</summary>
-public sealed class ExitPort : IPortDevice
+internal sealed class ExitPort : IPortDevice
 {
     /// <summary>The port.</summary>
     public const ushort Port = 0xF4;

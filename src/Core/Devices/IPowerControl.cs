@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices;
 
 /// <summary>How devices end or restart the machine. The processor stops before its next instruction.</summary>
-public interface IPowerControl
+internal interface IPowerControl
 {
     /// <summary>The guest switched the machine off (ACPI sleep state S5).</summary>
     public void PowerOff();

@@ -9,7 +9,7 @@ namespace KprobeTrace.Devices;
 /// back as 0xFE with the time-out bit, as from a controller whose device does not clock; the auxiliary port fails its
 /// test. Command 0xFE (pulse output line 0) resets the machine.
 /// </remarks>
-public sealed class KeyboardController8042 : IPortDevice
+internal sealed class KeyboardController8042 : IPortDevice
 {
     /// <summary>The interrupt request of the keyboard.</summary>
     public const int Irq = 1;

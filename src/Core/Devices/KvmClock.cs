@@ -12,7 +12,7 @@ namespace KprobeTrace.Devices;
 /// the system-time page is a processor's own. The page is written once, when the guest registers it: the counter never
 /// drifts from the clock, so nothing ever has to be corrected.
 /// </remarks>
-public sealed class KvmClock
+internal sealed class KvmClock
 {
     /// <summary>MSR_KVM_WALL_CLOCK_NEW: physical address where the guest wants the time of day at power-on.</summary>
     public const uint MsrWallClock = 0x4B564D00;

@@ -10,7 +10,7 @@ namespace KprobeTrace.Devices;
 /// (<see cref="SystemControlPorts"/>). After power-up no counter runs, as the data sheet leaves it: no firmware
 /// has set counter 0 to its 18.2 interrupts a second.
 /// </remarks>
-public sealed class Pit8254 : IPortDevice
+internal sealed class Pit8254 : IPortDevice
 {
     /// <summary>The clock input in hertz.</summary>
     public const int Frequency = 1_193_182;

@@ -7,7 +7,7 @@ namespace KprobeTrace.Devices;
 /// Bit 2 going from 0 to 1 resets; bits 1 and 3 choose how hard, which makes no difference here. Only a byte access to
 /// 0xCF9 reaches the register: a 4-byte write to 0xCF8 is a PCI configuration address, whose second byte is not a reset.
 /// </remarks>
-public sealed class ResetControl : IPortDevice
+internal sealed class ResetControl : IPortDevice
 {
     /// <summary>The register's port.</summary>
     public const ushort Port = 0xCF9;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices;
 
 /// <summary>Time, date and alarm.</summary>
-public sealed partial class RtcMc146818
+internal sealed partial class RtcMc146818
 {
     private const byte DividerReset = 0x60;
     private const long SecondsPerDay = 86400;

@@ -11,7 +11,7 @@ namespace KprobeTrace.Devices;
 /// of register C are found out when it is read; timers are armed only for interrupts that are enabled and not yet
 /// asserted. Registers as in the Motorola MC146818A data sheet, the century at 0x32 as the ACPI tables say.
 /// </remarks>
-public sealed partial class RtcMc146818 : IPortDevice
+internal sealed partial class RtcMc146818 : IPortDevice
 {
     /// <summary>The interrupt request of the clock.</summary>
     public const int Irq = 8;

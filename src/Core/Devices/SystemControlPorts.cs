@@ -9,7 +9,7 @@ namespace KprobeTrace.Devices;
 /// bit 5 is the output of timer 2. Port 0x92: bit 0 set resets, bit 1 is the A20 gate, which is always open and reads
 /// as what was written.
 /// </remarks>
-public sealed class SystemControlPorts : IPortDevice
+internal sealed class SystemControlPorts : IPortDevice
 {
     private const long RefreshPeriod = 15_085;
 

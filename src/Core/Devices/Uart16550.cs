@@ -10,7 +10,7 @@ namespace KprobeTrace.Devices;
 /// time-out interrupt is raised as soon as the FIFO holds fewer bytes than its trigger level. As on a PC, the OUT2 bit
 /// connects the interrupt line. Clear to send, data set ready and carrier are asserted.
 /// </remarks>
-public sealed class Uart16550 : IPortDevice
+internal sealed class Uart16550 : IPortDevice
 {
     /// <summary>First port of COM1.</summary>
     public const ushort Com1 = 0x3F8;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Files;
 
 /// <summary>What a file is good for, as far as this project is concerned.</summary>
-public enum FileFamily
+internal enum FileFamily
 {
     /// <summary>A kernel image that can be run.</summary>
     Kernel,

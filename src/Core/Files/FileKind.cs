@@ -4,7 +4,7 @@ namespace KprobeTrace.Files;
 /// <param name="Family">What it is good for.</param>
 /// <param name="Name">What it is, with its article: <c>a gzip-compressed file</c>.</param>
 /// <param name="Remedy">What to do where a kernel image was wanted; <c>FILE</c> in it stands for the file as a shell takes it.</param>
-public sealed record FileKind(FileFamily Family, string Name, string Remedy)
+internal sealed record FileKind(FileFamily Family, string Name, string Remedy)
 {
     private bool IsToBeUnpacked => Family is FileFamily.Compressed or FileFamily.Packed or FileFamily.Disk or FileFamily.FileSystem;
 

@@ -5,7 +5,7 @@ using ZstdSharp;
 namespace KprobeTrace.Files;
 
 /// <summary>Tells what a file is that was given for something else, so that an error can name it.</summary>
-public static class FileRecogniser
+internal static class FileRecogniser
 {
     /// <summary>The first bytes of a file that are enough to tell every kind.</summary>
     public const int HeadSize = 0x1_1000;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Files;
 
 /// <summary>What a file was given as.</summary>
-public enum FileRole
+internal enum FileRole
 {
     /// <summary>The kernel image.</summary>
     Image,

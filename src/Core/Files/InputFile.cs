@@ -1,7 +1,7 @@
 namespace KprobeTrace.Files;
 
 /// <summary>Opens and reads the files that a user names, and says what they are where they are not what was wanted.</summary>
-public static class InputFile
+internal static class InputFile
 {
     private const long MaxSize = 1L << 30;
 

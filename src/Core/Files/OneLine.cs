@@ -4,7 +4,7 @@ using System.Text;
 namespace KprobeTrace.Files;
 
 /// <summary>Writes names and messages so that they stay on one line and move no cursor.</summary>
-public static class OneLine
+internal static class OneLine
 {
     /// <summary>A message as it is printed: on one line, and of a length that can be read whatever was quoted in it.</summary>
     public static string OfMessage(string message) => Excerpt.Of(Of(message), Excerpt.MaxLine);

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Files;
 
 /// <summary>Checks the places that a user names for results, before anything is written to them.</summary>
-public static class OutputFile
+internal static class OutputFile
 {
     /// <summary>How standard output is named where it can be written to.</summary>
     public const string StandardOutput = "-";

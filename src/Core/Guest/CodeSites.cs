@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace KprobeTrace.Guest;
 
 /// <summary>Places in code that serve one purpose, such as jump labels, by rising address.</summary>
-public sealed class CodeSites
+internal sealed class CodeSites
 {
     /// <summary>Most sites of one table; what a table claims beyond that is left out.</summary>
     internal const int Max = 4_000_000;

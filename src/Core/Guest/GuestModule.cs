@@ -12,7 +12,7 @@ namespace KprobeTrace.Guest;
 /// <param name="InitText">The text within <paramref name="Init"/>.</param>
 /// <param name="Symbols">Its symbols with run-time addresses.</param>
 /// <param name="Orc">Its ORC tables; an empty one when it has none.</param>
-public sealed record GuestModule(
+internal sealed record GuestModule(
     string Name, ulong Address, uint State, GuestRange Core, GuestRange Init, GuestRange CoreText, GuestRange InitText,
     IReadOnlyList<Symbol> Symbols, GuestOrcTable Orc)
 {

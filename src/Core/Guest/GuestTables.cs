@@ -17,7 +17,7 @@ namespace KprobeTrace.Guest;
 /// _kprobe_blacklist    8 bytes: address
 /// </code>
 /// </remarks>
-public sealed class GuestTables
+internal sealed class GuestTables
 {
     private const int ExceptionEntrySize = 12;
     private const int JumpEntrySize = 16;

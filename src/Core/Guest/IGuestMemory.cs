@@ -1,7 +1,7 @@
 namespace KprobeTrace.Guest;
 
 /// <summary>Kernel memory of the guest, read as the kernel itself maps it, without any effect on the guest.</summary>
-public unsafe interface IGuestMemory
+internal unsafe interface IGuestMemory
 {
     /// <summary>Reads bytes at a kernel virtual address; all of them or none.</summary>
     public bool TryRead(ulong virtualAddress, Span<byte> into);

@@ -8,7 +8,7 @@ namespace KprobeTrace.Guest;
 /// Neither CR3 nor any TLB is consulted and no accessed bit is set (4-level paging, Intel SDM vol. 3A §4.5). Before the
 /// kernel's top table maps anything, addresses within the image are found where the loader put them.
 /// </remarks>
-public sealed unsafe class KernelMemory : IGuestMemory
+internal sealed unsafe class KernelMemory : IGuestMemory
 {
     private const ulong Present = 1;
     private const ulong LargePage = 0x80;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Guest;
 
 /// <content>What modules say of their code.</content>
-public sealed unsafe partial class LinuxGuest
+internal sealed unsafe partial class LinuxGuest
 {
     private const uint MaxModuleTable = 32 << 20;
     private const int ExceptionEntrySize = 12;

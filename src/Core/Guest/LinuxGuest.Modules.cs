@@ -4,7 +4,7 @@ using KprobeTrace.Symbols;
 namespace KprobeTrace.Guest;
 
 /// <content>Loaded modules, from the kernel's list of them.</content>
-public sealed unsafe partial class LinuxGuest
+internal sealed unsafe partial class LinuxGuest
 {
     private const int MaxModules = 4096;
     private const uint MaxModuleSymbols = 400_000;

@@ -10,7 +10,7 @@ namespace KprobeTrace.Guest;
 /// <c>current_task</c>, or <c>pcpu_hot</c> in kernels 6.2 to 6.14. Offsets in <c>task_struct</c> come from BTF. Host
 /// addresses of the slots are kept: task structures stand in the direct map, whose translation never changes.
 /// </remarks>
-public sealed unsafe partial class LinuxGuest
+internal sealed unsafe partial class LinuxGuest
 {
     private const int MaxCpus = 64;
     private const int CachedTasks = 256;

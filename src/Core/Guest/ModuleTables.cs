@@ -2,7 +2,7 @@ namespace KprobeTrace.Guest;
 
 /// <summary>The tables of a module that say what its instructions are used for.</summary>
 /// <remarks>They are those of <see cref="GuestTables"/>, found through pointers and counts in <c>struct module</c>.</remarks>
-public sealed record ModuleTables
+internal sealed record ModuleTables
 {
     /// <summary>Gets the tables of a module that has none.</summary>
     public static ModuleTables None { get; } = new();

@@ -11,7 +11,7 @@ namespace KprobeTrace.Guest;
 /// layout of 5.8 to 6.3 holds without one. The registers have other numbers since 7.0, which nothing says but the rules
 /// themselves: most of them are about the stack pointer. Not safe for use by several threads.
 /// </remarks>
-public sealed unsafe class OrcUnwinder
+internal sealed unsafe class OrcUnwinder
 {
     private const int RegisterUndefined = 0;
     private const int RegisterPreviousSp = 1;

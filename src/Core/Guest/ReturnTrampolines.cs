@@ -17,7 +17,7 @@ namespace KprobeTrace.Guest;
 /// Where a member is missing from BTF its addresses stay trampolines. Lists come from the guest: what one walk of a stack reads of
 /// them is bounded, and walks that the bound has cut short are counted.
 /// </remarks>
-public sealed class ReturnTrampolines
+internal sealed class ReturnTrampolines
 {
     /// <summary>Elements of lists that one walk of a stack looks at, all of its frames together.</summary>
     public const int MaxInstances = 1 << 16;

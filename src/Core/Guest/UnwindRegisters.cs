@@ -8,5 +8,5 @@ namespace KprobeTrace.Guest;
 /// <param name="Di">RDI, likewise.</param>
 /// <param name="R10">R10, likewise.</param>
 /// <param name="R13">R13, likewise.</param>
-public readonly record struct UnwindRegisters(
+internal readonly record struct UnwindRegisters(
     ulong Ip, ulong Sp, ulong Bp, ulong Dx = 0, ulong Di = 0, ulong R10 = 0, ulong R13 = 0);

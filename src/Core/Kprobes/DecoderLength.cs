@@ -3,7 +3,7 @@ using KprobeTrace.Cpu.Decode;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>Answers instruction lengths with the processor's own decoder.</summary>
-public sealed class DecoderLength : IInstructionLength
+internal sealed class DecoderLength : IInstructionLength
 {
     private readonly InstructionLengthDecoder _decoder = new();
 

@@ -8,7 +8,7 @@ namespace KprobeTrace.Kprobes;
 /// An address in the image is kept by its physical address, so that it also matches while the kernel runs identity-mapped
 /// or through any other mapping. Anything else, modules above all, is kept by linear address.
 /// </remarks>
-public sealed class FetchView : IFetchView, IFetchOverlay
+internal sealed class FetchView : IFetchView, IFetchOverlay
 {
     private const ulong PageSize = 0x1000;
     private const ulong PageMask = ~(PageSize - 1);

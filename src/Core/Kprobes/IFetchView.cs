@@ -2,7 +2,7 @@ namespace KprobeTrace.Kprobes;
 
 /// <summary>The fetch view: a set of addresses at which instruction fetch in kernel mode sees a breakpoint.</summary>
 /// <remarks>Data reads and writes of the guest never see it. Addresses in the image also match before paging maps them.</remarks>
-public interface IFetchView
+internal interface IFetchView
 {
     /// <summary>Is told of the guest's writes to watched pages: link or linear address, and length.</summary>
     public event Action<ulong, int>? TextWritten;

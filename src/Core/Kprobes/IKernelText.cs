@@ -4,7 +4,7 @@ using KprobeTrace.Symbols;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>What registration asks of the guest's symbols and tables.</summary>
-public interface IKernelText
+internal interface IKernelText
 {
     /// <summary>Finds a symbol by <c>NAME</c> or <c>MODULE:NAME</c>; the first match counts.</summary>
     public bool TryResolve(string name, out ulong address);

@@ -2,7 +2,7 @@ namespace KprobeTrace.Kprobes;
 
 /// <summary>The guest's memory and its current task, as the dispatch of hits needs them.</summary>
 /// <remarks>Reads set no accessed bit, fill no TLB and go through the kernel's own page tables.</remarks>
-public interface IProbedGuest
+internal interface IProbedGuest
 {
     /// <summary>The address of the current task's structure; 0 before there are tasks.</summary>
     public ulong CurrentTask { get; }

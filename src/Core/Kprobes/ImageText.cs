@@ -5,7 +5,7 @@ using KprobeTrace.Symbols;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>What an image's symbols and tables say of its text, and the modules that have come since.</summary>
-public sealed class ImageText : IKernelText
+internal sealed class ImageText : IKernelText
 {
     private const uint Live = 0;
     private const uint Going = 2;

@@ -3,7 +3,7 @@ using KprobeTrace.Cpu;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>What happens at a breakpoint: pre-handlers, step, post-handlers, faults, returns.</summary>
-public sealed unsafe class Int3Handler
+internal sealed unsafe class Int3Handler
 {
     /// <summary>Times handlers may redirect the guest with nothing retired in between.</summary>
     public const int MaxWithoutProgress = 1000;

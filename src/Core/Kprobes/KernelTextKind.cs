@@ -1,7 +1,7 @@
 namespace KprobeTrace.Kprobes;
 
 /// <summary>What kind of kernel text holds an address.</summary>
-public enum KernelTextKind
+internal enum KernelTextKind
 {
     /// <summary>No text of the kernel or of a loaded module; the kernel's init text once it is freed.</summary>
     None,

@@ -12,7 +12,7 @@ namespace KprobeTrace.Kprobes;
 /// </code>
 /// A kernel without one of these functions is watched without it. Internal probes are in no list and no trace.
 /// </remarks>
-public sealed class KernelWatch
+internal sealed class KernelWatch
 {
     private readonly KprobeSubsystem _kprobes;
     private readonly ImageText _text;

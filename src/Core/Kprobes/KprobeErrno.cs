@@ -1,7 +1,7 @@
 namespace KprobeTrace.Kprobes;
 
 /// <summary>The kernel's error numbers, negative as its functions return them.</summary>
-public static class KprobeErrno
+internal static class KprobeErrno
 {
     /// <summary>No error.</summary>
     public const int None = 0;

@@ -17,7 +17,7 @@ public sealed partial class KprobeSubsystem
     /// Text is rewritten in several steps, an int3 first; looking at every step would report states that nothing
     /// executes. Writes are therefore judged when the next ones go to another function, at hits, and in lists.
     /// </remarks>
-    public void SettleText()
+    internal void SettleText()
     {
         if (_unsettled.Count == 0)
         {
@@ -36,7 +36,7 @@ public sealed partial class KprobeSubsystem
     }
 
     /// <summary>As <see cref="SettleText"/> for every probe, whether or not a write to its text was seen.</summary>
-    public void SettleAllText()
+    internal void SettleAllText()
     {
         Settled();
         foreach (KprobeEntry entry in _table.Snapshot())

@@ -22,7 +22,7 @@ public sealed partial class KprobeSubsystem
     private bool _optimizationAllowed = true;
 
     /// <summary>Creates the subsystem over what a machine offers.</summary>
-    public KprobeSubsystem(
+    internal KprobeSubsystem(
         IProbedGuest guest, IKernelText text, IInstructionLength decoder, IFetchView overlay)
     {
         ArgumentNullException.ThrowIfNull(guest);
@@ -40,16 +40,16 @@ public sealed partial class KprobeSubsystem
     }
 
     /// <summary>Is told of every byte written into the fetch view for a probe.</summary>
-    public event Action<TextPoke>? TextPoked;
+    internal event Action<TextPoke>? TextPoked;
 
     /// <summary>Is told when the guest's own writes move a probe off an instruction boundary, or back onto one.</summary>
-    public event Action<Kprobe, bool>? BoundaryChanged;
+    internal event Action<Kprobe, bool>? BoundaryChanged;
 
     /// <summary>Is told of every probe whose text goes away.</summary>
     public event Action<Kprobe>? ProbeGone;
 
     /// <summary>What the CPU calls at breakpoints.</summary>
-    public Int3Handler Handler { get; }
+    internal Int3Handler Handler { get; }
 
     /// <summary>Whether text that Linux refuses to probe may be probed: safe here, since no handler runs in the guest.</summary>
     public bool AllowBlacklisted { get; set; }
@@ -178,10 +178,10 @@ public sealed partial class KprobeSubsystem
 
     /// <summary>A task ended; its open calls are counted as abandoned.</summary>
     /// <param name="task">The address of its structure.</param>
-    public void TaskExited(ulong task) => _returns.DropTask(task);
+    internal void TaskExited(ulong task) => _returns.DropTask(task);
 
     /// <summary>Text is about to go away: a module's, or the kernel's init text. Probes there never fire again.</summary>
-    public void TextGone(ulong start, ulong end)
+    internal void TextGone(ulong start, ulong end)
     {
         _lastWritten = null;
         foreach (KprobeEntry entry in _table.Snapshot())

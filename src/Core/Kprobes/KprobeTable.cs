@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>The registered addresses in the kernel's 64 hash buckets, which give the probe list its order.</summary>
-public sealed class KprobeTable
+internal sealed class KprobeTable
 {
     /// <summary>The number of buckets.</summary>
     public const int BucketCount = 64;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Kprobes;
 
 /// <summary>Probes on functions of modules: registered whenever their module comes, kept while it is away.</summary>
-public sealed class ModuleProbes
+internal sealed class ModuleProbes
 {
     private readonly KprobeSubsystem _kprobes;
     private readonly List<Waiting> _waiting = [];

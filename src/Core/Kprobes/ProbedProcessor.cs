@@ -4,7 +4,7 @@ using KprobeTrace.Guest;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>The guest of one processor: a Linux guest's memory through its own page tables, any other through CR3.</summary>
-public sealed class ProbedProcessor : IProbedGuest
+internal sealed class ProbedProcessor : IProbedGuest
 {
     private readonly Processor _processor;
     private readonly LinuxGuest? _linux;

@@ -4,7 +4,7 @@ using KprobeTrace.Cpu.State;
 namespace KprobeTrace.Kprobes;
 
 /// <summary>Takes a processor's breakpoints to the int3 handler: state to frame, frame to state.</summary>
-public sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
+internal sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
 {
     private const int GeneralRegisters = 16;
     private readonly Int3Handler _handler;

@@ -5,4 +5,4 @@ namespace KprobeTrace.Kprobes;
 /// <param name="Old">The byte the fetch view held before.</param>
 /// <param name="New">The byte it holds now.</param>
 /// <param name="Reason">Why: <c>arm</c>, <c>disarm</c> or <c>gone</c>.</param>
-public readonly record struct TextPoke(ulong Address, byte Old, byte New, string Reason);
+internal readonly record struct TextPoke(ulong Address, byte Old, byte New, string Reason);

@@ -12,7 +12,7 @@ namespace KprobeTrace.Loaders;
 /// 0x30000  page tables, up to 0x90000
 /// </code>
 /// </remarks>
-public static class BootLayout
+internal static class BootLayout
 {
     /// <summary>Physical address of the global descriptor table.</summary>
     public const ulong Gdt = 0x1000;

@@ -10,7 +10,7 @@ namespace KprobeTrace.Loaders;
 /// 0x228 command line address (4), 0x2D0 memory map, 20 bytes an entry. Source: the Linux/x86 boot protocol and
 /// zero-page documents.
 /// </remarks>
-public sealed class BootParameters
+internal sealed class BootParameters
 {
     /// <summary>Size of the zero page in bytes.</summary>
     public const int Size = 4096;

@@ -4,7 +4,7 @@ using System.Text;
 namespace KprobeTrace.Loaders;
 
 /// <summary>The setup header of a Linux bzImage and the parts of the file it points at (Linux/x86 boot protocol).</summary>
-public sealed class BzImageFile
+internal sealed class BzImageFile
 {
     private const int HeaderStart = 0x1F1;
     private const int HeaderMagic = 0x202;

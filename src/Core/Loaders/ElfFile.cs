@@ -5,7 +5,7 @@ namespace KprobeTrace.Loaders;
 
 /// <summary>The headers of a 64-bit little-endian ELF file for x86-64 (System V ABI, ELF-64 object file format).</summary>
 /// <remarks>Nothing the file says is trusted: every offset and size is checked against the file's length.</remarks>
-public sealed class ElfFile
+internal sealed class ElfFile
 {
     private const int HeaderSize = 64;
     private const int ProgramHeaderSize = 56;

@@ -7,5 +7,5 @@ namespace KprobeTrace.Loaders;
 /// <param name="PhysicalAddress">Load address.</param>
 /// <param name="FileSize">Bytes in the file.</param>
 /// <param name="MemorySize">Bytes in memory; what exceeds <paramref name="FileSize"/> is zero.</param>
-public readonly record struct ElfProgramHeader(
+internal readonly record struct ElfProgramHeader(
     uint Flags, ulong Offset, ulong VirtualAddress, ulong PhysicalAddress, ulong FileSize, ulong MemorySize);

@@ -9,5 +9,5 @@ namespace KprobeTrace.Loaders;
 /// <param name="Size">Length in bytes.</param>
 /// <param name="Link">Index of an associated section, such as a symbol table's strings.</param>
 /// <param name="EntrySize">Size of one entry where the section is a table.</param>
-public sealed record ElfSection(
+internal sealed record ElfSection(
     string Name, uint Type, ulong Flags, ulong Address, ulong Offset, ulong Size, uint Link, ulong EntrySize);

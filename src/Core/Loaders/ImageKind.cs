@@ -1,7 +1,7 @@
 namespace KprobeTrace.Loaders;
 
 /// <summary>What kind of file a kernel image is, which decides how it is placed in memory and entered.</summary>
-public enum ImageKind
+internal enum ImageKind
 {
     /// <summary>A Linux bzImage whose compressed ELF was unpacked on the host; the ELF is entered directly.</summary>
     BzImage,

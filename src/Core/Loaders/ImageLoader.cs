@@ -10,7 +10,7 @@ namespace KprobeTrace.Loaders;
 /// The kind is told by the file's own magic numbers: a setup header makes a bzImage, an ELF header an ELF file; raw
 /// bytes are taken as a flat image only when a load address, an entry address or a mode says so.
 /// </remarks>
-public static class ImageLoader
+internal static class ImageLoader
 {
     private const ulong DefaultFlatAddress = 0x10_0000;
     private const ulong RealModeEnd = 0x10_0000;

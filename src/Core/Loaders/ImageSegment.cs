@@ -7,7 +7,7 @@ namespace KprobeTrace.Loaders;
 /// <param name="MemoryLength">
 /// Bytes the segment occupies in RAM; what exceeds <paramref name="Bytes"/> is zero.
 /// </param>
-public sealed record ImageSegment(
+internal sealed record ImageSegment(
     string Purpose, ulong PhysicalAddress, ReadOnlyMemory<byte> Bytes, ulong MemoryLength)
 {
     /// <summary>Gets the guest physical address behind the last byte.</summary>

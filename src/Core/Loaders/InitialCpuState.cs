@@ -2,7 +2,7 @@
 namespace KprobeTrace.Loaders;
 
 /// <summary>The processor state an image is entered with; what is not listed here is as after reset.</summary>
-public sealed class InitialCpuState
+internal sealed class InitialCpuState
 {
     private readonly ulong[] _registers = new ulong[16];
 

@@ -7,4 +7,4 @@ namespace KprobeTrace.Loaders;
 /// <param name="Attributes">
 /// Bits 40 to 55 of the descriptor: type, S, DPL, P in bits 0 to 7, AVL, L, D/B, G in bits 12 to 15; bits 8 to 11 are 0.
 /// </param>
-public readonly record struct InitialSegment(ushort Selector, ulong Base, uint Limit, ushort Attributes);
+internal readonly record struct InitialSegment(ushort Selector, ulong Base, uint Limit, ushort Attributes);

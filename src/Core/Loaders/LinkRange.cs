@@ -6,5 +6,5 @@ namespace KprobeTrace.Loaders;
 /// <param name="Length">Length in bytes, zero-filled part included.</param>
 /// <param name="Bytes">The bytes the file holds for the stretch; shorter than <paramref name="Length"/> where zero-filled.</param>
 /// <param name="Executable">Whether the program header allows execution.</param>
-public sealed record LinkRange(
+internal sealed record LinkRange(
     ulong LinkAddress, ulong PhysicalAddress, ulong Length, ReadOnlyMemory<byte> Bytes, bool Executable);

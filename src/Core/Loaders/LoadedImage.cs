@@ -1,7 +1,7 @@
 namespace KprobeTrace.Loaders;
 
 /// <summary>A kernel image taken apart: what to write into guest RAM, how to enter it, and where it was linked.</summary>
-public sealed class LoadedImage
+internal sealed class LoadedImage
 {
     private readonly LinkRange[] _linkRanges;
 

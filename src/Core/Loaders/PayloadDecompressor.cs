@@ -10,7 +10,7 @@ namespace KprobeTrace.Loaders;
 /// The last four bytes of every payload hold the unpacked length, little-endian: gzip's own trailer has it there, and
 /// the kernel's build appends it to the other formats. The length is checked before anything is allocated.
 /// </remarks>
-public static class PayloadDecompressor
+internal static class PayloadDecompressor
 {
     /// <summary>Largest unpacked payload that is accepted, in bytes.</summary>
     public const int MaxUnpacked = 512 << 20;

@@ -6,7 +6,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Machine;
 
 /// <summary>One processor, its RAM and its devices, wired together; made by <see cref="MachineBuilder"/>.</summary>
-public sealed class GuestMachine : IDisposable
+internal sealed class GuestMachine : IDisposable
 {
     private readonly MachineBus _bus;
 

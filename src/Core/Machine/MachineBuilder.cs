@@ -7,7 +7,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Machine;
 
 /// <summary>Builds a machine around a loaded image: RAM, devices, firmware tables, the processor in its entry state.</summary>
-public static unsafe class MachineBuilder
+internal static unsafe class MachineBuilder
 {
     /// <summary>Most guest RAM, in bytes: what lies below the devices of the physical address space.</summary>
     public const ulong MaxMemory = 3UL << 30;

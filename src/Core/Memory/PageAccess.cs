@@ -2,7 +2,7 @@ namespace KprobeTrace.Memory;
 
 /// <summary>The kind of an access and the mode bits that decide whether a page allows it.</summary>
 [Flags]
-public enum PageAccess
+internal enum PageAccess
 {
     /// <summary>A supervisor-mode data read.</summary>
     None = 0,

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Memory;
 
 /// <summary>What a page walk found: a translation with its rights, or a page fault.</summary>
-public struct PageWalk
+internal struct PageWalk
 {
     /// <summary>Physical address of the byte asked for.</summary>
     public ulong Physical;

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace KprobeTrace.Memory;
 
 /// <summary>Walks 4-level page tables (Intel SDM vol. 3A §4.5).</summary>
-public static unsafe class PageWalker
+internal static unsafe class PageWalker
 {
     /// <summary>Physical address bits this processor has.</summary>
     public const int PhysicalAddressBits = 40;

@@ -7,7 +7,7 @@ namespace KprobeTrace.Memory;
 /// The mapping is followed by one page of padding so that a 16-byte host access at the last guest byte stays inside it.
 /// Pages the guest never touches cost no host memory.
 /// </remarks>
-public sealed unsafe class PhysicalMemory : IDisposable
+internal sealed unsafe class PhysicalMemory : IDisposable
 {
     /// <summary>Bytes in a page of guest physical memory.</summary>
     public const int PageSize = 4096;

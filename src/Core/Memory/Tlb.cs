@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace KprobeTrace.Memory;
 
 /// <summary>The software TLB: one direct-mapped table per access mode, so that a change of privilege is a change of pointer.</summary>
-public sealed unsafe class Tlb : IDisposable
+internal sealed unsafe class Tlb : IDisposable
 {
     /// <summary>Entries in one table.</summary>
     public const int Entries = 1024;

@@ -8,7 +8,7 @@ namespace KprobeTrace.Memory;
 /// (<see cref="Tlb.InvalidTag"/>). <c>address - tag &lt;= 4096 - size</c> then tests presence, permission and page crossing at once.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential)]
-public struct TlbEntry
+internal struct TlbEntry
 {
     /// <summary>Page's linear address when reads need no walk.</summary>
     public ulong ReadTag;

@@ -8,7 +8,7 @@ namespace KprobeTrace.Probes;
 /// probes), <c>CPU cpu common_cpu COMM comm</c> and the <c>common_</c> fields, of which only <c>common_pid</c> is not 0.
 /// Of a value that could not be read no comparison holds, nor its negation, as of SQL's null.
 /// </remarks>
-public sealed class EventFilter
+internal sealed class EventFilter
 {
     private readonly FilterPredicate[] _predicates;
 

@@ -7,7 +7,7 @@ namespace KprobeTrace.Probes;
 /// Every argument has one item, or as many as its array has elements. A numeric item is the value, zero-extended to 64
 /// bits or sign-extended for signed types. A string item is a location: see <see cref="Text"/>.
 /// </remarks>
-public sealed class FetchBuffer
+internal sealed class FetchBuffer
 {
     private readonly int[] _first;
     private readonly ulong[] _items;

@@ -4,7 +4,7 @@ using KprobeTrace.Cpu;
 namespace KprobeTrace.Probes;
 
 /// <summary>The fetch arguments of one definition, compiled to one array of steps that runs without allocating.</summary>
-public sealed unsafe class FetchProgram
+internal sealed unsafe class FetchProgram
 {
     /// <summary>The size of a kernel thread stack; stack words outside the aligned area read as 0.</summary>
     internal const ulong ThreadSize = 16384;

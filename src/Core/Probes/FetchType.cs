@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>A type of the probe-event language: what follows the colon of a fetch argument.</summary>
-public sealed class FetchType
+internal sealed class FetchType
 {
     private static readonly FetchType[] _all =
     [

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>How a fetched argument is stored and shown.</summary>
-public enum FetchValueKind : byte
+internal enum FetchValueKind : byte
 {
     /// <summary>An unsigned integer, shown in decimal.</summary>
     UnsignedNumber,

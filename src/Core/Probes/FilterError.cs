@@ -4,7 +4,7 @@ namespace KprobeTrace.Probes;
 /// <param name="Code">The reason.</param>
 /// <param name="Filter">The expression.</param>
 /// <param name="Column">The column the kernel puts its caret under, from 0.</param>
-public sealed record FilterError(FilterErrorCode Code, string Filter, int Column)
+internal sealed record FilterError(FilterErrorCode Code, string Filter, int Column)
 {
     /// <summary>The kernel's text.</summary>
     public string Message => Code switch

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>The reasons for which a filter expression is refused.</summary>
-public enum FilterErrorCode
+internal enum FilterErrorCode
 {
     /// <summary>No operator the language knows.</summary>
     InvalidOperator,

@@ -2,7 +2,7 @@ namespace KprobeTrace.Probes;
 
 /// <summary>What a fetch-argument program and a filter read besides the registers of a hit.</summary>
 /// <remarks>Reads never fault the guest, set no accessed bit and fill no TLB: what cannot be read is answered with false.</remarks>
-public unsafe interface IFetchEnvironment
+internal unsafe interface IFetchEnvironment
 {
     /// <summary>The CPU of the hit, from 0.</summary>
     public int CpuIndex { get; }

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>The image a definition is checked against: its symbols and, where it has them, its types.</summary>
-public interface IProbeTarget
+internal interface IProbeTarget
 {
     /// <summary>Finds a symbol by <c>NAME</c> or <c>MODULE:NAME</c>.</summary>
     public bool TryResolve(string name, out ulong address);

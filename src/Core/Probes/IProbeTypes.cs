@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>Type information as fetch arguments by name need it. Types are numbers of the implementation's choice.</summary>
-public interface IProbeTypes
+internal interface IProbeTypes
 {
     /// <summary>The parameters of a function in order, null when the function is not described.</summary>
     public IReadOnlyList<ProbeVariable>? FindParameters(string name);

@@ -3,7 +3,7 @@ using KprobeTrace.Symbols;
 namespace KprobeTrace.Probes;
 
 /// <summary>What definitions are checked against: a kernel's symbols and, where it has them, its BTF.</summary>
-public sealed class ImageProbeTarget : IProbeTarget
+internal sealed class ImageProbeTarget : IProbeTarget
 {
     private readonly SymbolTable _symbols;
 

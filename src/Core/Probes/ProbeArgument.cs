@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>One fetch argument of a definition.</summary>
-public sealed class ProbeArgument
+internal sealed class ProbeArgument
 {
     internal ProbeArgument(string name, string text, FetchType type, int count, FetchInstruction[] steps)
     {

@@ -3,7 +3,7 @@ using System.Text;
 namespace KprobeTrace.Probes;
 
 /// <summary>One probe as a line of the probe-event language defines it.</summary>
-public sealed class ProbeDefinition
+internal sealed class ProbeDefinition
 {
     internal ProbeDefinition(string[] words)
     {

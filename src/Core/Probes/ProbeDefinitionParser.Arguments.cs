@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <content>Fetch arguments: names, types, and the steps that fetch them.</content>
-public sealed partial class ProbeDefinitionParser
+internal sealed partial class ProbeDefinitionParser
 {
     private const int MaxArgumentNameLength = 32;
     private const int MaxArgumentLength = 63;

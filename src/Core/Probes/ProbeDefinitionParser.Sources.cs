@@ -3,7 +3,7 @@ using System.Text;
 namespace KprobeTrace.Probes;
 
 /// <content>What a fetch argument reads: registers, variables, memory, constants and dereferences.</content>
-public sealed partial class ProbeDefinitionParser
+internal sealed partial class ProbeDefinitionParser
 {
     private const ulong MaxStackNumber = FetchProgram.ThreadSize / 8;
 

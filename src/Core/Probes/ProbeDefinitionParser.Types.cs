@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <content>Parameters by name and member access, through the image's type information.</content>
-public sealed partial class ProbeDefinitionParser
+internal sealed partial class ProbeDefinitionParser
 {
     /// <summary>Whether a text has the shape <c>NAME{-&gt;NAME|.NAME}</c>.</summary>
     private static bool IsMemberPath(string text)

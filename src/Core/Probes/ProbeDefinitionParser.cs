@@ -8,7 +8,7 @@ namespace KprobeTrace.Probes;
 /// judged first, also whether its symbol is unknown or ambiguous, then the event's name, then the arguments. What only
 /// registration finds out (<see cref="ProbeDefinition.RegistrationError"/>) comes last.
 /// </remarks>
-public sealed partial class ProbeDefinitionParser
+internal sealed partial class ProbeDefinitionParser
 {
     /// <summary>The word that asks for the call stack of every hit.</summary>
     internal const string StackWord = "stack";

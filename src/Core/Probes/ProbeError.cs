@@ -76,7 +76,7 @@ public sealed class ProbeError
     /// <param name="definition">The definition.</param>
     /// <param name="errno">The negative error number of the registration.</param>
     /// <param name="reason">The subsystem's reason.</param>
-    public static ProbeError OfRegistration(ProbeDefinition definition, int errno, string? reason)
+    internal static ProbeError OfRegistration(ProbeDefinition definition, int errno, string? reason)
     {
         ArgumentNullException.ThrowIfNull(definition);
         (ProbeErrorCode code, ProbeErrno number) = errno switch

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>The messages of probe definitions, as ftrace's <c>error_log</c> words them.</summary>
-public static class ProbeErrorText
+internal static class ProbeErrorText
 {
     /// <summary>The message of a code.</summary>
     public static string Of(ProbeErrorCode code) => code switch

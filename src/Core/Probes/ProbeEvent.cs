@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>One event: a group and name with the probes defined under it, which share arguments and filter.</summary>
-public sealed class ProbeEvent
+internal sealed class ProbeEvent
 {
     private readonly List<ProbeDefinition> _probes = [];
 

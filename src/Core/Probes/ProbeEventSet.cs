@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace KprobeTrace.Probes;
 
 /// <summary>The events that lines of the probe-event language have defined, as <c>kprobe_events</c> holds them.</summary>
-public sealed class ProbeEventSet
+internal sealed class ProbeEventSet
 {
     private readonly List<ProbeEvent> _events = [];
     private readonly Dictionary<(string Group, string Name), ProbeEvent> _byName = [];

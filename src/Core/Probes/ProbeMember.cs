@@ -4,4 +4,4 @@ namespace KprobeTrace.Probes;
 /// <param name="Type">Its type.</param>
 /// <param name="BitOffset">Its distance from the structure's start, in bits.</param>
 /// <param name="BitSize">Its width in bits when it is a bit field, else 0.</param>
-public readonly record struct ProbeMember(int Type, int BitOffset, int BitSize);
+internal readonly record struct ProbeMember(int Type, int BitOffset, int BitSize);

@@ -5,7 +5,7 @@ namespace KprobeTrace.Probes;
 /// <param name="Symbol">The symbol's name, null for a bare address.</param>
 /// <param name="Offset">Bytes behind the symbol.</param>
 /// <param name="Address">The bare address, 0 with a symbol.</param>
-public readonly record struct ProbePlace(string? Module, string? Symbol, uint Offset, ulong Address)
+internal readonly record struct ProbePlace(string? Module, string? Symbol, uint Offset, ulong Address)
 {
     /// <summary>The symbol with its module as written, <c>MODULE:SYMBOL</c>; null for a bare address.</summary>
     public string? QualifiedSymbol => Module is null ? Symbol : $"{Module}:{Symbol}";

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>A probe definition or filter that was refused; the message shows it with a caret under the offending column.</summary>
-public sealed class ProbeSyntaxException : KprobeTraceException
+internal sealed class ProbeSyntaxException : KprobeTraceException
 {
     /// <summary>Creates the error of a definition.</summary>
     /// <param name="error">What is wrong.</param>

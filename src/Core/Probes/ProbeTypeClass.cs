@@ -1,7 +1,7 @@
 namespace KprobeTrace.Probes;
 
 /// <summary>What a type is, as far as fetching a value of it goes.</summary>
-public enum ProbeTypeClass
+internal enum ProbeTypeClass
 {
     /// <summary>Nothing that can be fetched.</summary>
     Other,

@@ -7,5 +7,5 @@ namespace KprobeTrace.Probes;
 /// <param name="Element">What a pointer points to, what an array is made of, the structure itself; 0 for void.</param>
 /// <param name="Count">The number of array elements.</param>
 /// <param name="IsCharacter">True for one-byte numbers that are characters.</param>
-public readonly record struct ProbeTypeShape(
+internal readonly record struct ProbeTypeShape(
     ProbeTypeClass Class, int Size, bool IsSigned = false, int Element = 0, int Count = 0, bool IsCharacter = false);

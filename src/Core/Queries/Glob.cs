@@ -1,7 +1,7 @@
 namespace KprobeTrace.Queries;
 
 /// <summary>Matches names against patterns with <c>*</c> and <c>?</c>.</summary>
-public static class Glob
+internal static class Glob
 {
     /// <summary>True where <paramref name="pattern"/> matches the whole of <paramref name="text"/>.</summary>
     public static bool Matches(ReadOnlySpan<char> pattern, ReadOnlySpan<char> text)

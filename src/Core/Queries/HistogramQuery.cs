@@ -41,11 +41,9 @@ public sealed record HistogramQuery
     internal int MostBuckets { get; init; } = 1 << 20;
 
     /// <summary>Runs the query; buckets of powers of two come in order, others the most frequent first.</summary>
-    /// <exception cref="KprobeTraceException">An expression is wrong.</exception>
-    public IReadOnlyList<HistogramBucket> Read(TraceHistory history, CancellationToken cancellation = default) =>
-        Read(history, out _, cancellation);
-
-    /// <summary>The same, and says how many buckets there are.</summary>
+    /// <param name="history">What to ask.</param>
+    /// <param name="all">How many buckets there are, those beyond <see cref="Limit"/> included.</param>
+    /// <param name="cancellation">Ends the query.</param>
     /// <exception cref="KprobeTraceException">An expression is wrong, or there are too many buckets to hold.</exception>
     public IReadOnlyList<HistogramBucket> Read(TraceHistory history, out long all, CancellationToken cancellation = default)
     {

@@ -4,7 +4,7 @@ using KprobeTrace.Store.Sqlite;
 namespace KprobeTrace.Queries;
 
 /// <summary>What a user's SQL may take of memory.</summary>
-public static class QueryMemory
+internal static class QueryMemory
 {
     /// <summary>What a query may take unless it is given more or less, in bytes.</summary>
     public const long Default = 256L << 20;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Queries;
 
 /// <summary>Writes untrusted text so that it cannot break out of the format it stands in.</summary>
-public static class Utf8Text
+internal static class Utf8Text
 {
     /// <summary>Bytes of a name that are printed: Linux has none longer, but a trace may hold any.</summary>
     private const int MaxName = 1024;

@@ -4,7 +4,7 @@ using KprobeTrace.Symbols;
 namespace KprobeTrace.Recording;
 
 /// <summary>The probes of a recording whose user named none.</summary>
-public static class DefaultProbes
+internal static class DefaultProbes
 {
     /// <summary>Most functions that are probed in an image that is no Linux.</summary>
     public const int MaxFunctions = 4096;

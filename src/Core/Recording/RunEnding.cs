@@ -3,7 +3,7 @@ using KprobeTrace.Machine;
 namespace KprobeTrace.Recording;
 
 /// <summary>The words for how a run ended, as traces and histories have them.</summary>
-public static class RunEnding
+internal static class RunEnding
 {
     /// <summary>The word for a machine's state and, where the host stopped it, for the cause.</summary>
     public static string Name(PowerState state, StopCause cause) => state switch

@@ -4,7 +4,7 @@ using KprobeTrace.Session;
 namespace KprobeTrace.Recording;
 
 /// <summary>Says that an image shows no functions to probe, and what to do.</summary>
-public static class SymbolNotice
+internal static class SymbolNotice
 {
     /// <summary>What a user does who has the symbols elsewhere.</summary>
     public const string Remedy = "name its System.map or an ELF with symbols with --symbols";

@@ -6,7 +6,7 @@ using KprobeTrace.Symbols;
 namespace KprobeTrace.Session;
 
 /// <summary>Counts how often functions begin, in the engine and without kprobes; what probes count is held against it.</summary>
-public sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
+internal sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
 {
     private readonly Dictionary<ulong, int> _byPhysical = [];
     private readonly Dictionary<ulong, int> _byLinear = [];

@@ -39,7 +39,7 @@ public sealed unsafe partial class GuestSession : IDisposable
     }
 
     /// <summary>The image.</summary>
-    public LoadedImage Image { get; }
+    internal LoadedImage Image { get; }
 
     /// <summary>Its symbols.</summary>
     public SymbolTable Symbols { get; }
@@ -48,28 +48,28 @@ public sealed unsafe partial class GuestSession : IDisposable
     public Btf? Types { get; }
 
     /// <summary>The machine it runs on.</summary>
-    public GuestMachine Machine { get; }
+    internal GuestMachine Machine { get; }
 
     /// <summary>What its tables say of its text.</summary>
-    public ImageText Text { get; }
+    internal ImageText Text { get; }
 
     /// <summary>Kernel memory through the kernel's own page tables; null unless the guest is Linux.</summary>
-    public KernelMemory? KernelMemory { get; }
+    internal KernelMemory? KernelMemory { get; }
 
     /// <summary>Tasks and modules; null unless the guest is Linux.</summary>
-    public LinuxGuest? Linux { get; }
+    internal LinuxGuest? Linux { get; }
 
     /// <summary>Walks kernel stacks; null unless the guest is Linux.</summary>
-    public OrcUnwinder? Unwinder { get; }
+    internal OrcUnwinder? Unwinder { get; }
 
     /// <summary>The kprobes of the machine.</summary>
     public KprobeSubsystem Kprobes { get; }
 
     /// <summary>Notices modules, freed init text and task exit; null unless the guest is Linux.</summary>
-    public KernelWatch? Watch { get; }
+    internal KernelWatch? Watch { get; }
 
     /// <summary>The probe events defined so far.</summary>
-    public ProbeEventSet Events { get; }
+    internal ProbeEventSet Events { get; }
 
     /// <summary>What definitions are checked against.</summary>
     internal IProbeTarget Target { get; }

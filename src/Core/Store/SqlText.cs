@@ -1,7 +1,7 @@
 namespace KprobeTrace.Store;
 
 /// <summary>Quotes names and values for SQL, so that nothing in a trace can break out of them.</summary>
-public static class SqlText
+internal static class SqlText
 {
     /// <summary>A name in double quotes.</summary>
     public static string Identifier(string name) =>

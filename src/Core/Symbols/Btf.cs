@@ -59,7 +59,7 @@ public sealed partial class Btf
 
     /// <summary>Finds and reads the BTF of an image; null when it carries none.</summary>
     /// <exception cref="KprobeTraceException">The data is damaged.</exception>
-    public static Btf? Load(LoadedImage image, SymbolTable symbols)
+    internal static Btf? Load(LoadedImage image, SymbolTable symbols)
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(symbols);

@@ -5,7 +5,7 @@ using KprobeTrace.Loaders;
 namespace KprobeTrace.Symbols;
 
 /// <summary>Reads the symbol table section of an ELF file.</summary>
-public static class ElfSymbolReader
+internal static class ElfSymbolReader
 {
     private const uint SymbolTableSection = 2;
     private const uint NoBitsSection = 8;

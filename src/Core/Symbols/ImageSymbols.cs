@@ -5,7 +5,7 @@ using KprobeTrace.Loaders;
 namespace KprobeTrace.Symbols;
 
 /// <summary>Collects an image's symbols from every place that has some.</summary>
-public static class ImageSymbols
+internal static class ImageSymbols
 {
     /// <summary>Reads kallsyms from a Linux image, the ELF symbol table, and a file the user names.</summary>
     /// <param name="image">The image.</param>

@@ -17,7 +17,7 @@ namespace KprobeTrace.Symbols;
 /// are found by walking backwards, the names by agreement with count and markers; <see cref="KallsymsAddresses"/> tells
 /// the forms of addresses apart.
 /// </remarks>
-public static class KallsymsReader
+internal static class KallsymsReader
 {
     private const int TokenCount = 256;
     private const int NamesPerMarker = 256;

@@ -133,7 +133,7 @@ public sealed class SymbolTable
     /// <param name="module">Name of the module.</param>
     /// <param name="ranges">The module's memory: first address and address behind the last of each part.</param>
     /// <param name="symbols">Its symbols; those outside its memory are found by name only.</param>
-    public void AddModule(
+    internal void AddModule(
         string module, IReadOnlyList<(ulong Start, ulong End)> ranges, IReadOnlyCollection<Symbol> symbols)
     {
         ArgumentException.ThrowIfNullOrEmpty(module);
@@ -145,7 +145,7 @@ public sealed class SymbolTable
     }
 
     /// <summary>Removes a module's symbols; does nothing when it has none here.</summary>
-    public void RemoveModule(string module)
+    internal void RemoveModule(string module)
     {
         if (_modules.RemoveAll(set => set.Module == module) > 0)
         {

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace KprobeTrace.Symbols;
 
 /// <summary>Reads a System.map, or anything else in the format of nm and /proc/kallsyms: address, letter, name.</summary>
-public static class SystemMapReader
+internal static class SystemMapReader
 {
     private const int MaxSymbols = 4_000_000;
 

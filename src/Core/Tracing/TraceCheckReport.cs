@@ -1,7 +1,7 @@
 namespace KprobeTrace.Tracing;
 
 /// <summary>The answer to "is this trace whole?".</summary>
-public sealed record TraceCheckReport
+internal sealed record TraceCheckReport
 {
     /// <summary>True when nothing is damaged, missing or out of sequence.</summary>
     public bool Whole => Damage.Count == 0 && DamageNotListed == 0 && EventsLost == 0 && Footer is not null;

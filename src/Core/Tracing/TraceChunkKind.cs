@@ -2,7 +2,7 @@ namespace KprobeTrace.Tracing;
 
 /// <summary>What a chunk of a trace holds.</summary>
 /// <remarks>The numbers are part of the trace format.</remarks>
-public enum TraceChunkKind : byte
+internal enum TraceChunkKind : byte
 {
     /// <summary>Nothing read yet; in the file: the header.</summary>
     None = 0,

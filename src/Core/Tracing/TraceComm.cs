@@ -5,7 +5,7 @@ namespace KprobeTrace.Tracing;
 
 /// <summary>A task's name: up to 16 bytes as the guest holds them, the rest zero.</summary>
 [InlineArray(Size)]
-public struct TraceComm
+internal struct TraceComm
 {
     /// <summary>Bytes in a name (TASK_COMM_LEN of Linux).</summary>
     public const int Size = 16;

@@ -6,7 +6,7 @@ namespace KprobeTrace.Tracing;
 /// <param name="Offset">Offset in the file of the first byte concerned.</param>
 /// <param name="Length">Bytes concerned.</param>
 /// <param name="Reason">What is wrong and what is lost, in plain words.</param>
-public readonly record struct TraceDamage(long Offset, long Length, string Reason)
+internal readonly record struct TraceDamage(long Offset, long Length, string Reason)
 {
     /// <summary>How the reason begins where a file goes on with another trace.</summary>
     internal const string SecondTrace = "a second trace begins at byte ";

@@ -9,7 +9,7 @@ namespace KprobeTrace.Tracing;
 /// <see cref="TraceReader.GetStack"/>).
 /// </remarks>
 [StructLayout(LayoutKind.Sequential)]
-public struct TraceEvent
+internal struct TraceEvent
 {
 #pragma warning disable CA1051 // a plain record, filled field by field on the path of every hit
     /// <summary>Position in the trace: 1, 2, 3 … without gaps. The writer assigns it and ignores what stands here.</summary>

@@ -2,7 +2,7 @@ namespace KprobeTrace.Tracing;
 
 /// <summary>What happened at a probe.</summary>
 /// <remarks>The numbers are part of the trace format.</remarks>
-public enum TraceEventKind : byte
+internal enum TraceEventKind : byte
 {
     /// <summary>The probed instruction is about to execute.</summary>
     Pre = 0,

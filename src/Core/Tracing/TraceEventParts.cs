@@ -3,7 +3,7 @@ namespace KprobeTrace.Tracing;
 /// <summary>Which optional parts of a <see cref="TraceEvent"/> hold something.</summary>
 /// <remarks>The numbers are part of the trace format.</remarks>
 [Flags]
-public enum TraceEventParts : byte
+internal enum TraceEventParts : byte
 {
     /// <summary>No optional part.</summary>
     None = 0,

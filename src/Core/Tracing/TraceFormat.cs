@@ -1,7 +1,7 @@
 namespace KprobeTrace.Tracing;
 
 /// <summary>Numbers of the trace format (docs/trace-format.md).</summary>
-public static class TraceFormat
+internal static class TraceFormat
 {
     /// <summary>Version of the format that this library writes and reads.</summary>
     public const byte Version = 1;

@@ -2,7 +2,7 @@ namespace KprobeTrace.Tracing;
 
 /// <summary>What a trace says of its run before the first event.</summary>
 /// <remarks>Nothing in it depends on the host: no time of day, no host name, no directory.</remarks>
-public sealed record TraceHeader
+internal sealed record TraceHeader
 {
     /// <summary>Name of the image file without its directory.</summary>
     public required string ImageName { get; init; }

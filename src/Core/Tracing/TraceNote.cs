@@ -1,7 +1,7 @@
 namespace KprobeTrace.Tracing;
 
 /// <summary>Something the recorder tells the reader: a miss, a limit, a refusal, a change of a probe's state.</summary>
-public sealed record TraceNote
+internal sealed record TraceNote
 {
     /// <summary>What it is about.</summary>
     public required TraceNoteKind Kind { get; init; }

@@ -2,7 +2,7 @@ namespace KprobeTrace.Tracing;
 
 /// <summary>What a <see cref="TraceNote"/> is about.</summary>
 /// <remarks>The numbers are part of the trace format.</remarks>
-public enum TraceNoteKind : byte
+internal enum TraceNoteKind : byte
 {
     /// <summary>Hits that could not be handled.</summary>
     Miss = 0,

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Tracing;
 
 /// <summary>A probe as the trace describes it.</summary>
-public sealed record TraceProbe
+internal sealed record TraceProbe
 {
     /// <summary>Number that events name it by; unique in the trace, not negative.</summary>
     public required int Id { get; init; }

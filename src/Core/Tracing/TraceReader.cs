@@ -20,7 +20,7 @@ namespace KprobeTrace.Tracing;
 /// before the events that use them. Sequence numbers only rise. Where another trace follows in the file, reading ends there and
 /// <see cref="Damage"/> says so. Not safe for use from several threads.
 /// </remarks>
-public sealed class TraceReader : IDisposable
+internal sealed class TraceReader : IDisposable
 {
     /// <summary>How much of a file that begins with no frame is searched for one before it is called no trace.</summary>
     internal const long MaxBytesBeforeFirstFrame = 256L << 20;

@@ -5,7 +5,7 @@ namespace KprobeTrace.Tracing;
 /// <summary>The register state of an event: general registers, instruction pointer, flags and CR3.</summary>
 /// <remarks>The order is that of the trace format and of the `regs` view.</remarks>
 [StructLayout(LayoutKind.Sequential)]
-public struct TraceRegisters
+internal struct TraceRegisters
 {
     /// <summary>How many 64-bit registers the structure holds.</summary>
     public const int Count = 19;

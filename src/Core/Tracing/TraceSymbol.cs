@@ -6,4 +6,4 @@ namespace KprobeTrace.Tracing;
 /// <param name="Name">Name.</param>
 /// <param name="Module">Module, or empty for the kernel itself.</param>
 /// <param name="Kind">Type letter as nm and kallsyms print it: <c>t</c>, <c>T</c>, <c>d</c> …</param>
-public readonly record struct TraceSymbol(ulong Address, ulong Size, string Name, string Module, char Kind);
+internal readonly record struct TraceSymbol(ulong Address, ulong Size, string Name, string Module, char Kind);

@@ -7,7 +7,7 @@ namespace KprobeTrace.Tracing;
 /// <param name="Old">Bytes before.</param>
 /// <param name="New">Bytes after.</param>
 /// <param name="Reason">Why, in a word: <c>guest</c>, <c>module</c> …</param>
-public readonly record struct TraceTextPoke(
+internal readonly record struct TraceTextPoke(
     ulong TimeNs,
     ulong Instructions,
     ulong Address,

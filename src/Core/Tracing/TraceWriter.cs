@@ -8,7 +8,7 @@ namespace KprobeTrace.Tracing;
 /// The same calls give the same bytes. Whole chunks reach the operating system as they are closed, so that a killed
 /// process leaves a readable trace. The format is docs/trace-format.md. Not safe for use from several threads.
 /// </remarks>
-public sealed class TraceWriter : IDisposable
+internal sealed class TraceWriter : IDisposable
 {
     /// <summary>Addresses whose symbols are asked for; beyond it new ones go without, so that memory stays bounded.</summary>
     internal const int MaxAddresses = 1 << 20;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Tracing;
 
 /// <summary>How a <see cref="TraceWriter"/> lays out its file. The defaults are what the tools use.</summary>
-public sealed record TraceWriterOptions
+internal sealed record TraceWriterOptions
 {
     /// <summary>Events after which a chunk is closed: 1 to <see cref="TraceFormat.MaxEventsPerChunk"/>.</summary>
     public int EventsPerChunk { get; init; } = 16384;

@@ -12,7 +12,7 @@ public sealed unsafe class FetchOverlayTests
     [Theory]
     [InlineData(BreakpointAction.Step)]
     [InlineData(BreakpointAction.StepThenNotify)]
-    public void Stepping_any_instruction_equals_an_unprobed_run(BreakpointAction action)
+    internal void Stepping_any_instruction_equals_an_unprobed_run(BreakpointAction action)
     {
         (string end, long retired, List<ulong> trace) = Unprobed();
 

@@ -274,7 +274,7 @@ public sealed class ElfTraitTests
     [InlineData(1, 3, 1, FileFamily.Foreign, "an object file for 32-bit x86")]
     [InlineData(4, 6, 1, FileFamily.Foreign, "a core dump for 32-bit x86")]
     [InlineData(9, 40, 1, FileFamily.Foreign, "an ELF file for 32-bit ARM")]
-    public void Type_machine_and_word_size_name_a_file(ushort type, ushort machine, byte wordSize, FileFamily family, string called)
+    internal void Type_machine_and_word_size_name_a_file(ushort type, ushort machine, byte wordSize, FileFamily family, string called)
     {
         byte[] file = Elf(0);
         file[4] = wordSize;

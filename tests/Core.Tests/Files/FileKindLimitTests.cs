@@ -82,7 +82,7 @@ public sealed class FileKindLimitTests
     [InlineData(0, "\u0089PNG\r\n", FileFamily.Foreign, "a picture (PNG)", "give a Linux kernel, or an ELF kernel entered in 64-bit mode")]
     [InlineData(3, "KPTRACE", FileFamily.Trace, "a trace of kprobe-record", "kprobe-report reads it")]
     [InlineData(0, "SQLite format 3\0", FileFamily.Database, "a SQLite database", "kprobe-report reads those of its own; give a kernel image")]
-    public void A_magic_number_tells_family_and_remedy(int offset, string magic, FileFamily family, string name, string remedy)
+    internal void A_magic_number_tells_family_and_remedy(int offset, string magic, FileFamily family, string name, string remedy)
     {
         byte[] file = new byte[8192];
         Encoding.Latin1.GetBytes(magic).CopyTo(file, offset);
@@ -377,7 +377,7 @@ public sealed class FileKindLimitTests
     [InlineData("81000000 T\n_text", FileFamily.Text)]
     [InlineData("81000000 T a b c\n", FileFamily.Text)]
     [InlineData("\n81000000 T a\n", FileFamily.Text)]
-    public void A_list_of_symbols_has_address_letter_and_name_in_its_first_line(string text, FileFamily family) =>
+    internal void A_list_of_symbols_has_address_letter_and_name_in_its_first_line(string text, FileFamily family) =>
         Assert.Equal(family, FileRecogniser.Recognise(Encoding.ASCII.GetBytes(text))!.Family);
 
     [Theory]

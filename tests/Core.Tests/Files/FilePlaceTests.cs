@@ -339,7 +339,7 @@ public sealed class FilePlaceTests : IDisposable
     [InlineData(FileFamily.Database, FileRole.Trace, "give the trace itself; of a history, its summary says what was damaged")]
     [InlineData(FileFamily.Initramfs, FileRole.Trace, "kprobe-report reads traces of kprobe-record and its own databases")]
     [InlineData(FileFamily.Text, FileRole.Trace, "kprobe-report reads traces of kprobe-record and its own databases")]
-    public void A_refusal_says_what_to_give_instead(FileFamily family, FileRole role, string remedy) =>
+    internal void A_refusal_says_what_to_give_instead(FileFamily family, FileRole role, string remedy) =>
         Assert.Equal("a b: it is a thing; " + remedy, new FileKind(family, "a thing", "do this to FILE").Refuse("a b", role).Message);
 
     private static void AssertRefused(Action<string> read, string path, string said) =>

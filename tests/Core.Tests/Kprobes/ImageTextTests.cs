@@ -20,7 +20,7 @@ public sealed class ImageTextTests
     [InlineData(0, KernelTextKind.Kernel)]
     [InlineData(GuestImage.Size - 1, KernelTextKind.Kernel)]
     [InlineData(GuestImage.Size, KernelTextKind.None)]
-    public void Without_symbols_text_is_what_the_file_lets_be_executed(int at, KernelTextKind kind)
+    internal void Without_symbols_text_is_what_the_file_lets_be_executed(int at, KernelTextKind kind)
     {
         ImageText text = new(_image, SymbolTable.Empty, new GuestTables(_image, SymbolTable.Empty, null));
 
@@ -36,7 +36,7 @@ public sealed class ImageTextTests
     [InlineData(0x300, KernelTextKind.KernelInit, KernelTextKind.None)]
     [InlineData(0x3FF, KernelTextKind.KernelInit, KernelTextKind.None)]
     [InlineData(0x400, KernelTextKind.None, KernelTextKind.None)]
-    public void With_symbols_text_is_what_lies_between_them(int at, KernelTextKind before, KernelTextKind freed)
+    internal void With_symbols_text_is_what_lies_between_them(int at, KernelTextKind before, KernelTextKind freed)
     {
         ImageText text = Create();
 
@@ -53,7 +53,7 @@ public sealed class ImageTextTests
     [InlineData(1u, KernelTextKind.Module, KernelTextKind.ModuleInit)]
     [InlineData(2u, KernelTextKind.ModuleGone, KernelTextKind.ModuleGone)]
     [InlineData(3u, KernelTextKind.Module, KernelTextKind.ModuleInit)]
-    public void Text_of_a_module_is_there_as_its_state_says(uint state, KernelTextKind core, KernelTextKind init)
+    internal void Text_of_a_module_is_there_as_its_state_says(uint state, KernelTextKind core, KernelTextKind init)
     {
         foreach (bool asked in (bool[])[false, true])
         {

@@ -64,7 +64,7 @@ public sealed class PageWalkerTests : IDisposable
     [InlineData(PageAccess.None, false)]
     [InlineData(PageAccess.Fetch, false)]
     [InlineData(PageAccess.Write, true)]
-    public void Sets_accessed_bit_on_every_level_and_dirty_bit_on_the_leaf_of_a_store(PageAccess access, bool dirty)
+    internal void Sets_accessed_bit_on_every_level_and_dirty_bit_on_the_leaf_of_a_store(PageAccess access, bool dirty)
     {
         for (int leaf = 0; leaf < 3; leaf++)
         {

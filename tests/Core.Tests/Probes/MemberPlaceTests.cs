@@ -62,7 +62,7 @@ public sealed unsafe class MemberPlaceTests
     [InlineData(ProbeTypeClass.Array, 0)]
     [InlineData(ProbeTypeClass.Structure, 0)]
     [InlineData(ProbeTypeClass.Other, 0)]
-    public void What_has_no_value_has_no_type(ProbeTypeClass kind, int count)
+    internal void What_has_no_value_has_no_type(ProbeTypeClass kind, int count)
     {
         FakeProbeTarget target = new() { Types = new OneMember(0, 0, new(kind, 8, Element: 3, Count: count)) };
 

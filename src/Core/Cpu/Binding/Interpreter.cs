@@ -4,7 +4,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu.Binding;
 
 /// <summary>The engine that executes each instruction by a handler of its own.</summary>
-public static class Interpreter
+internal static class Interpreter
 {
     /// <summary>A processor with this engine, in its state after reset.</summary>
     /// <param name="memory">The guest's RAM.</param>

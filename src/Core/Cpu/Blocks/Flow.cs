@@ -10,7 +10,7 @@ namespace KprobeTrace.Cpu.Blocks;
 /// <c>NoInlining</c>, and gives nobody the address of a local variable. A test reads the machine code of all of them.
 /// Where the JIT takes no such jump at all, <see cref="TailCalls"/> has each handler return after its operation.
 /// </remarks>
-public static unsafe class Flow
+internal static unsafe class Flow
 {
     /// <summary>What every handler is marked with: full optimisation from the first call.</summary>
     public const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;

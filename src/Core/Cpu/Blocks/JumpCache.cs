@@ -6,7 +6,7 @@ namespace KprobeTrace.Cpu.Blocks;
 
 /// <summary>Maps linear addresses to blocks without looking at page tables; one table for user and one for supervisor mode.</summary>
 /// <remarks>Emptied whenever a translation may have changed, as the TLB is.</remarks>
-public sealed unsafe class JumpCache : IDisposable
+internal sealed unsafe class JumpCache : IDisposable
 {
     /// <summary>Entries in one table.</summary>
     public const int Entries = 4096;

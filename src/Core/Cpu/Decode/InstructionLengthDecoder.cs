@@ -3,7 +3,7 @@ using Iced.Intel;
 namespace KprobeTrace.Cpu.Decode;
 
 /// <summary>Measures and prints single 64-bit instructions, without executing or caching anything.</summary>
-public sealed class InstructionLengthDecoder
+internal sealed class InstructionLengthDecoder
 {
     private const int MaxLength = 15;
     private readonly byte[] _bytes = new byte[MaxLength];

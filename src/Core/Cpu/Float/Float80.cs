@@ -8,7 +8,7 @@ namespace KprobeTrace.Cpu.Float;
 /// 15 exponent bits biased by 16383, a sign (Intel SDM vol. 1 §4.2.2).
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-public struct Float80 : IEquatable<Float80>
+internal struct Float80 : IEquatable<Float80>
 {
     /// <summary>The significand; bit 63 is the integer bit.</summary>
     public ulong Mantissa;

@@ -14,7 +14,7 @@ namespace KprobeTrace.Cpu.Interpret;
 /// <see cref="Modify{T}"/>; a pointer to <see cref="CpuState.Bounce"/> stands in for MMIO and for operands that cross a page,
 /// and null means that a fault is pending and the handler must return null.
 /// </remarks>
-public static unsafe class MemoryAccess
+internal static unsafe class MemoryAccess
 {
     /// <summary>Points to <c>sizeof(T)</c> guest bytes for reading; false when that takes the slow path.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -4,7 +4,7 @@ namespace KprobeTrace.Cpu.State;
 
 /// <summary>Header of a run of decoded operations; the operations follow it in memory.</summary>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct Block
+internal unsafe struct Block
 {
     /// <summary>Instructions a block holds at most.</summary>
     public const int MaxInstructions = 64;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu.State;
 
 /// <summary>What besides the bytes decides how they decode: part of a block's key.</summary>
-public static class BlockMode
+internal static class BlockMode
 {
     /// <summary>Code size mask: 0 = 16-bit, 1 = 32-bit, 2 = 64-bit code.</summary>
     public const int SizeMask = 3;

@@ -11,7 +11,7 @@ namespace KprobeTrace.Cpu.State;
 /// they are computed from (see <see cref="LazyFlags"/>); all other flags live in <see cref="SystemFlags"/>.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct CpuState
+internal unsafe struct CpuState
 {
     /// <summary>Byte offset of the register that is always zero.</summary>
     public const ushort ZeroRegister = 16 * 8;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu.State;
 
 /// <summary>Bits of CR0 (Intel SDM vol. 3A §2.5).</summary>
-public static class Cr0
+internal static class Cr0
 {
     /// <summary>Protected mode.</summary>
     public const ulong PE = 1 << 0;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu.State;
 
 /// <summary>Bits of CR4 (Intel SDM vol. 3A §2.5).</summary>
-public static class Cr4
+internal static class Cr4
 {
     /// <summary>RDTSC is privileged.</summary>
     public const ulong TSD = 1 << 2;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu.State;
 
 /// <summary>Bits of IA32_EFER (Intel SDM vol. 3A §2.2.1).</summary>
-public static class Efer
+internal static class Efer
 {
     /// <summary>SYSCALL and SYSRET are enabled.</summary>
     public const ulong SCE = 1 << 0;

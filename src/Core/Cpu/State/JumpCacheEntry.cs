@@ -4,7 +4,7 @@ namespace KprobeTrace.Cpu.State;
 
 /// <summary>A recently executed block, found by the linear address it starts at.</summary>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct JumpCacheEntry
+internal unsafe struct JumpCacheEntry
 {
     /// <summary>Linear address of the block's first instruction.</summary>
     public ulong Rip;

@@ -14,7 +14,7 @@ namespace KprobeTrace.Cpu.State;
 /// <item><term>AF</term><description>bit 4 of <c>FlagAdjust ^ FlagResult</c></description></item>
 /// </list>
 /// </remarks>
-public static unsafe class LazyFlags
+internal static unsafe class LazyFlags
 {
     private const uint InvertParity = 1 << 8;
     private const uint InvertSign = 1 << 9;

@@ -9,7 +9,7 @@ namespace KprobeTrace.Cpu.State;
 /// Register operands are byte offsets into <see cref="CpuState"/>; offset 1 within the first four registers is AH to BH.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct Op
+internal unsafe struct Op
 {
     /// <summary>Executes the operation.</summary>
     public delegate*<CpuState*, Op*, Op*> Handler;

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace KprobeTrace.Cpu.State;
 
 /// <summary>Bits of <see cref="Op.Bits"/>.</summary>
-public static class OpBits
+internal static class OpBits
 {
     /// <summary>Value of <see cref="Op.Segment"/> that stands for a base of zero.</summary>
     public const byte NoSegment = 6;

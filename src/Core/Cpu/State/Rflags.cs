@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu.State;
 
 /// <summary>Bits of RFLAGS (Intel SDM vol. 1 §3.4.3).</summary>
-public static class Rflags
+internal static class Rflags
 {
     /// <summary>Carry.</summary>
     public const uint CF = 1 << 0;

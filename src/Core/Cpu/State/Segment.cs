@@ -4,7 +4,7 @@ namespace KprobeTrace.Cpu.State;
 
 /// <summary>A segment register: the visible selector and the hidden descriptor (Intel SDM vol. 3A §3.4.3).</summary>
 [StructLayout(LayoutKind.Sequential)]
-public struct Segment
+internal struct Segment
 {
     /// <summary>Index of ES.</summary>
     public const int Es = 0;

@@ -6,7 +6,7 @@ namespace KprobeTrace.Cpu.State;
 
 /// <summary>The six segment registers, addressable by index.</summary>
 [StructLayout(LayoutKind.Sequential)]
-public struct SegmentFile
+internal struct SegmentFile
 {
     /// <summary>ES.</summary>
     public Segment Es;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu.State;
 
 /// <summary>Exception vectors (Intel SDM vol. 3A §6.3).</summary>
-public static class Vector
+internal static class Vector
 {
     /// <summary>#DE, divide error.</summary>
     public const byte DivideError = 0;

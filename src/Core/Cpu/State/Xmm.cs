@@ -4,7 +4,7 @@ namespace KprobeTrace.Cpu.State;
 
 /// <summary>A 128-bit register as two little-endian halves.</summary>
 [StructLayout(LayoutKind.Sequential)]
-public struct Xmm
+internal struct Xmm
 {
     /// <summary>Bits 0 to 63.</summary>
     public ulong Low;

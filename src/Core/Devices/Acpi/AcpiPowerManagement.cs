@@ -9,7 +9,7 @@ namespace KprobeTrace.Devices.Acpi;
 /// The machine is always in ACPI mode. Going to sleep with type 5 is power-off; there is no other sleep state and no
 /// button. The timer has 32 bits and runs at 3,579,545 Hz; its carry is the only event.
 /// </remarks>
-public sealed class AcpiPowerManagement : IPortDevice
+internal sealed class AcpiPowerManagement : IPortDevice
 {
     /// <summary>First port of the PM1 event block (status, enable).</summary>
     public const ushort EventBlock = 0x600;

@@ -12,7 +12,7 @@ namespace KprobeTrace.Devices.Acpi;
 /// search from 0xE0000 finds it at once. The DSDT has \_S5, the serial port and the clock. The FADT says: no 8042, no
 /// VGA, no message-signalled interrupts, so that kernels do not go looking for them.
 /// </remarks>
-public static class AcpiTables
+internal static class AcpiTables
 {
     /// <summary>Physical address of the block, and of the RSDP.</summary>
     public const uint BaseAddress = 0xE0000;

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Bus;
 
 /// <summary>A device in the physical address space.</summary>
-public interface IMmioDevice
+internal interface IMmioDevice
 {
     /// <summary>Reads a register.</summary>
     /// <param name="offset">Byte offset into the device's region.</param>

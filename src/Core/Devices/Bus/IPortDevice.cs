@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Bus;
 
 /// <summary>A device in the x86 I/O port space.</summary>
-public interface IPortDevice
+internal interface IPortDevice
 {
     /// <summary>Reads a port.</summary>
     /// <param name="port">The port's number in the I/O space, not an offset into the device.</param>

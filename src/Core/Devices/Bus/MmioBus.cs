@@ -5,7 +5,7 @@ namespace KprobeTrace.Devices.Bus;
 /// Addresses without a device read all-ones and swallow writes. An access that only partly lies in a region is taken
 /// apart into bytes. A machine has two or three regions, so the lookup is a scan.
 /// </remarks>
-public sealed class MmioBus
+internal sealed class MmioBus
 {
     private readonly List<MmioRegion> _regions = [];
 

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Bus;
 
 /// <summary>A range of physical addresses that belongs to a device; it can be moved and switched off by the guest.</summary>
-public sealed class MmioRegion
+internal sealed class MmioRegion
 {
     internal MmioRegion(ulong start, ulong length, IMmioDevice device)
     {

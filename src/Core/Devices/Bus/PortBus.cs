@@ -5,7 +5,7 @@ namespace KprobeTrace.Devices.Bus;
 /// A port without a device reads all-ones and swallows writes. An access wider than a byte reaches a byte-wide device
 /// as single bytes in ascending port order, and so does an access that only partly lies in a wide device.
 /// </remarks>
-public sealed class PortBus
+internal sealed class PortBus
 {
     private readonly byte[] _slots = new byte[0x10000];
     private readonly IPortDevice?[] _devices = new IPortDevice?[256];

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>Carries messages between the local APICs and the I/O APICs of a machine.</summary>
-public sealed class ApicBus
+internal sealed class ApicBus
 {
     private LocalApic[] _locals = [];
     private IoApic[] _ioApics = [];

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>Delivery modes of APIC messages and local vector table entries (Intel SDM vol. 3A §11.5.1, §11.6.1).</summary>
-public enum ApicDeliveryMode
+internal enum ApicDeliveryMode
 {
     /// <summary>The vector, at every destination.</summary>
     Fixed = 0,

@@ -6,7 +6,7 @@ namespace KprobeTrace.Devices.Interrupts;
 /// <param name="Destination">APIC id, or a logical destination.</param>
 /// <param name="Logical">Whether <paramref name="Destination"/> is matched against the logical destination registers.</param>
 /// <param name="LevelTriggered">Whether the end of interrupt is to be told to the I/O APICs.</param>
-public readonly record struct ApicMessage(
+internal readonly record struct ApicMessage(
     ApicDeliveryMode Mode,
     byte Vector,
     byte Destination,

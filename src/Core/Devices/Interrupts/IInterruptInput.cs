@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>An interrupt controller's inputs.</summary>
-public interface IInterruptInput
+internal interface IInterruptInput
 {
     /// <summary>Sets the level of an input.</summary>
     /// <param name="input">Number of the input, from 0.</param>

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>What a local APIC tells its processor. Every call takes effect before the next instruction.</summary>
-public interface IProcessorSignals
+internal interface IProcessorSignals
 {
     /// <summary>
     /// The level of the interrupt request changed. While it is true and interrupts are enabled, the processor calls

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>A wire from a device to the inputs of the interrupt controllers.</summary>
-public sealed class InterruptLine
+internal sealed class InterruptLine
 {
     private (IInterruptInput Controller, int Input)[] _ends = [];
 

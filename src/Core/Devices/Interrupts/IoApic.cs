@@ -7,7 +7,7 @@ namespace KprobeTrace.Devices.Interrupts;
 /// Inputs are asserted or not: the polarity bit of a redirection entry is stored and has no effect. An edge that comes
 /// while its entry is masked is lost, as the data sheet has it.
 /// </remarks>
-public sealed class IoApic : IInterruptInput, IMmioDevice
+internal sealed class IoApic : IInterruptInput, IMmioDevice
 {
     /// <summary>Where the registers are.</summary>
     public const ulong DefaultBase = 0xFEC00000;

@@ -5,7 +5,7 @@ namespace KprobeTrace.Devices.Interrupts;
 /// Line n goes to input n of both, except that line 0 (the timer) goes to input 2 of the I/O APIC, as the interrupt
 /// source override in the MADT tells the guest. Line 2 is the cascade and goes nowhere.
 /// </remarks>
-public sealed class IsaInterrupts
+internal sealed class IsaInterrupts
 {
     private readonly InterruptLine[] _lines = new InterruptLine[16];
 

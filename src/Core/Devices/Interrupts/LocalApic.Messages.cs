@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>Messages to and from other APICs: the interrupt command register and what arrives.</summary>
-public sealed partial class LocalApic
+internal sealed partial class LocalApic
 {
     private const uint ErrorSendIllegalVector = 1 << 5;
     private const uint ErrorReceiveIllegalVector = 1 << 6;

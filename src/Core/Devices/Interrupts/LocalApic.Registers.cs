@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>The register page and the MSRs.</summary>
-public sealed partial class LocalApic
+internal sealed partial class LocalApic
 {
     /// <summary>IA32_APIC_BASE (Intel SDM vol. 3A §11.4.4).</summary>
     public const uint MsrApicBase = 0x1B;

@@ -7,7 +7,7 @@ namespace KprobeTrace.Devices.Interrupts;
 /// The count runs at 1 GHz over the divider. Its value is computed when it is read; a timer of the clock is armed only
 /// while an interrupt can come of it, so that a masked periodic timer does not wake a halted machine.
 /// </remarks>
-public sealed partial class LocalApic
+internal sealed partial class LocalApic
 {
     private const uint TimerModeMask = 3 << 17;
     private const uint TimerPeriodic = 1 << 17;

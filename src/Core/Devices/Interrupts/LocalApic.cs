@@ -12,7 +12,7 @@ namespace KprobeTrace.Devices.Interrupts;
 /// <see cref="TaskPriority"/> and the MSRs the other way. The 8259 pair's output goes to local input 0 (LINT0); its
 /// vector is fetched through <see cref="ExternalVector"/>.
 /// </remarks>
-public sealed partial class LocalApic : IMmioDevice
+internal sealed partial class LocalApic : IMmioDevice
 {
     /// <summary>Where the registers are after reset.</summary>
     public const ulong DefaultBase = 0xFEE00000;

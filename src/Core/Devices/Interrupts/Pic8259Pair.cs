@@ -4,7 +4,7 @@ namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>The two cascaded 8259A of a PC with their edge/level control registers: 15 interrupt requests.</summary>
 /// <remarks>Ports 0x20 and 0x21 (master), 0xA0 and 0xA1 (slave), 0x4D0 and 0x4D1 (edge or level).</remarks>
-public sealed class Pic8259Pair : IInterruptInput, IPortDevice
+internal sealed class Pic8259Pair : IInterruptInput, IPortDevice
 {
     /// <summary>The master's input to which the slave's output is wired.</summary>
     public const int CascadeInput = 2;

@@ -8,7 +8,7 @@ namespace KprobeTrace.Devices.Timing;
 /// were armed, so that a run is repeatable. A machine has about ten timers: a linear scan over them beats a heap, and
 /// arming never allocates.
 /// </remarks>
-public sealed class EventClock : IVirtualClock
+internal sealed class EventClock : IVirtualClock
 {
     private readonly Func<long>? _source;
     private Timer[] _timers = new Timer[8];

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Devices.Timing;
 
 /// <summary>A one-shot alarm on the virtual clock; a device that wants a period arms it again from its callback.</summary>
-public interface IVirtualTimer
+internal interface IVirtualTimer
 {
     /// <summary>Whether the timer waits for its deadline.</summary>
     public bool Armed { get; }

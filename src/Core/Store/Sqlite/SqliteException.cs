@@ -1,7 +1,7 @@
 namespace KprobeTrace.Store.Sqlite;
 
 /// <summary>An error that SQLite reported, with its message in one line.</summary>
-public sealed class SqliteException : KprobeTraceException
+internal sealed class SqliteException : KprobeTraceException
 {
     /// <summary>Creates the error.</summary>
     /// <param name="message">The line a user will read.</param>
