@@ -33,7 +33,7 @@ public sealed unsafe class Int3HandlerTests
     [InlineData(0x33, 0, BreakpointAction.Deliver)]
     [InlineData(0x10, 1, BreakpointAction.Deliver)]
     [InlineData(0x10, -1, BreakpointAction.Deliver)]
-    public void Only_known_breakpoints_of_the_kernel_are_hits(ulong cs, int slot, BreakpointAction expected)
+    internal void Only_known_breakpoints_of_the_kernel_are_hits(ulong cs, int slot, BreakpointAction expected)
     {
         _frame.Cs = cs;
 
