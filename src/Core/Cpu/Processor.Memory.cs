@@ -74,22 +74,9 @@ internal sealed unsafe partial class Processor
         e->Addend = (ulong)s->Bounce - address;
         long left = s->Left;
         s->Left = NoBudget;
-        bool isLast = op->Number + 1 >= Op.BlockOf(op)->Operations;
-        Op* following = op + 1;
-        delegate*<CpuState*, Op*, Op*> handler = isLast ? null : following->Handler;
-        if (!isLast)
-        {
-            following->Handler = &Flow.Pause;
-        }
-
         BounceChecks.Begin(s);
-        Op* next = TailCalls.HandlerOf(op)(s, op);
+        Op* next = _lone.Execute(s, op);
         BounceChecks.End(s, op);
-        if (!isLast)
-        {
-            following->Handler = handler;
-        }
-
         s->Left = left + (s->Left - NoBudget);
         *e = entry;
         if (writes && s->FaultVector == Vector.None)

@@ -14,6 +14,7 @@ internal sealed unsafe partial class Processor : IDisposable
     private readonly Tlb _tlb = new();
     private readonly JumpCache _jumpCache = new();
     private readonly FetchTlb _fetchTlb = new();
+    private readonly LoneOperation _lone = new();
     private readonly BlockCache _blocks;
     private GCHandle _handle;
 
@@ -146,6 +147,7 @@ internal sealed unsafe partial class Processor : IDisposable
         ThrowIfRunning();
         _tlb.Dispose();
         _jumpCache.Dispose();
+        _lone.Dispose();
         _blocks.Dispose();
         Free();
         GC.SuppressFinalize(this);

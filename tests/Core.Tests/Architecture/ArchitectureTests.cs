@@ -67,6 +67,11 @@ public sealed partial class ArchitectureTests
     public void Only_what_binds_instructions_knows_handlers() =>
         Assert.Equal(["Cpu/Binding"], FolderUses.All.Keys.Where(use => use.To == "Cpu/Interpret").Select(use => use.From));
 
+    /// <remarks>Who executes code may not change it: another engine's blocks have no handlers to change.</remarks>
+    [Fact]
+    public void Only_what_makes_blocks_writes_the_handlers_of_operations() =>
+        Assert.Empty(FolderUses.Writes("Op", "Handler").Where(static place => !place.StartsWith("Cpu/Binding/", StringComparison.Ordinal) && !place.StartsWith("Cpu/Blocks/", StringComparison.Ordinal)));
+
     /// <remarks>unused.tsv has what only tests or users of the library call, and why it is there all the same.</remarks>
     [Fact]
     public void What_nothing_in_the_sources_uses_stands_in_a_list_with_its_reason()

@@ -49,6 +49,22 @@ internal static class FolderUses
         return uses;
     }
 
+    /// <summary>Where in src/Core a member of a type is assigned to, or set as an object is created.</summary>
+    public static IEnumerable<string> Writes(string type, string member)
+    {
+        HashSet<string> sources = [.. Sources];
+        foreach (SemanticModel model in SourceCompilation.Models.Where(model => sources.Contains(model.SyntaxTree.FilePath)))
+        {
+            foreach (AssignmentExpressionSyntax assignment in model.SyntaxTree.GetRoot().DescendantNodes().OfType<AssignmentExpressionSyntax>())
+            {
+                if (model.GetSymbolInfo(assignment.Left).Symbol is { } written && written.Name == member && written.ContainingType.Name == type)
+                {
+                    yield return $"{FolderOf(model.SyntaxTree.FilePath)}/{Path.GetFileName(model.SyntaxTree.FilePath)}:{assignment.GetLocation().GetLineSpan().StartLinePosition.Line + 1}";
+                }
+            }
+        }
+    }
+
     // The type, and its folder, that declares what a piece of code names.
     private static (string Type, string Folder)? Declares(SemanticModel model, SyntaxNode node)
     {

@@ -133,9 +133,14 @@ internal static unsafe partial class OpBinder
     {
         op->Immediate = (long)i.NearBranchTarget;
         op->Source = (ushort)(i.Mnemonic == Mnemonic.Loop ? 0 : IsLoopWhileEqual(i) ? 1 : 2);
-        string code = i.Code.ToString();
-        op->Handler = code.EndsWith("RCX", StringComparison.Ordinal) ? &Branches.Loop<ulong>
-            : code.EndsWith("ECX", StringComparison.Ordinal) ? &Branches.Loop<uint> : &Branches.Loop<ushort>;
+        op->Handler = i.Code switch
+        {
+            Code.Loop_rel8_16_CX or Code.Loope_rel8_16_CX or Code.Loopne_rel8_16_CX
+                or Code.Loop_rel8_32_CX or Code.Loope_rel8_32_CX or Code.Loopne_rel8_32_CX => &Branches.Loop<ushort>,
+            Code.Loop_rel8_16_RCX or Code.Loope_rel8_16_RCX or Code.Loopne_rel8_16_RCX
+                or Code.Loop_rel8_64_RCX or Code.Loope_rel8_64_RCX or Code.Loopne_rel8_64_RCX => &Branches.Loop<ulong>,
+            _ => &Branches.Loop<uint>,
+        };
         return BindResult.EndWithFallThrough;
     }
 
