@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Collections.Frozen;
+using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu;
 
@@ -6,7 +8,7 @@ namespace KprobeTrace.Cpu;
 /// The model-specific registers of family 0x12 that no part of the processor acts on: what firmware leaves in them and what a
 /// write does (AMD APM vol. 2 §7.7, §9.3 and appendix A; BKDG for family 12h). The table stands in docs/machine.md.
 /// </summary>
-internal sealed class ModelRegisters
+internal static unsafe class ModelRegisters
 {
     private const ulong All = ulong.MaxValue;
     private const ulong Address = 0xFF_FFFF_F000;
@@ -52,34 +54,32 @@ internal sealed class ModelRegisters
         new(0xC001102A, 0, MsrWrite.Kept, All),
     ];
 
-    private readonly Dictionary<uint, (Row Row, ulong Value)> _registers = [];
-
-    public ModelRegisters() => Reset();
+    private static readonly FrozenDictionary<uint, (Row Row, int Place)> _places = Number();
 
     /// <summary>Puts into every register what firmware leaves in it.</summary>
-    public void Reset()
+    public static void Reset(CpuState* s)
     {
-        foreach (Row row in _rows)
+        foreach ((Row row, int place) in _places.Values)
         {
-            for (uint i = 0; i < row.Count; i++)
-            {
-                _registers[row.First + i] = (row, row.Reset);
-            }
+            s->ModelRegisters[place] = row.Reset;
         }
     }
 
+    /// <summary>Whether a register is one of these.</summary>
+    public static bool Has(uint msr) => _places.ContainsKey(msr);
+
     /// <summary>Reads a register; false when it is none of these.</summary>
-    public bool TryRead(uint msr, out ulong value)
+    public static bool TryRead(CpuState* s, uint msr, out ulong value)
     {
-        bool known = _registers.TryGetValue(msr, out (Row Row, ulong Value) register);
-        value = register.Value;
+        bool known = _places.TryGetValue(msr, out (Row Row, int Place) register);
+        value = known ? s->ModelRegisters[register.Place] : 0;
         return known;
     }
 
     /// <summary>Writes a register; false when the value is refused or the register is none of these.</summary>
-    public bool TryWrite(uint msr, ulong value)
+    public static bool TryWrite(CpuState* s, uint msr, ulong value)
     {
-        if (!_registers.TryGetValue(msr, out (Row Row, ulong Value) register) || !Accepts(register.Row, value))
+        if (!_places.TryGetValue(msr, out (Row Row, int Place) register) || !Accepts(register.Row, value))
         {
             return false;
         }
@@ -87,10 +87,27 @@ internal sealed class ModelRegisters
         if (register.Row.Write != MsrWrite.Ignored)
         {
             ulong mask = register.Row.Mask;
-            _registers[msr] = (register.Row, (value & mask) | (register.Value & ~mask));
+            ref ulong kept = ref s->ModelRegisters[register.Place];
+            kept = (value & mask) | (kept & ~mask);
         }
 
         return true;
+    }
+
+    private static FrozenDictionary<uint, (Row Row, int Place)> Number()
+    {
+        Dictionary<uint, (Row Row, int Place)> places = [];
+        foreach (Row row in _rows)
+        {
+            for (uint i = 0; i < row.Count; i++)
+            {
+                places.Add(row.First + i, (row, places.Count));
+            }
+        }
+
+        return places.Count == CpuState.ModelRegisterCount
+            ? places.ToFrozenDictionary()
+            : throw new InvalidOperationException($"the state has room for {CpuState.ModelRegisterCount} model-specific registers, not {places.Count}");
     }
 
     private static bool Accepts(Row row, ulong value) => row.Write switch

@@ -6,7 +6,7 @@ namespace KprobeTrace.Cpu;
 /// <remarks>
 /// While any breakpoint is enabled the processor runs one instruction at a time. Pages with data breakpoints never enter the
 /// TLB, so that every access to them takes the slow path and is compared here. What matched waits in
-/// <see cref="_pendingDebug"/> until the instruction has completed.
+/// <see cref="CpuState.PendingDebug"/> until the instruction has completed.
 /// </remarks>
 internal sealed unsafe partial class Processor
 {
@@ -15,10 +15,6 @@ internal sealed unsafe partial class Processor
     private const ulong DebugMatches = 15;
     private const int Breakpoints = 4;
 
-    private ulong _pendingDebug;
-
-    /// <summary>What MOV SS touched, while the instruction behind it has yet to run.</summary>
-    private ulong _heldDebug;
     private bool _trapFlagDecided;
     private bool _watchesData;
 
@@ -72,7 +68,7 @@ internal sealed unsafe partial class Processor
 
     private void Match(int breakpoint)
     {
-        _pendingDebug |= 1UL << breakpoint;
+        State->PendingDebug |= 1UL << breakpoint;
         State->ExitRequest = 1;
     }
 
@@ -127,8 +123,8 @@ internal sealed unsafe partial class Processor
             return false;
         }
 
-        RecordDebugConditions(matches | _heldDebug);
-        _heldDebug = 0;
+        RecordDebugConditions(matches | State->HeldDebug);
+        State->HeldDebug = 0;
         return true;
     }
 
@@ -146,31 +142,31 @@ internal sealed unsafe partial class Processor
     {
         if (hold)
         {
-            _heldDebug |= _pendingDebug;
-            _pendingDebug = 0;
+            State->HeldDebug |= State->PendingDebug;
+            State->PendingDebug = 0;
         }
         else
         {
-            _pendingDebug |= _heldDebug;
-            _heldDebug = 0;
+            State->PendingDebug |= State->HeldDebug;
+            State->HeldDebug = 0;
         }
     }
 
     /// <summary>INT1 raises the debug exception that a MOV SS before it has been waiting for: one exception tells of both.</summary>
     private void JoinHeldDebug()
     {
-        if (_heldDebug != 0)
+        if (State->HeldDebug != 0)
         {
-            RecordDebugConditions(_heldDebug);
-            _heldDebug = 0;
+            RecordDebugConditions(State->HeldDebug);
+            State->HeldDebug = 0;
         }
     }
 
     /// <summary>Delivers #DB for what an instruction did, after it.</summary>
     private void DeliverDebugTrap()
     {
-        RecordDebugConditions(_pendingDebug);
-        _pendingDebug = 0;
+        RecordDebugConditions(State->PendingDebug);
+        State->PendingDebug = 0;
         State->FaultVector = Vector.Debug;
         State->FaultErrorCode = 0;
         DeliverFault();
@@ -182,7 +178,7 @@ internal sealed unsafe partial class Processor
         _trapFlagDecided = true;
         if ((State->SystemFlags & Rflags.TF) != 0)
         {
-            _pendingDebug |= DebugSingleStep;
+            State->PendingDebug |= DebugSingleStep;
         }
     }
 }

@@ -32,7 +32,7 @@ internal sealed unsafe partial class Processor
         if (vector != Vector.Debug)
         {
             // What a faulting instruction touched before its fault, it will touch again.
-            _pendingDebug = 0;
+            State->PendingDebug = 0;
         }
 
         while (!TryDeliver(vector, error, software: false, Vector.HasErrorCode(vector)))
@@ -47,7 +47,7 @@ internal sealed unsafe partial class Processor
             ClearFault();
             if (vector == Vector.DoubleFault)
             {
-                ShutDown = true;
+                State->ShutDown = 1;
                 s->ExitRequest = 1;
                 return;
             }

@@ -36,7 +36,7 @@ internal sealed unsafe partial class Processor
                 return null;
             }
 
-            TlbEntry* e = Tlb.EntryOf(State->Tlb, address);
+            TlbEntry* e = Tlb.EntryOf(State->Host.Tlb, address);
             if ((writes ? e->WriteTag : e->ReadTag) == (address & ~0xFFFUL))
             {
                 return op;
@@ -68,7 +68,7 @@ internal sealed unsafe partial class Processor
         const long NoBudget = long.MinValue / 2;
 
         CpuState* s = State;
-        TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
+        TlbEntry* e = Tlb.EntryOf(s->Host.Tlb, address);
         TlbEntry entry = *e;
         e->ReadTag = e->WriteTag = address;
         e->Addend = (ulong)s->Bounce - address;
@@ -534,7 +534,7 @@ internal sealed unsafe partial class Processor
         }
 
         int index = (int)(address >> 12) & (Tlb.Entries - 1);
-        TlbEntry* e = State->Tlb + index;
+        TlbEntry* e = State->Host.Tlb + index;
         ulong linear = address & ~0xFFFUL;
         e->ReadTag = linear;
         e->WriteTag = walk.Writable && _memory.CodePages[page >> 12] == 0 ? linear : Tlb.InvalidTag(index);

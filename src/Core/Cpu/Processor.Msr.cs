@@ -106,18 +106,18 @@ internal sealed unsafe partial class Processor
                 value = s->TscAux;
                 return true;
             case Msr.Pat:
-                value = _pat;
+                value = s->Pat;
                 return true;
             case Msr.SysenterCs:
             case Msr.SysenterEsp:
             case Msr.SysenterEip:
-                value = _sysenter[msr - Msr.SysenterCs];
+                value = s->Sysenter[msr - Msr.SysenterCs];
                 return true;
             case Msr.DebugControl:
                 value = 0;
                 return true;
             default:
-                if (_modelRegisters.TryRead(msr, out value))
+                if (ModelRegisters.TryRead(s, msr, out value))
                 {
                     return true;
                 }
@@ -170,14 +170,14 @@ internal sealed unsafe partial class Processor
             case Msr.SysenterCs:
             case Msr.SysenterEsp:
             case Msr.SysenterEip:
-                _sysenter[msr - Msr.SysenterCs] = value;
+                s->Sysenter[msr - Msr.SysenterCs] = value;
                 return true;
             case Msr.DebugControl:
                 return true;
             default:
-                if (_modelRegisters.TryRead(msr, out _))
+                if (ModelRegisters.Has(msr))
                 {
-                    return _modelRegisters.TryWrite(msr, value);
+                    return ModelRegisters.TryWrite(s, msr, value);
                 }
 
                 _currentOp = op;
@@ -216,10 +216,6 @@ internal sealed unsafe partial class Processor
         return true;
     }
 
-    private ulong _pat = 0x0007040600070406;
-    private readonly ulong[] _sysenter = new ulong[3];
-    private readonly ModelRegisters _modelRegisters = new();
-
     private static bool TrySetBase(ref ulong field, ulong value)
     {
         if (!PageWalker.IsCanonical(value))
@@ -242,7 +238,7 @@ internal sealed unsafe partial class Processor
             }
         }
 
-        _pat = value;
+        State->Pat = value;
         return true;
     }
 

@@ -15,33 +15,30 @@ internal sealed unsafe partial class Processor
     /// <summary>Elements after which a long repetition looks whether the host wants to pause.</summary>
     internal const ulong RepeatPauseInterval = 1 << 16;
 
-    private long _lastRetired = -1;
-    private int _roundsWithoutProgress;
-    private long _repeatRetired = -1;
-    private long _repeatedStretches;
     private int _deliveries;
 
     /// <summary>
     /// Set when the guest can be expected to retire nothing ever again; RIP tells where. See <see cref="MaxWithoutProgress"/> and
     /// <see cref="MaxRepeatedElements"/>.
     /// </summary>
-    public bool IsStuck { get; private set; }
+    public bool IsStuck => State->Progress.IsStuck;
 
     /// <summary>Whether the run loop may go round once more: each round delivers something, wakes the processor, or executes.</summary>
     private bool MakesProgress()
     {
+        ref Progress progress = ref State->Progress;
         long retired = Retired;
-        if (retired != _lastRetired)
+        if (retired != progress.LastRetired)
         {
-            _lastRetired = retired;
-            _roundsWithoutProgress = 0;
+            progress.LastRetired = retired;
+            progress.RoundsWithout = 0;
         }
         else
         {
-            IsStuck |= ++_roundsWithoutProgress > MaxWithoutProgress;
+            progress.IsStuck |= ++progress.RoundsWithout > MaxWithoutProgress;
         }
 
-        return !IsStuck;
+        return !progress.IsStuck;
     }
 
     /// <summary>Whether a repeated instruction must stop between elements: a debug trap waits, the host wants to pause, or it goes on for ever.</summary>
@@ -56,33 +53,25 @@ internal sealed unsafe partial class Processor
 
         if ((State->SystemFlags & Rflags.TF) != 0)
         {
-            _pendingDebug |= DebugSingleStep;
+            State->PendingDebug |= DebugSingleStep;
             State->ExitRequest = 1;
         }
 
-        return _pendingDebug != 0 || StopRequested || IsStuck;
-    }
-
-    /// <summary>Begins anew, as after a reset.</summary>
-    private void ForgetProgress()
-    {
-        IsStuck = false;
-        _lastRetired = _repeatRetired = -1;
-        _roundsWithoutProgress = 0;
-        _nextHandlerLook = 0;
+        return State->PendingDebug != 0 || StopRequested || IsStuck;
     }
 
     private void CountStretch(long retired)
     {
-        if (retired != _repeatRetired)
+        ref Progress progress = ref State->Progress;
+        if (retired != progress.RepeatRetired)
         {
-            _repeatRetired = retired;
-            _repeatedStretches = 0;
+            progress.RepeatRetired = retired;
+            progress.RepeatedStretches = 0;
         }
 
-        if (++_repeatedStretches > MaxRepeatedElements / (long)RepeatPauseInterval)
+        if (++progress.RepeatedStretches > MaxRepeatedElements / (long)RepeatPauseInterval)
         {
-            IsStuck = true;
+            progress.IsStuck = true;
             State->ExitRequest = 1;
         }
     }

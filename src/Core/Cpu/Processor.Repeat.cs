@@ -11,47 +11,37 @@ namespace KprobeTrace.Cpu;
 /// </remarks>
 internal sealed unsafe partial class Processor
 {
-    /// <summary>How deep debug handlers that are interrupted in turn are followed.</summary>
-    private const int MaxStoppedRepeats = 8;
-
-    private readonly StoppedRepeat[] _stoppedRepeats = new StoppedRepeat[MaxStoppedRepeats];
-    private int _stoppedRepeatCount;
-
-    /// <summary>How many instructions had retired when the last IRET had, -1 before the first.</summary>
-    private long _returned = -1;
-
-    /// <summary>Where a repeated instruction goes on, how many had retired before it, and whether its completion is to be told.</summary>
-    private readonly record struct StoppedRepeat(ulong Rip, ulong Rsp, ulong Rcx, ulong Rsi, ulong Rdi, long Retired, bool Notifies);
-
     /// <summary>Notes that an IRET has led to the next instruction.</summary>
     /// <param name="retired">The instructions that have retired with it.</param>
-    internal void NoteReturn(long retired) => _returned = retired;
+    internal void NoteReturn(long retired) => State->StoppedRepeats.Returned = retired;
 
     /// <summary>Notes the instruction at RIP, which has stopped between elements.</summary>
     private void NoteStoppedRepeat(bool notifies)
     {
-        if (_stoppedRepeatCount == MaxStoppedRepeats)
+        ref StoppedRepeats stopped = ref State->StoppedRepeats;
+        if (stopped.Count == StoppedRepeats.Most)
         {
             // The oldest is the one least likely to go on: whoever stopped it has gone elsewhere.
-            Array.Copy(_stoppedRepeats, 1, _stoppedRepeats, 0, MaxStoppedRepeats - 1);
-            _stoppedRepeatCount--;
+            ((Span<StoppedRepeat>)stopped.At)[1..].CopyTo(stopped.At);
+            stopped.Count--;
         }
 
-        _stoppedRepeats[_stoppedRepeatCount++] = RepeatAtRip(Retired, notifies);
+        stopped.At[stopped.Count++] = RepeatAtRip(Retired, notifies);
     }
 
     /// <summary>Whether the instruction at RIP goes on where it has stopped; it is forgotten then.</summary>
     private bool TryResumeRepeat(out bool notifies)
     {
         notifies = false;
-        for (int i = _stoppedRepeatCount - 1; i >= 0; i--)
+        ref StoppedRepeats stopped = ref State->StoppedRepeats;
+        for (int i = stopped.Count - 1; i >= 0; i--)
         {
-            long stopped = _stoppedRepeats[i].Retired;
-            notifies = _stoppedRepeats[i].Notifies;
-            if ((Retired == stopped || Retired == _returned) && _stoppedRepeats[i] == RepeatAtRip(stopped, notifies))
+            long before = stopped.At[i].Retired;
+            notifies = stopped.At[i].Notifies;
+            if ((Retired == before || Retired == stopped.Returned) && stopped.At[i] == RepeatAtRip(before, notifies))
             {
                 // What was stopped later, in a handler, did not come back.
-                _stoppedRepeatCount = i;
+                stopped.Count = i;
                 return true;
             }
         }

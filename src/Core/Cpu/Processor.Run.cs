@@ -19,8 +19,6 @@ internal sealed unsafe partial class Processor
     private bool _deadlineIsSoft;
     private long _nextHandlerLook;
     private int _mode;
-    private bool _nmiRequested;
-    private bool _nmiBlocked;
     private int _breakpoint = -1;
     private Op* _breakpointOp;
 
@@ -32,10 +30,10 @@ internal sealed unsafe partial class Processor
     }
 
     /// <summary>Set when the processor met a fault it could not deliver (triple fault) and shut down.</summary>
-    public bool ShutDown { get; private set; }
+    public bool ShutDown => State->ShutDown != 0;
 
     /// <summary>Set when the processor waits in HLT and nothing can ever wake it.</summary>
-    public bool HaltedForGood { get; private set; }
+    public bool HaltedForGood => State->HaltedForGood != 0;
 
     /// <summary>Breakpoints that lie over guest code, or null.</summary>
     public IFetchOverlay? FetchOverlay { get; set; }
@@ -72,7 +70,7 @@ internal sealed unsafe partial class Processor
     /// <summary>Makes the processor take a non-maskable interrupt before its next instruction.</summary>
     public void RequestNmi()
     {
-        _nmiRequested = true;
+        State->NmiPending = 1;
         State->ExitRequest = 1;
     }
 
@@ -105,7 +103,7 @@ internal sealed unsafe partial class Processor
                 _bus.RunEvents();
             }
 
-            if (_pendingDebug != 0)
+            if (State->PendingDebug != 0)
             {
                 DeliverDebugTrap();
                 continue;
@@ -117,10 +115,10 @@ internal sealed unsafe partial class Processor
                 continue;
             }
 
-            if (_nmiRequested && !_nmiBlocked)
+            if (s->NmiPending != 0 && s->NmiBlocked == 0)
             {
-                _nmiRequested = false;
-                _nmiBlocked = true;
+                s->NmiPending = 0;
+                s->NmiBlocked = 1;
                 DeliverInterrupt(Vector.Nmi);
                 continue;
             }
@@ -139,7 +137,7 @@ internal sealed unsafe partial class Processor
             {
                 if (!SkipToNextEvent())
                 {
-                    HaltedForGood = true;
+                    s->HaltedForGood = 1;
                     return;
                 }
 
@@ -213,7 +211,7 @@ internal sealed unsafe partial class Processor
                 s->SystemFlags |= Rflags.RF;
             }
 
-            if (_pendingDebug == 0)
+            if (State->PendingDebug == 0)
             {
                 // The host has stopped it: the instruction is not over.
                 return;
@@ -223,11 +221,11 @@ internal sealed unsafe partial class Processor
         bool held = s->InterruptShadow == CpuState.StackSegmentShadow;
         if (trap && Retired != before && !_trapFlagDecided && !held)
         {
-            _pendingDebug |= DebugSingleStep;
+            State->PendingDebug |= DebugSingleStep;
         }
 
         HoldOrJoinDebug(held);
-        if (_pendingDebug != 0)
+        if (State->PendingDebug != 0)
         {
             DeliverDebugTrap();
         }
@@ -352,7 +350,7 @@ internal sealed unsafe partial class Processor
     {
         CpuState* s = State;
         ulong rip = s->Rip;
-        JumpCacheEntry* entry = s->JumpCache + JumpCache.IndexOf(rip);
+        JumpCacheEntry* entry = s->Host.JumpCache + JumpCache.IndexOf(rip);
         Op* first;
         if (entry->Rip == rip)
         {
@@ -374,15 +372,15 @@ internal sealed unsafe partial class Processor
             }
             else
             {
-                s->LinkFrom = null;
+                s->Host.LinkFrom = null;
                 return first;
             }
         }
 
-        Op* from = s->LinkFrom;
+        Op* from = s->Host.LinkFrom;
         if (from != null)
         {
-            s->LinkFrom = null;
+            s->Host.LinkFrom = null;
             if ((Op.BlockOf(from)->Ip ^ rip) >> 12 == 0 && (ulong)from->Immediate == rip)
             {
                 from->Link = first;
@@ -462,7 +460,7 @@ internal sealed unsafe partial class Processor
             if (BreakpointHandler!.OnStepFault(this, handle, vector, error, address))
             {
                 ClearFault();
-                _pendingDebug = 0;
+                State->PendingDebug = 0;
             }
 
             return;

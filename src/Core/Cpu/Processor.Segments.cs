@@ -241,7 +241,7 @@ internal sealed unsafe partial class Processor
         }
 
         LazyFlags.Set(s, newFlags);
-        _nmiBlocked = false;
+        State->NmiBlocked = 0;
         UpdateMode();
         return true;
     }

@@ -49,7 +49,7 @@ internal sealed unsafe partial class Processor : IDisposable
 
     /// <summary>The processor that owns a state.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Processor Of(CpuState* s) => Unsafe.As<Processor>(GCHandle.FromIntPtr(s->Owner).Target!);
+    public static Processor Of(CpuState* s) => Unsafe.As<Processor>(GCHandle.FromIntPtr(s->Host.Owner).Target!);
 
     /// <summary>Puts everything into the state after a hardware reset (Intel SDM vol. 3A table 9-1).</summary>
     /// <exception cref="InvalidOperationException">The guest runs.</exception>
@@ -58,8 +58,8 @@ internal sealed unsafe partial class Processor : IDisposable
         ThrowIfRunning();
         CpuState* s = State;
         *s = default;
-        s->Owner = GCHandle.ToIntPtr(_handle);
-        s->LeaveToLink = &Flow.LeaveToLink;
+        s->Host.Owner = GCHandle.ToIntPtr(_handle);
+        s->Host.LeaveToLink = &Flow.LeaveToLink;
         s->FaultVector = Vector.None;
         s->Cr0 = Cr0.ET | Cr0.CD | Cr0.NW;
         s->Rip = 0xFFF0;
@@ -68,7 +68,10 @@ internal sealed unsafe partial class Processor : IDisposable
         s->FpuControl = 0x40;
         s->Dr[6] = 0xFFFF0FF0;
         s->Dr[7] = 0x400;
-        _modelRegisters.Reset();
+        s->Pat = 0x0007040600070406;
+        ModelRegisters.Reset(s);
+        s->Progress = Progress.None;
+        s->StoppedRepeats = StoppedRepeats.None;
         LazyFlags.Set(s, 0);
         for (int i = 0; i < 6; i++)
         {
@@ -79,12 +82,7 @@ internal sealed unsafe partial class Processor : IDisposable
         s->Ldtr = new Segment { Limit = 0xFFFF, Attributes = 0x82 };
         s->Tr = new Segment { Limit = 0xFFFF, Attributes = 0x8B };
         s->GdtLimit = s->IdtLimit = 0xFFFF;
-        _pendingDebug = _heldDebug = 0;
-        _stoppedRepeatCount = 0;
-        _returned = -1;
-        ForgetProgress();
-        FlushTranslations();
-        UpdateMode();
+        Derive();
     }
 
     /// <summary>Recomputes what the run loop derives from CR0, CR4, EFER, CPL, CS and EFLAGS.AC; call after changing any of them.</summary>
@@ -96,8 +94,8 @@ internal sealed unsafe partial class Processor : IDisposable
         bool lifted = smap && (s->SystemFlags & Rflags.AC) != 0;
         bool aligned = (s->SystemFlags & Rflags.AC) != 0 && (s->Cr0 & Cr0.AM) != 0;
         s->AccessMode = user ? (aligned ? Tlb.UserAligned : Tlb.User) : lifted ? Tlb.SupervisorAc : Tlb.Supervisor;
-        s->Tlb = _tlb.Table(s->AccessMode);
-        s->JumpCache = _jumpCache.Table(user);
+        s->Host.Tlb = _tlb.Table(s->AccessMode);
+        s->Host.JumpCache = _jumpCache.Table(user);
         _walkBits = ((s->Cr0 & Cr0.WP) != 0 ? PageAccess.WriteProtect : 0)
             | ((s->Efer & Efer.NXE) != 0 ? PageAccess.NoExecuteEnabled : 0)
             | ((s->Cr4 & Cr4.SMEP) != 0 ? PageAccess.Smep : 0);

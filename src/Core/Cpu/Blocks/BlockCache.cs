@@ -149,7 +149,7 @@ internal sealed unsafe class BlockCache : IDisposable
         _pages[page] = null;
         _memory.CodePages[page] &= Watched;
         Generation++;
-        _state->LinkFrom = null;
+        _state->Host.LinkFrom = null;
         return true;
     }
 
@@ -183,7 +183,7 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         _jumpCache.Flush();
-        _state->LinkFrom = null;
+        _state->Host.LinkFrom = null;
         Generation++;
         _chunk = -1;
         _freeBytes = 0;

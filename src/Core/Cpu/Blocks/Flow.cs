@@ -42,14 +42,14 @@ internal static unsafe class Flow
     public static Op* Branch(CpuState* s, Op* op)
     {
         Op* target = op->Link;
-        return target != null ? GoTo(s, target) : s->LeaveToLink(s, op);
+        return target != null ? GoTo(s, target) : s->Host.LeaveToLink(s, op);
     }
 
     /// <summary>Takes a branch to an address that only the run decides.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Op* Indirect(CpuState* s, ulong target)
     {
-        JumpCacheEntry* entry = s->JumpCache + JumpCache.IndexOf(target);
+        JumpCacheEntry* entry = s->Host.JumpCache + JumpCache.IndexOf(target);
         return entry->Rip == target ? GoTo(s, entry->Target) : Leave(s, target);
     }
 
@@ -67,14 +67,14 @@ internal static unsafe class Flow
 
     /// <summary>Ends the block at a direct branch that has no link yet.</summary>
     /// <remarks>
-    /// Called through <see cref="CpuState.LeaveToLink"/>, which keeps it out of every branch's code. Marked <c>NoInlining</c> it would
+    /// Called through <see cref="HostLinks.LeaveToLink"/>, which keeps it out of every branch's code. Marked <c>NoInlining</c> it would
     /// go on by a call, and take stack at each branch.
     /// </remarks>
     [MethodImpl(Hot)]
     public static Op* LeaveToLink(CpuState* s, Op* op)
     {
         ulong target = (ulong)op->Immediate;
-        JumpCacheEntry* entry = s->JumpCache + JumpCache.IndexOf(target);
+        JumpCacheEntry* entry = s->Host.JumpCache + JumpCache.IndexOf(target);
 
         // The page of the block counts: the operation that falls through at a page's end has its address in the next page,
         // and a link to there would outlive the code of that page.
@@ -83,7 +83,7 @@ internal static unsafe class Flow
             return GoTo(s, entry->Target);
         }
 
-        s->LinkFrom = op;
+        s->Host.LinkFrom = op;
         s->Rip = target;
         return null;
     }

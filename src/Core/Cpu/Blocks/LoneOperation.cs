@@ -21,9 +21,9 @@ internal sealed unsafe class LoneOperation : IDisposable
     {
         Op* copy = Copy(op);
         Op* next = TailCalls.HandlerOf(copy)(s, copy);
-        if (s->LinkFrom == copy)
+        if (s->Host.LinkFrom == copy)
         {
-            s->LinkFrom = op;
+            s->Host.LinkFrom = op;
         }
 
         return next == copy + 1 ? op + 1 : next;

@@ -54,8 +54,8 @@ internal static unsafe class TailCalls
             Block* block = (Block*)ops;
             Op* first = Block.First(block);
             s->Left = Links;
-            s->JumpCache = cache.Table(user: false);
-            s->LeaveToLink = &Flow.LeaveToLink;
+            s->Host.JumpCache = cache.Table(user: false);
+            s->Host.LeaveToLink = &Flow.LeaveToLink;
             for (int i = 0; i < Links; i++)
             {
                 first[i].Number = (byte)i;
@@ -71,7 +71,7 @@ internal static unsafe class TailCalls
             Op* looked = first + 9;
             looked->Handler = &ToTarget;
             looked->Immediate = 0x1000;
-            JumpCacheEntry* entry = s->JumpCache + JumpCache.IndexOf(0x1000);
+            JumpCacheEntry* entry = s->Host.JumpCache + JumpCache.IndexOf(0x1000);
             entry->Rip = 0x1000;
             entry->Target = looked + 1;
             return Start(s, first) == Start(s, end);

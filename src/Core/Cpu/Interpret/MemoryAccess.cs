@@ -22,7 +22,7 @@ internal static unsafe class MemoryAccess
         where T : unmanaged
     {
         BounceChecks.Count(s);
-        TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
+        TlbEntry* e = Tlb.EntryOf(s->Host.Tlb, address);
         host = (byte*)(address + e->Addend);
         return address - e->ReadTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T));
     }
@@ -33,7 +33,7 @@ internal static unsafe class MemoryAccess
         where T : unmanaged
     {
         BounceChecks.Count(s);
-        TlbEntry* e = Tlb.EntryOf(s->Tlb, address);
+        TlbEntry* e = Tlb.EntryOf(s->Host.Tlb, address);
         host = (byte*)(address + e->Addend);
         return address - e->WriteTag <= (ulong)(PhysicalMemory.PageSize - sizeof(T));
     }

@@ -5,6 +5,8 @@ namespace KprobeTrace.Cpu.State;
 
 /// <summary>Everything one virtual CPU knows, in unmanaged memory at fixed offsets.</summary>
 /// <remarks>
+/// But for <see cref="Host"/> it means the same in any process: what the guest can see or what decides how it goes on stands here and
+/// nowhere else; the processor keeps what it derives from it, and what lasts no longer than an instruction.
 /// Operations address it by pointer. General registers come first, so that a register's byte offset in
 /// <see cref="Op"/> is also its offset here; the seventeenth is always zero and stands for "no register".
 /// Arithmetic flags are lazy: <see cref="FlagResult"/>, <see cref="FlagCarry"/> and <see cref="FlagAdjust"/> hold what
@@ -18,6 +20,9 @@ internal unsafe struct CpuState
 
     /// <summary>Value of <see cref="InterruptShadow"/> after MOV SS and POP SS, which hold back debug traps, too.</summary>
     public const int StackSegmentShadow = 2;
+
+    /// <summary>Model-specific registers that no part of the processor acts on.</summary>
+    public const int ModelRegisterCount = 81;
 
     /// <summary>RAX RCX RDX RBX RSP RBP RSI RDI R8 to R15, zero.</summary>
     public fixed ulong R[17];
@@ -43,17 +48,8 @@ internal unsafe struct CpuState
     /// <summary>RFLAGS without the six arithmetic flags.</summary>
     public ulong SystemFlags;
 
-    /// <summary>The TLB table of the current access mode.</summary>
-    public TlbEntry* Tlb;
-
-    /// <summary>The jump cache of the current privilege: recently executed blocks by address.</summary>
-    public JumpCacheEntry* JumpCache;
-
-    /// <summary>Branch operation that left for <see cref="Rip"/> without a link; the dispatcher may link it. Null otherwise.</summary>
-    public Op* LinkFrom;
-
-    /// <summary>What a branch without a link goes on with: <c>Flow.LeaveToLink</c>.</summary>
-    public delegate*<CpuState*, Op*, Op*> LeaveToLink;
+    /// <summary>Pointers into the host's memory.</summary>
+    public HostLinks Host;
 
     /// <summary>Set by a slow path when the run loop must look at the world before the next instruction.</summary>
     public int ExitRequest;
@@ -66,6 +62,30 @@ internal unsafe struct CpuState
 
     /// <summary>Set after HLT until an interrupt arrives.</summary>
     public int Halted;
+
+    /// <summary>Set when the processor waits in HLT and nothing can ever wake it.</summary>
+    public byte HaltedForGood;
+
+    /// <summary>Set when the processor met a fault it could not deliver (triple fault) and shut down.</summary>
+    public byte ShutDown;
+
+    /// <summary>Set while a non-maskable interrupt waits to be taken.</summary>
+    public byte NmiPending;
+
+    /// <summary>Set from the delivery of a non-maskable interrupt to the next IRET.</summary>
+    public byte NmiBlocked;
+
+    /// <summary>What debug registers and single steps have met, as DR6 tells it, until the instruction has completed.</summary>
+    public ulong PendingDebug;
+
+    /// <summary>What MOV SS touched, while the instruction behind it has yet to run.</summary>
+    public ulong HeldDebug;
+
+    /// <summary>Whether the guest gets on.</summary>
+    public Progress Progress;
+
+    /// <summary>Repeated instructions that have stopped between elements.</summary>
+    public StoppedRepeats StoppedRepeats;
 
     /// <summary>Current privilege level, 0 to 3.</summary>
     public int Cpl;
@@ -157,6 +177,15 @@ internal unsafe struct CpuState
     /// <summary>Nanoseconds of virtual time that HLT skipped; time is retired instructions plus this.</summary>
     public long IdleTime;
 
+    /// <summary>IA32_PAT: kept, not obeyed.</summary>
+    public ulong Pat;
+
+    /// <summary>IA32_SYSENTER_CS, _ESP and _EIP.</summary>
+    public fixed ulong Sysenter[3];
+
+    /// <summary>The model-specific registers that no part of the processor acts on, in the order of their table.</summary>
+    public fixed ulong ModelRegisters[ModelRegisterCount];
+
     /// <summary>Debug registers 0 to 7.</summary>
     public fixed ulong Dr[8];
 
@@ -200,9 +229,6 @@ internal unsafe struct CpuState
     /// <summary>Set while an operation is executed on the bounce buffer.</summary>
     internal int OnBounce;
 #endif
-
-    /// <summary>Handle of the managed <c>Processor</c> this state belongs to.</summary>
-    public nint Owner;
 
     /// <summary>Instructions retired so far; exact only between blocks.</summary>
     public readonly long Retired => Deadline - Left;
