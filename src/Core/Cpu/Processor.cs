@@ -105,7 +105,8 @@ internal sealed unsafe partial class Processor : IDisposable
         int size = s->In64BitCode ? BlockMode.Code64 : (code & Segment.Big) != 0 ? BlockMode.Code32 : BlockMode.Code16;
         int stack = size != BlockMode.Code64 && (s->Segments.Ss.Attributes & Segment.Big) != 0 ? BlockMode.Stack32 : 0;
         int ring = user ? BlockMode.User : s->Cpl != 0 ? BlockMode.OuterRing : 0;
-        int mode = size | stack | ring;
+        int guarded = ((s->Cr0 & (Cr0.EM | Cr0.TS)) | (~s->Cr4 & Cr4.OSFXSR)) != 0 ? BlockMode.FloatGuarded : 0;
+        int mode = size | stack | ring | guarded;
         if (((mode ^ _mode) & ~BlockMode.User) != 0)
         {
             // The jump caches are those of user mode and of the rest only: other code sizes and rings must not meet blocks of this one.

@@ -109,7 +109,22 @@ public sealed unsafe class InstructionTableTests
         const InstructionChecks ofTheRing = InstructionChecks.Ring0 | InstructionChecks.Ring0OrUndefined;
 
         Assert.Empty(Sample
-            .Where(found => (OpBinder.GuardOf(found.Instruction, Mode(found.Bits) | BlockMode.User) != null) != ((InstructionTable.Of(found.Instruction).Checks & ~ofTheRing) != 0))
+            .Where(found => (OpBinder.GuardOf(found.Instruction, Mode(found.Bits) | BlockMode.User | BlockMode.FloatGuarded) != null) != ((InstructionTable.Of(found.Instruction).Checks & ~ofTheRing) != 0))
+            .Select(found => found.Instruction.ToString()).Take(10));
+    }
+
+    /// <remarks>Intel SDM vol. 3A §13.1.3: of SSE all but what leaves both XMM registers and MXCSR alone.</remarks>
+    [Fact]
+    public void What_control_registers_may_refuse_is_x87_MMX_and_SSE_but_for_what_touches_no_state_of_theirs()
+    {
+        CpuidFeature[] states = [CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.FXSR, CpuidFeature.MMX, CpuidFeature.SSE, CpuidFeature.SSE2, CpuidFeature.SSE3, CpuidFeature.SSSE3, CpuidFeature.SSE4_1, CpuidFeature.SSE4_2];
+        Mnemonic[] stateless = [Mnemonic.Movnti, Mnemonic.Crc32, Mnemonic.Prefetchnta, Mnemonic.Prefetcht0, Mnemonic.Prefetcht1, Mnemonic.Prefetcht2, Mnemonic.Sfence, Mnemonic.Lfence, Mnemonic.Mfence, Mnemonic.Pause, Mnemonic.Popcnt, Mnemonic.Clflush];
+        const InstructionChecks ofControl = InstructionChecks.X87 | InstructionChecks.Wait | InstructionChecks.Vector;
+
+        AssertSame(
+            i => InstructionTable.Of(i).Family != InstructionFamily.Undefined && (i.CpuidFeatures.Intersect(states).Any() || i.Mnemonic == Mnemonic.Wait) && !stateless.Contains(i.Mnemonic),
+            i => (InstructionTable.Of(i).Checks & ofControl) != 0);
+        Assert.Empty(Sample.Where(found => (InstructionTable.Of(found.Instruction).Checks & ofControl) != 0 && OpBinder.GuardOf(found.Instruction, Mode(found.Bits)) != null)
             .Select(found => found.Instruction.ToString()).Take(10));
     }
 

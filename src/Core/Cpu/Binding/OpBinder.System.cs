@@ -25,7 +25,9 @@ internal static unsafe partial class OpBinder
             case Mnemonic.Stac: return WithImmediate(op, 1, &SystemOps.ChangeAlignmentCheck);
             case Mnemonic.Lahf: return Simple(op, &SystemOps.LoadFlagsIntoAh);
             case Mnemonic.Sahf: return Simple(op, &SystemOps.StoreAhIntoFlags);
-            case Mnemonic.Clts: return Simple(op, &SystemOps.ClearTaskSwitched);
+            case Mnemonic.Clts:
+                op->Handler = &SystemOps.ClearTaskSwitched;
+                return BindResult.EndWithFallThrough;
             case Mnemonic.Rdtsc: return WithImmediate(op, 0, &SystemOps.ReadTimestamp);
             case Mnemonic.Rdtscp: return WithImmediate(op, 1, &SystemOps.ReadTimestamp);
             case Mnemonic.Rdpmc: return Simple(op, &SystemOps.ReadPerformanceCounter);

@@ -19,8 +19,7 @@ internal static unsafe partial class OpBinder
         op->Segment = OpBits.NoSegment;
         op->Base = op->Index = CpuState.ZeroRegister;
         ref readonly InstructionRow row = ref InstructionTable.Of(i);
-        bool isEncoded = !i.IsInvalid && i.Encoding == EncodingKind.Legacy && (!i.HasLockPrefix || row.MayBeLocked(i));
-        BindResult result = isEncoded ? BindFamily(row.Family, i, op, mode, flagsDead) : BindResult.Undefined;
+        BindResult result = IsEncoded(i, row) ? BindFamily(row.Family, i, op, mode, flagsDead) : BindResult.Undefined;
         bool isPrivileged = (mode & BlockMode.Unprivileged) == 0;
         if (result == BindResult.Undefined || (!isPrivileged && (row.Checks & InstructionChecks.Ring0OrUndefined) != 0))
         {
@@ -39,22 +38,62 @@ internal static unsafe partial class OpBinder
     /// <summary>What goes before an instruction as an operation of its own; null for most.</summary>
     public static Handler GuardOf(in Instruction i, int mode)
     {
-        InstructionChecks checks = InstructionTable.Of(i).Checks;
-        if ((mode & BlockMode.Unprivileged) == 0)
-        {
-            checks &= InstructionChecks.SegmentBases | InstructionChecks.SystemCalls;
-        }
-
-        return (checks & ~(InstructionChecks.Ring0 | InstructionChecks.Ring0OrUndefined)) switch
+        ref readonly InstructionRow row = ref InstructionTable.Of(i);
+        InstructionChecks checks = row.Checks & LookedAt(mode);
+        return checks == InstructionChecks.None || !IsEncoded(i, row) ? null : checks switch
         {
             InstructionChecks.IoPrivilege => &Guards.IoPrivilege,
             InstructionChecks.Umip => &Guards.Umip,
             InstructionChecks.TimestampDisable => &Guards.TimestampDisable,
             InstructionChecks.SegmentBases => &Guards.SegmentBases,
             InstructionChecks.SystemCalls => &Guards.SystemCalls,
-            _ => null,
+            InstructionChecks.X87 => &Guards.X87,
+            InstructionChecks.Wait => &Guards.Wait,
+            InstructionChecks.Vector => HasOnlyMmx(i, row) ? &Guards.Mmx : &Guards.Sse,
+            _ => throw new InvalidOperationException($"{i.Mnemonic} has two guards"),
         };
     }
+
+    /// <summary>The checks that can refuse something in a mode and are not made when code is decoded.</summary>
+    private static InstructionChecks LookedAt(int mode)
+    {
+        InstructionChecks checks = InstructionChecks.SegmentBases | InstructionChecks.SystemCalls;
+        if ((mode & BlockMode.Unprivileged) != 0)
+        {
+            checks |= InstructionChecks.IoPrivilege | InstructionChecks.Umip | InstructionChecks.TimestampDisable;
+        }
+
+        if ((mode & BlockMode.FloatGuarded) != 0)
+        {
+            checks |= InstructionChecks.X87 | InstructionChecks.Wait | InstructionChecks.Vector;
+        }
+
+        return checks;
+    }
+
+    /// <summary>Whether MMX registers are all that takes part; conversions between MMX and memory are SSE all the same.</summary>
+    private static bool HasOnlyMmx(in Instruction i, in InstructionRow row)
+    {
+        bool mmx = i.Mnemonic == Mnemonic.Emms;
+        for (int n = 0; n < i.OpCount; n++)
+        {
+            if (i.GetOpKind(n) == OpKind.Register)
+            {
+                Register register = i.GetOpRegister(n);
+                if (register.IsXMM())
+                {
+                    return false;
+                }
+
+                mmx |= register.IsMM();
+            }
+        }
+
+        return mmx && row.Family != InstructionFamily.FloatLanes;
+    }
+
+    private static bool IsEncoded(in Instruction i, in InstructionRow row) =>
+        !i.IsInvalid && i.Encoding == EncodingKind.Legacy && (!i.HasLockPrefix || row.MayBeLocked(i));
 
     /// <summary>Binds what is longer than any instruction may be: no undefined encoding, but #GP (Intel SDM vol. 3A §6.15, interrupt 13).</summary>
     public static BindResult BindTooLong(Op* op)

@@ -13,24 +13,12 @@ namespace KprobeTrace.Cpu.Interpret;
 /// </remarks>
 internal static unsafe class Mmx
 {
-    /// <summary>Whether MMX instructions may execute and no x87 exception waits.</summary>
+    /// <summary>Whether an x87 exception waits, which MMX instructions raise before anything else.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsAvailable(CpuState* s) =>
-        (s->Cr0 & (Cr0.EM | Cr0.TS)) == 0 && (s->FpuStatus & FpuStatus.ErrorSummary) == 0;
-
-    /// <summary>Whether an instruction with an MMX and an XMM operand may execute.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsMixedAvailable(CpuState* s) => IsAvailable(s) && (s->Cr4 & Cr4.OSFXSR) != 0;
+    private static bool HasError(CpuState* s) => (s->FpuStatus & FpuStatus.ErrorSummary) != 0;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Op* Refuse(CpuState* s, Op* op) =>
-        (s->Cr0 & Cr0.EM) != 0 ? SystemOps.Undefined(s, op)
-        : (s->Cr0 & Cr0.TS) != 0 ? Flow.Fault(s, op, Vector.DeviceNotAvailable)
-        : Flow.Fault(s, op, Vector.X87Error);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Op* RefuseMixed(CpuState* s, Op* op) =>
-        (s->Cr4 & Cr4.OSFXSR) == 0 ? SystemOps.Undefined(s, op) : Refuse(s, op);
+    private static Op* RaiseError(CpuState* s, Op* op) => Flow.Fault(s, op, Vector.X87Error);
 
     private static void Enter(CpuState* s)
     {
@@ -49,9 +37,9 @@ internal static unsafe class Mmx
     [MethodImpl(Flow.Hot)]
     public static Op* Empty(CpuState* s, Op* op)
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         s->FpuTop = 0;
@@ -65,9 +53,9 @@ internal static unsafe class Mmx
         where T : unmanaged
         where TSource : struct, ISource
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         byte* p = TSource.Pointer<T>(s, op);
@@ -84,9 +72,9 @@ internal static unsafe class Mmx
     [MethodImpl(Flow.Hot)]
     public static Op* Shift(CpuState* s, Op* op)
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         Apply(s, op, (ulong)op->Immediate);
@@ -108,9 +96,9 @@ internal static unsafe class Mmx
     public static Op* LanesImmediate<TSource>(CpuState* s, Op* op)
         where TSource : struct, ISource
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         byte* p = TSource.Pointer<ulong>(s, op);
@@ -139,9 +127,9 @@ internal static unsafe class Mmx
         where T : unmanaged
         where TSource : struct, ISource
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         byte* p = TSource.Pointer<T>(s, op);
@@ -161,9 +149,9 @@ internal static unsafe class Mmx
     public static Op* ToGeneral<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         Enter(s);
@@ -177,9 +165,9 @@ internal static unsafe class Mmx
     public static Op* Store<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         if (!StoreLow<T>(s, op))
@@ -200,9 +188,9 @@ internal static unsafe class Mmx
     public static Op* InsertWord<TSource>(CpuState* s, Op* op)
         where TSource : struct, ISource
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         byte* p = TSource.Pointer<ushort>(s, op);
@@ -223,9 +211,9 @@ internal static unsafe class Mmx
     [MethodImpl(Flow.Hot)]
     public static Op* Mask(CpuState* s, Op* op)
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         Enter(s);
@@ -238,9 +226,9 @@ internal static unsafe class Mmx
     [MethodImpl(Flow.Hot)]
     public static Op* MaskedStore(CpuState* s, Op* op)
     {
-        if (!IsAvailable(s))
+        if (HasError(s))
         {
-            return Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         if (!Sse.StoreMasked(s, op, (byte*)s + op->Destination, (byte*)s + op->Source, 8))
@@ -256,9 +244,9 @@ internal static unsafe class Mmx
     [MethodImpl(Flow.Hot)]
     public static Op* ToXmm(CpuState* s, Op* op)
     {
-        if (!IsMixedAvailable(s))
+        if (HasError(s))
         {
-            return RefuseMixed(s, op);
+            return RaiseError(s, op);
         }
 
         Enter(s);
@@ -272,9 +260,9 @@ internal static unsafe class Mmx
     [MethodImpl(Flow.Hot)]
     public static Op* FromXmm(CpuState* s, Op* op)
     {
-        if (!IsMixedAvailable(s))
+        if (HasError(s))
         {
-            return RefuseMixed(s, op);
+            return RaiseError(s, op);
         }
 
         Enter(s);
@@ -289,9 +277,9 @@ internal static unsafe class Mmx
     {
         // A memory operand leaves the x87 state alone; that of CVTPI2PS does so on AMD's processors.
         bool enters = !TSource.CanFault;
-        if (enters ? !IsMixedAvailable(s) : !Sse.IsAvailable(s))
+        if (enters && HasError(s))
         {
-            return enters ? RefuseMixed(s, op) : Sse.Refuse(s, op);
+            return RaiseError(s, op);
         }
 
         Xmm* source = TSource.Pointer(s, op);
@@ -329,9 +317,9 @@ internal static unsafe class Mmx
     public static Op* ConvertFromXmm<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsMixedAvailable(s))
+        if (HasError(s))
         {
-            return RefuseMixed(s, op);
+            return RaiseError(s, op);
         }
 
         Xmm* source = TSource.Pointer(s, op);

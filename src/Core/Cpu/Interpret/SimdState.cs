@@ -21,11 +21,6 @@ internal static unsafe class SimdState
     [MethodImpl(Flow.Hot)]
     public static Op* LoadMxcsr(CpuState* s, Op* op)
     {
-        if (!Sse.IsAvailable(s))
-        {
-            return Sse.Refuse(s, op);
-        }
-
         byte* p = MemoryAccess.Load<uint>(s, op, AnyAddress.Of(s, op));
         if (p == null)
         {
@@ -45,31 +40,15 @@ internal static unsafe class SimdState
     /// <summary>STMXCSR.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* StoreMxcsr(CpuState* s, Op* op) =>
-        Sse.IsAvailable(s) ? MemoryAccess.Store<uint>(s, op, AnyAddress.Of(s, op), s->Mxcsr) : Sse.Refuse(s, op);
+        MemoryAccess.Store<uint>(s, op, AnyAddress.Of(s, op), s->Mxcsr);
 
     /// <summary>FXSAVE, or FXSAVE64 with the Family bit.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* Save(CpuState* s, Op* op)
-    {
-        if ((s->Cr0 & (Cr0.EM | Cr0.TS)) != 0)
-        {
-            return Flow.Fault(s, op, Vector.DeviceNotAvailable);
-        }
-
-        return SaveImage(s, op) ? op + 1 : null;
-    }
+    public static Op* Save(CpuState* s, Op* op) => SaveImage(s, op) ? op + 1 : null;
 
     /// <summary>FXRSTOR, or FXRSTOR64 with the Family bit.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* Restore(CpuState* s, Op* op)
-    {
-        if ((s->Cr0 & (Cr0.EM | Cr0.TS)) != 0)
-        {
-            return Flow.Fault(s, op, Vector.DeviceNotAvailable);
-        }
-
-        return RestoreImage(s, op) ? Flow.Next(s, op) : null;
-    }
+    public static Op* Restore(CpuState* s, Op* op) => RestoreImage(s, op) ? Flow.Next(s, op) : null;
 
     /// <summary>An image must lie on a 16-byte boundary: #GP, or #AC where user code has asked for
     /// alignment checks and not even 4 bytes are aligned, as AMD has it.</summary>

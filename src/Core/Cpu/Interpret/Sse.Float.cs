@@ -13,11 +13,6 @@ internal static unsafe partial class Sse
     public static Op* Float<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {
@@ -47,11 +42,6 @@ internal static unsafe partial class Sse
     public static Op* FloatImmediate<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {
@@ -105,11 +95,6 @@ internal static unsafe partial class Sse
         where TSignals : struct, IFlag
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {
@@ -142,11 +127,6 @@ internal static unsafe partial class Sse
         where T : unmanaged
         where TSource : struct, ISource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         byte* p = TSource.Pointer<T>(s, op);
         if (TSource.CanFault && p == null)
         {
@@ -187,11 +167,6 @@ internal static unsafe partial class Sse
         where TTruncate : struct, IFlag
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {

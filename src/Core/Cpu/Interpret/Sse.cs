@@ -5,7 +5,7 @@ using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Cpu.Interpret;
 
-/// <summary>SSE to SSE4.2: drivers that check, fetch operands, call a lane function and go on.</summary>
+/// <summary>SSE to SSE4.2: drivers that fetch operands, call a lane function and go on.</summary>
 /// <remarks>
 /// <see cref="Op.Link"/> holds the lane function; the destination and a register source are byte offsets of XMM registers.
 /// Handlers keep no locals whose address is taken, since those would cost the tail call; what needs such locals does its
@@ -13,17 +13,6 @@ namespace KprobeTrace.Cpu.Interpret;
 /// </remarks>
 internal static unsafe partial class Sse
 {
-    /// <summary>Whether SSE instructions may execute: CR0.EM and CR0.TS clear, CR4.OSFXSR set.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static bool IsAvailable(CpuState* s) => ((s->Cr0 & (Cr0.EM | Cr0.TS)) | (~s->Cr4 & Cr4.OSFXSR)) == 0;
-
-    /// <summary>The fault of an SSE instruction that may not execute (Intel SDM vol. 3A table 2-4 and §13.1).</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static Op* Refuse(CpuState* s, Op* op) =>
-        (s->Cr0 & Cr0.EM) != 0 || (s->Cr4 & Cr4.OSFXSR) == 0
-            ? SystemOps.Undefined(s, op)
-            : Flow.Fault(s, op, Vector.DeviceNotAvailable);
-
     /// <summary>The destination register.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Xmm* Destination(CpuState* s, Op* op) => (Xmm*)((byte*)s + op->Destination);
@@ -33,11 +22,6 @@ internal static unsafe partial class Sse
     public static Op* Lanes<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {
@@ -54,11 +38,6 @@ internal static unsafe partial class Sse
         where TOperation : struct, ILaneOperation
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {
@@ -74,11 +53,6 @@ internal static unsafe partial class Sse
     public static Op* LanesImmediate<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {
@@ -93,11 +67,6 @@ internal static unsafe partial class Sse
     [MethodImpl(Flow.Hot)]
     public static Op* Shift(CpuState* s, Op* op)
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         ((delegate*<Xmm*, Xmm*, void>)op->Link)(Destination(s, op), (Xmm*)&op->Immediate);
         return Flow.Next(s, op);
     }
@@ -107,11 +76,6 @@ internal static unsafe partial class Sse
     public static Op* Blend<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {
@@ -127,11 +91,6 @@ internal static unsafe partial class Sse
     public static Op* Test<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* b = TSource.Pointer(s, op);
         if (TSource.CanFault && b == null)
         {
@@ -149,11 +108,6 @@ internal static unsafe partial class Sse
     [MethodImpl(Flow.Hot)]
     public static Op* Mask(CpuState* s, Op* op)
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         uint mask = ((delegate*<Xmm*, uint>)op->Link)((Xmm*)((byte*)s + op->Source));
         Registers.Write<uint>(s, op->Destination, mask);
         return Flow.Next(s, op);
@@ -165,11 +119,6 @@ internal static unsafe partial class Sse
         where T : unmanaged
         where TSource : struct, ISource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         byte* p = TSource.Pointer<T>(s, op);
         if (TSource.CanFault && p == null)
         {
@@ -187,11 +136,6 @@ internal static unsafe partial class Sse
     public static Op* ToGeneral<T>(CpuState* s, Op* op)
         where T : unmanaged
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         ulong value = LittleEndian.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T)));
         Registers.Write<ulong>(s, op->Destination, value);
         return Flow.Next(s, op);
@@ -201,21 +145,13 @@ internal static unsafe partial class Sse
     [MethodImpl(Flow.Hot)]
     public static Op* StoreElement<T>(CpuState* s, Op* op)
         where T : unmanaged =>
-        IsAvailable(s)
-            ? MemoryAccess.Store<T>(
-                s, op, AnyAddress.Of(s, op), LittleEndian.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T))))
-            : Refuse(s, op);
+        MemoryAccess.Store<T>(s, op, AnyAddress.Of(s, op), LittleEndian.Get<T>((byte*)s + op->Source + (op->Immediate * sizeof(T))));
 
     /// <summary>The whole register to memory; where <typeparamref name="TAligned"/>, #GP unless on a 16-byte boundary.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* Store<TAligned>(CpuState* s, Op* op)
         where TAligned : struct, IFlag
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         ulong address = AnyAddress.Of(s, op);
         if (TAligned.Value && (address & 15) != 0)
         {
@@ -238,11 +174,6 @@ internal static unsafe partial class Sse
         where T : unmanaged
         where TSource : struct, ISource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         byte* p = TSource.Pointer<T>(s, op);
         if (TSource.CanFault && p == null)
         {
@@ -256,9 +187,7 @@ internal static unsafe partial class Sse
     /// <summary>MASKMOVDQU: bytes whose mask has the top bit set, to DS:RDI or what overrides DS.</summary>
     [MethodImpl(Flow.Hot)]
     public static Op* MaskedStore(CpuState* s, Op* op) =>
-        !IsAvailable(s) ? Refuse(s, op)
-        : StoreMasked(s, op, (byte*)s + op->Destination, (byte*)s + op->Source, 16) ? op + 1
-        : null;
+        StoreMasked(s, op, (byte*)s + op->Destination, (byte*)s + op->Source, 16) ? op + 1 : null;
 
     /// <summary>Stores the bytes that a mask marks; all of them are checked before the first is written.</summary>
     internal static bool StoreMasked(CpuState* s, Op* op, byte* data, byte* mask, int count)
@@ -306,11 +235,6 @@ internal static unsafe partial class Sse
     public static Op* CompareStrings<TSource>(CpuState* s, Op* op)
         where TSource : struct, IXmmSource
     {
-        if (!IsAvailable(s))
-        {
-            return Refuse(s, op);
-        }
-
         Xmm* source = TSource.Pointer(s, op);
         if (TSource.CanFault && source == null)
         {

@@ -181,7 +181,9 @@ internal static unsafe class SystemOps
     public static Op* ClearTaskSwitched(CpuState* s, Op* op)
     {
         s->Cr0 &= ~Cr0.TS;
-        return op + 1;
+        Processor.Of(s).UpdateMode();
+        s->ExitRequest = 1;
+        return Flow.StopAfter(s, op);
     }
 
     /// <summary>SMSW to a register, T wide; the memory form stores 16 bits.</summary>

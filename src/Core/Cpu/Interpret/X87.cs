@@ -21,11 +21,6 @@ internal static unsafe partial class X87
     [MethodImpl(Flow.Hot)]
     public static Op* Waiting(CpuState* s, Op* op)
     {
-        if ((s->Cr0 & (Cr0.EM | Cr0.TS)) != 0)
-        {
-            return Flow.Fault(s, op, Vector.DeviceNotAvailable);
-        }
-
         if ((s->FpuStatus & FpuStatus.ErrorSummary) != 0)
         {
             return Flow.Fault(s, op, Vector.X87Error);
@@ -58,11 +53,6 @@ internal static unsafe partial class X87
     [MethodImpl(Flow.Hot)]
     public static Op* WaitingControl(CpuState* s, Op* op)
     {
-        if ((s->Cr0 & (Cr0.EM | Cr0.TS)) != 0)
-        {
-            return Flow.Fault(s, op, Vector.DeviceNotAvailable);
-        }
-
         if ((s->FpuStatus & FpuStatus.ErrorSummary) != 0)
         {
             return Flow.Fault(s, op, Vector.X87Error);
@@ -73,33 +63,16 @@ internal static unsafe partial class X87
 
     /// <summary>A control instruction that does not wait (FNINIT, FNSTCW and so on).</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* Control(CpuState* s, Op* op)
-    {
-        if ((s->Cr0 & (Cr0.EM | Cr0.TS)) != 0)
-        {
-            return Flow.Fault(s, op, Vector.DeviceNotAvailable);
-        }
-
-        return ((delegate*<CpuState*, Op*, bool>)op->Link)(s, op) ? Go(s, op) : null;
-    }
+    public static Op* Control(CpuState* s, Op* op) => ((delegate*<CpuState*, Op*, bool>)op->Link)(s, op) ? Go(s, op) : null;
 
     /// <summary>Goes on, through the run loop when a store has changed what it must look at.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Op* Go(CpuState* s, Op* op) => s->ExitRequest != 0 ? op + 1 : Flow.Next(s, op);
 
-    /// <summary>FWAIT: #NM only when both MP and TS are set.</summary>
+    /// <summary>FWAIT.</summary>
     [MethodImpl(Flow.Hot)]
-    public static Op* Wait(CpuState* s, Op* op)
-    {
-        if ((s->Cr0 & (Cr0.MP | Cr0.TS)) == (Cr0.MP | Cr0.TS))
-        {
-            return Flow.Fault(s, op, Vector.DeviceNotAvailable);
-        }
-
-        return (s->FpuStatus & FpuStatus.ErrorSummary) != 0
-            ? Flow.Fault(s, op, Vector.X87Error)
-            : Flow.Next(s, op);
-    }
+    public static Op* Wait(CpuState* s, Op* op) =>
+        (s->FpuStatus & FpuStatus.ErrorSummary) != 0 ? Flow.Fault(s, op, Vector.X87Error) : Flow.Next(s, op);
 
     /// <summary>ST(Destination) = ST(Destination) op ST(Source), then pops.</summary>
     public static bool Arithmetic<TOperation>(CpuState* s, Op* op)

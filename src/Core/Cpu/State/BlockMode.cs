@@ -24,6 +24,9 @@ internal static class BlockMode
     /// <summary>Ring 1 or 2: neither user mode nor privileged.</summary>
     public const int OuterRing = 16;
 
+    /// <summary>CR0.EM, CR0.TS or a clear CR4.OSFXSR may refuse x87, MMX or SSE instructions; else nobody has to look.</summary>
+    public const int FloatGuarded = 32;
+
     /// <summary>Set where CPL is not 0.</summary>
     public const int Unprivileged = User | OuterRing;
 }

@@ -35,7 +35,7 @@ internal static unsafe class EventPrograms
         new("page not present, written in the kernel", _ => { }, a => a.mov(__dword_ptr[0x500004], eax)),
         new("page of the kernel, written in user mode", g => User(g, 2), a => a.mov(__dword_ptr[TestGuest.Data], eax)),
         new("alignment check in user mode", g => User(g, Rflags.AC | 2, () => g.State->Cr0 |= Cr0.AM), a => a.mov(eax, __dword_ptr[TestGuest.UserData + 1])),
-        new("no math unit: CR0.TS", g => g.State->Cr0 |= Cr0.TS, a => a.fninit()),
+        new("no math unit: CR0.TS", g => WithoutUnit(g), a => a.fninit()),
         new("double fault on an IST stack", g => DoubleFault(g), a => a.mov(rax, __[rbx])),
         new("handler not present: segment not present", g => g.SetGate(6, 0, present: false), a => a.ud2()),
         new("handler's stack not canonical: stack fault", g => BadStack(g, NotCanonical), a => a.ud2()),
@@ -105,7 +105,7 @@ internal static unsafe class EventPrograms
         new("sidt", _ => { }, a => a.sidt(__[TestGuest.Data])),
         new("str", _ => { }, a => a.str(__word_ptr[TestGuest.Data])),
         new("smsw", _ => { }, a => a.smsw(__word_ptr[TestGuest.Data])),
-        new("clts", g => g.State->Cr0 |= Cr0.TS, a => a.clts()),
+        new("clts", g => WithoutUnit(g), a => a.clts()),
         new("lmsw", g => g.Rax = 0xFFFF, a => a.lmsw(ax)),
         new("mov cr0 with WP off", g => g.Rax = 0x80000021, a => a.mov(cr0, rax)),
         new("mov cr2", g => g.Rax = 0x123456789, a => a.mov(cr2, rax)),
@@ -213,6 +213,12 @@ internal static unsafe class EventPrograms
         g.SetGate(13, 0, present: false);
         g.SetGate(8, Handler(8), ist: 1);
         g.Rbx = NotCanonical;
+    }
+
+    private static void WithoutUnit(TestGuest g)
+    {
+        g.State->Cr0 |= Cr0.TS;
+        g.Processor.UpdateMode();
     }
 
     private static void BadStack(TestGuest g, ulong stack)

@@ -57,6 +57,14 @@ internal sealed unsafe class BareProcessor : IDisposable
 
     public byte* Memory(ulong address) => _memory.Base + address;
 
+    /// <summary>Sets bits of CR0 and clears bits of CR4.</summary>
+    public void SetControl(ulong setInCr0, ulong clearInCr4)
+    {
+        State->Cr0 |= setInCr0;
+        State->Cr4 &= ~clearInCr4;
+        _processor.UpdateMode();
+    }
+
     /// <summary>Leaves long mode and paging for 32-bit code with flat segments.</summary>
     public void EnterFlat32(ulong cr0)
     {

@@ -27,7 +27,7 @@ public sealed unsafe class SimdFaultTests : IDisposable
     [Fact]
     public void A_task_switch_makes_the_units_unavailable()
     {
-        _cpu.State->Cr0 |= Cr0.TS;
+        _cpu.SetControl(Cr0.TS, 0);
 
         Assert.Equal(Vector.DeviceNotAvailable, _cpu.Run(Addps));
         Assert.Equal(Vector.DeviceNotAvailable, _cpu.Run(PadddMmx));
@@ -40,7 +40,7 @@ public sealed unsafe class SimdFaultTests : IDisposable
     [Fact]
     public void Emulation_makes_vectors_undefined_and_x87_unavailable()
     {
-        _cpu.State->Cr0 |= Cr0.EM | Cr0.TS;
+        _cpu.SetControl(Cr0.EM | Cr0.TS, 0);
 
         Assert.Equal(Vector.InvalidOpcode, _cpu.Run(Addps));
         Assert.Equal(Vector.InvalidOpcode, _cpu.Run(PadddMmx));
@@ -50,7 +50,7 @@ public sealed unsafe class SimdFaultTests : IDisposable
     [Fact]
     public void Without_the_systems_consent_SSE_is_undefined_and_MMX_is_not()
     {
-        _cpu.State->Cr4 &= ~Cr4.OSFXSR;
+        _cpu.SetControl(0, Cr4.OSFXSR);
 
         Assert.Equal(Vector.InvalidOpcode, _cpu.Run(Addps));
         Assert.Equal(-1, _cpu.Run(PadddMmx));
