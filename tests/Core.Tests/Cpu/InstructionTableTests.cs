@@ -35,7 +35,7 @@ public sealed unsafe class InstructionTableTests
         foreach ((Instruction i, int bits) in Sample)
         {
             Op op = default;
-            if (OpBinder.Bind(i, &op, Mode(bits), flagsDead: false) != BindResult.End || (nint)op.Handler != _undefined)
+            if (OpBinder.Bind(i, InstructionTable.Of(i), &op, Mode(bits), flagsDead: false) != BindResult.End || (nint)op.Handler != _undefined)
             {
                 bound.Add(NameOf(InstructionTable.Of(i)));
             }
@@ -93,7 +93,7 @@ public sealed unsafe class InstructionTableTests
         foreach ((Instruction i, int bits) in Sample.Where(found => (InstructionTable.Of(found.Instruction).Checks & InstructionChecks.Ring0) != 0))
         {
             Op op = default;
-            OpBinder.Bind(i, &op, Mode(bits) | ring, flagsDead: false);
+            OpBinder.Bind(i, InstructionTable.Of(i), &op, Mode(bits) | ring, flagsDead: false);
             if ((nint)op.Handler != (nint)refused.Handler && (nint)op.Handler != _undefined)
             {
                 allowed.Add(i.ToString());
@@ -109,7 +109,7 @@ public sealed unsafe class InstructionTableTests
         const InstructionChecks ofTheRing = InstructionChecks.Ring0 | InstructionChecks.Ring0OrUndefined;
 
         Assert.Empty(Sample
-            .Where(found => (OpBinder.GuardOf(found.Instruction, Mode(found.Bits) | BlockMode.User | BlockMode.FloatGuarded) != null) != ((InstructionTable.Of(found.Instruction).Checks & ~ofTheRing) != 0))
+            .Where(found => (OpBinder.GuardOf(found.Instruction, InstructionTable.Of(found.Instruction), Mode(found.Bits) | BlockMode.User | BlockMode.FloatGuarded) != null) != ((InstructionTable.Of(found.Instruction).Checks & ~ofTheRing) != 0))
             .Select(found => found.Instruction.ToString()).Take(10));
     }
 
@@ -124,7 +124,7 @@ public sealed unsafe class InstructionTableTests
         AssertSame(
             i => InstructionTable.Of(i).Family != InstructionFamily.Undefined && (i.CpuidFeatures.Intersect(states).Any() || i.Mnemonic == Mnemonic.Wait) && !stateless.Contains(i.Mnemonic),
             i => (InstructionTable.Of(i).Checks & ofControl) != 0);
-        Assert.Empty(Sample.Where(found => (InstructionTable.Of(found.Instruction).Checks & ofControl) != 0 && OpBinder.GuardOf(found.Instruction, Mode(found.Bits)) != null)
+        Assert.Empty(Sample.Where(found => (InstructionTable.Of(found.Instruction).Checks & ofControl) != 0 && OpBinder.GuardOf(found.Instruction, InstructionTable.Of(found.Instruction), Mode(found.Bits)) != null)
             .Select(found => found.Instruction.ToString()).Take(10));
     }
 
@@ -141,7 +141,7 @@ public sealed unsafe class InstructionTableTests
         Decoder decoder = Decoder.Create(64, new ByteArrayCodeReader([0x0F, 0x0B]), BlockDecoder.Encoding);
         decoder.Decode(out Instruction instruction);
         Op op = default;
-        OpBinder.Bind(instruction, &op, BlockMode.Code64, flagsDead: false);
+        OpBinder.Bind(instruction, InstructionTable.Of(instruction), &op, BlockMode.Code64, flagsDead: false);
         return (nint)op.Handler;
     }
 }

@@ -46,14 +46,14 @@ internal sealed unsafe class BlockBuilder : IBlockBuilder
             op = Count(run, counts, op, into, n);
             op = Guard(run, op, into, n);
             Start(run, op, into, n);
-            if (counts == null && n + 1 == last && OpBinder.TryFuse(run.Instructions[n], run.Instructions[n + 1], op, run.Mode))
+            if (counts == null && n + 1 == last && OpBinder.TryFuse(run.Instructions[n], run.Instructions[n + 1], run.RowOf(n + 1), op, run.Mode))
             {
                 op++;
                 n++;
                 Start(run, op, into, n);
             }
 
-            result = run.EndsTooLong && n == last ? OpBinder.BindTooLong(op) : OpBinder.Bind(run.Instructions[n], op, run.Mode, run.FlagsDead[n]);
+            result = run.EndsTooLong && n == last ? OpBinder.BindTooLong(op) : OpBinder.Bind(run.Instructions[n], run.RowOf(n), op, run.Mode, run.FlagsDead[n]);
             op->Immediate |= (long)run.X87Opcodes[n] << X87.OpcodeShift;
             if (run.EndsInWideCall && n == last)
             {
@@ -97,7 +97,7 @@ internal sealed unsafe class BlockBuilder : IBlockBuilder
     /// <summary>Emits the operation that guards instruction <paramref name="n"/>, where it has one.</summary>
     private static Op* Guard(InstructionRun run, Op* op, Block* block, int n)
     {
-        delegate*<CpuState*, Op*, Op*> guard = OpBinder.GuardOf(run.Instructions[n], run.Mode);
+        delegate*<CpuState*, Op*, Op*> guard = OpBinder.GuardOf(run.Instructions[n], run.RowOf(n), run.Mode);
         if (guard == null)
         {
             return op;

@@ -13,9 +13,9 @@ internal static unsafe partial class OpBinder
     /// Binds a compare or an operation and the conditional jump after it as one handler; false when the pair has none.
     /// The jump's own operation stands after it, bound by <see cref="Bind"/>, and lends its link.
     /// </summary>
-    public static bool TryFuse(in Instruction first, in Instruction jump, Op* op, int mode)
+    public static bool TryFuse(in Instruction first, in Instruction jump, in InstructionRow jumpRow, Op* op, int mode)
     {
-        if (first.HasLockPrefix || InstructionTable.Of(jump).Family != InstructionFamily.JumpIf
+        if (first.HasLockPrefix || jumpRow.Family != InstructionFamily.JumpIf
             || first.Mnemonic is not (Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Add or Mnemonic.Sub or Mnemonic.And))
         {
             return false;

@@ -11,14 +11,14 @@ internal static unsafe partial class OpBinder
 {
     /// <summary>Binds one instruction; what the table does not have raises #UD when it is executed, what is privileged #GP outside ring 0.</summary>
     /// <param name="i">The decoded instruction.</param>
+    /// <param name="row">What the table says of it.</param>
     /// <param name="op">Cleared but for the fields that say where it stands.</param>
     /// <param name="mode">See <see cref="BlockMode"/>.</param>
     /// <param name="flagsDead">The arithmetic flags it sets are overwritten before anything can see them.</param>
-    public static BindResult Bind(in Instruction i, Op* op, int mode, bool flagsDead)
+    public static BindResult Bind(in Instruction i, in InstructionRow row, Op* op, int mode, bool flagsDead)
     {
         op->Segment = OpBits.NoSegment;
         op->Base = op->Index = CpuState.ZeroRegister;
-        ref readonly InstructionRow row = ref InstructionTable.Of(i);
         BindResult result = IsEncoded(i, row) ? BindFamily(row.Family, i, op, mode, flagsDead) : BindResult.Undefined;
         bool isPrivileged = (mode & BlockMode.Unprivileged) == 0;
         if (result == BindResult.Undefined || (!isPrivileged && (row.Checks & InstructionChecks.Ring0OrUndefined) != 0))
@@ -36,9 +36,8 @@ internal static unsafe partial class OpBinder
     }
 
     /// <summary>What goes before an instruction as an operation of its own; null for most.</summary>
-    public static Handler GuardOf(in Instruction i, int mode)
+    public static Handler GuardOf(in Instruction i, in InstructionRow row, int mode)
     {
-        ref readonly InstructionRow row = ref InstructionTable.Of(i);
         InstructionChecks checks = row.Checks & LookedAt(mode);
         return checks == InstructionChecks.None || !IsEncoded(i, row) ? null : checks switch
         {

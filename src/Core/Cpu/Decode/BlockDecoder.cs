@@ -153,6 +153,7 @@ internal sealed unsafe class BlockDecoder : IBlockSource
     private void Note(byte* bytes, int mode)
     {
         ref Instruction i = ref _run.Instructions[_run.Count];
+        _run.NoteRow();
         bool code64 = (mode & BlockMode.SizeMask) == BlockMode.Code64;
         _run.X87Opcodes[_run.Count] = bytes == null ? (ushort)0 : Prefixes.X87Opcode(bytes, i.Length, code64);
         _run.EndsTooLong = i.IsInvalid && i.Length >= MaxInstructionLength
@@ -169,7 +170,7 @@ internal sealed unsafe class BlockDecoder : IBlockSource
         for (int n = _run.Count - 1; n >= 0; n--)
         {
             ref Instruction i = ref _run.Instructions[n];
-            ref readonly InstructionRow row = ref InstructionTable.Of(i);
+            ref readonly InstructionRow row = ref _run.RowOf(n);
             _run.FlagsDead[n] = dead;
             dead = row.IsPlain(i) && (dead || row.SetsAllFlags(i));
         }

@@ -6,6 +6,8 @@ namespace KprobeTrace.Cpu.Decode;
 /// <summary>Instructions that follow each other, with what an engine must know of them: up to a branch, a page's end, a breakpoint or a limit.</summary>
 internal sealed class InstructionRun
 {
+    private readonly int[] _rows = new int[Block.MaxInstructions];
+
     /// <summary>The instructions, of which <see cref="Count"/> count.</summary>
     public Instruction[] Instructions { get; } = new Instruction[Block.MaxInstructions];
 
@@ -32,6 +34,12 @@ internal sealed class InstructionRun
 
     /// <summary>Whether the last one is a far CALL with REX.W.</summary>
     public bool EndsInWideCall { get; set; }
+
+    /// <summary>What the table says of instruction <paramref name="n"/>.</summary>
+    public ref readonly InstructionRow RowOf(int n) => ref InstructionTable.Rows[_rows[n]];
+
+    /// <summary>Looks up the instruction that is about to count.</summary>
+    public void NoteRow() => _rows[Count] = InstructionTable.NumberOf(Instructions[Count]);
 
     /// <summary>Begins anew at an address.</summary>
     public void Start(ulong rip)

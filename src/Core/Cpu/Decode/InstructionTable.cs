@@ -18,10 +18,13 @@ internal static partial class InstructionTable
     public static ReadOnlySpan<InstructionRow> Rows => _rows;
 
     /// <summary>The row of an instruction.</summary>
-    public static ref readonly InstructionRow Of(in Instruction i)
+    public static ref readonly InstructionRow Of(in Instruction i) => ref _rows[NumberOf(i)];
+
+    /// <summary>Where the row of an instruction stands in <see cref="Rows"/>.</summary>
+    public static int NumberOf(in Instruction i)
     {
         int row = At(_byCode, (int)i.Code);
-        return ref _rows[row != 0 ? row : At(_byMnemonic, (int)i.Mnemonic)];
+        return row != 0 ? row : At(_byMnemonic, (int)i.Mnemonic);
     }
 
     private static int At(ushort[] index, int key) => key < index.Length ? index[key] : 0;
