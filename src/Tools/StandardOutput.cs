@@ -14,15 +14,14 @@ internal sealed class StandardOutput(int descriptor = StandardOutput.Number) : W
     /// <summary>Called once when the reader has gone away, after which nothing is written; without it that is an exception.</summary>
     public Action? ReaderLeft { get; set; }
 
-    /// <summary>Opens it where it can be written, so that no work is done for nothing.</summary>
-    public static StandardOutput Open()
+    /// <summary>Fails where it is closed, so that no work is done for nothing.</summary>
+    public void RequireOpen()
     {
-        StandardOutput output = new();
-        return output._isOpen ? output : throw Failure(Errno.BadDescriptor);
+        if (!_isOpen)
+        {
+            throw Failure(Errno.BadDescriptor);
+        }
     }
-
-    /// <summary>A buffered writer of text; fails as <see cref="Open"/> does.</summary>
-    public static StreamWriter Writer() => new(Open(), bufferSize: 1 << 16);
 
     /// <summary>Whether the exception says that the reader has gone away.</summary>
     public static bool IsReaderGone(IOException e) => Errno.Of(e) == Errno.BrokenPipe;

@@ -1,5 +1,4 @@
 using KprobeTrace.Files;
-using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -9,7 +8,8 @@ namespace KprobeTrace.Record;
 internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
 {
     /// <summary>Opens the sink, which has no buffer of its own; null for nowhere.</summary>
-    public Stream? Open()
+    /// <param name="console">Whose output stdout is.</param>
+    public Stream? Open(RecordConsole console)
     {
         if (Target is "none" || (Target is null && OffByDefault))
         {
@@ -18,7 +18,7 @@ internal sealed record ConsoleChoice(string? Target, bool OffByDefault)
 
         if (Target is null or "-" or "/dev/stdout")
         {
-            return StandardOutput.Open();
+            return console.OpenOutput();
         }
 
         FileName.Require(Target, "console's file");

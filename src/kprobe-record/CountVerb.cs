@@ -3,7 +3,6 @@ using KprobeTrace.Machine;
 using KprobeTrace.Recording;
 using KprobeTrace.Session;
 using KprobeTrace.Symbols;
-using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -13,12 +12,12 @@ internal static class CountVerb
     /// <summary>Instructions between two looks for a reason to stop that came while the machine stood still.</summary>
     private const long Slice = 1L << 26;
 
-    public static int Run(RecordingOptions options, string glob, ConsoleChoice console, TimeSpan? timeout)
+    public static int Run(RecordingOptions options, string glob, ConsoleChoice guest, TimeSpan? timeout, RecordConsole console)
     {
-        using StreamWriter output = StandardOutput.Writer();
+        using StreamWriter output = console.Results();
 
         // Counts go to stdout, so the guest's console does only where a file was named.
-        using Stream? target = console.Target is null ? null : console.Open();
+        using Stream? target = guest.Target is null ? null : guest.Open(console);
         using Stream? sink = target is null ? null : new BufferedStream(target);
         using GuestSession session = GuestSession.Open(options, value => sink?.WriteByte(value));
         List<Symbol> functions = [.. session.Symbols.All().Where(s => s.IsText && FileSystemName.MatchesSimpleExpression(glob, s.Name, ignoreCase: false))];
@@ -37,7 +36,7 @@ internal static class CountVerb
         }
 
         output.Flush();
-        RecordTool.Say($"{end} after {session.Machine.Retired} instructions");
+        console.Say($"{end} after {session.Machine.Retired} instructions");
         return (int)end.Status;
     }
 

@@ -1,7 +1,6 @@
 using System.Text;
 using KprobeTrace.Recording;
 using KprobeTrace.Session;
-using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -9,21 +8,21 @@ namespace KprobeTrace.Record;
 internal static class DebugfsVerb
 {
     /// <summary>The file <c>list</c>: registered probes, one a line.</summary>
-    public static int PrintProbes(RecordingOptions options)
+    public static int PrintProbes(RecordingOptions options, RecordConsole console)
     {
         using Recorder recorder = Recorder.Open(options, console: null);
-        SkippedProbes.Say(recorder, all: false);
+        SkippedProbes.Say(console, recorder, all: false);
         foreach (string place in recorder.Pending)
         {
-            RecordTool.Say($"{place} is not in the list: it waits for its module");
+            console.Say($"{place} is not in the list: it waits for its module");
         }
 
-        Write(recorder.Session.Kprobes.List());
+        Write(console, recorder.Session.Kprobes.List());
         return (int)ExitCode.Success;
     }
 
     /// <summary>The file <c>blacklist</c>: ranges and the functions they hold.</summary>
-    public static int PrintBlacklist(RecordingOptions options)
+    public static int PrintBlacklist(RecordingOptions options, RecordConsole console)
     {
         using GuestSession session = GuestSession.Open(options, _ => { });
         if (!SymbolNotice.HasFunctions(session))
@@ -34,16 +33,16 @@ internal static class DebugfsVerb
         string blacklist = session.Kprobes.ListBlacklist();
         if (blacklist.Length == 0)
         {
-            RecordTool.Say($"{session.Image.BaseName} has no kprobe blacklist: every function may be probed");
+            console.Say($"{session.Image.BaseName} has no kprobe blacklist: every function may be probed");
         }
 
-        Write(blacklist);
+        Write(console, blacklist);
         return (int)ExitCode.Success;
     }
 
-    private static void Write(string text)
+    private static void Write(RecordConsole console, string text)
     {
-        using Stream output = StandardOutput.Open();
+        using Stream output = console.OpenOutput();
         output.Write(Encoding.UTF8.GetBytes(text));
     }
 }

@@ -2,18 +2,17 @@ using KprobeTrace.Cpu.Decode;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
 using KprobeTrace.Session;
-using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
 /// <summary>Checks image and probes and prints where each lands.</summary>
 internal static class DryRunVerb
 {
-    public static int Run(RecordingOptions options)
+    public static int Run(RecordingOptions options, RecordConsole console)
     {
         using Recorder recorder = Recorder.Open(options, console: null);
-        SkippedProbes.Say(recorder, all: true);
-        using StreamWriter output = StandardOutput.Writer();
+        SkippedProbes.Say(console, recorder, all: true);
+        using StreamWriter output = console.Results();
         GuestSession session = recorder.Session;
         InstructionLengthDecoder decoder = new();
         output.WriteLine($"image    {session.Image.BaseName} ({session.Image.Kind}), sha256 {session.Image.Sha256}");

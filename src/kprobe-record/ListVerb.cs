@@ -4,7 +4,6 @@ using KprobeTrace.Kprobes;
 using KprobeTrace.Recording;
 using KprobeTrace.Session;
 using KprobeTrace.Symbols;
-using KprobeTrace.Tools;
 
 namespace KprobeTrace.Record;
 
@@ -14,10 +13,10 @@ internal static class ListVerb
     /// <summary>Longer names stand out of their column: one of megabytes would be repeated as blanks in every line.</summary>
     private const int WidestColumn = 64;
 
-    public static int Run(RecordingOptions options, string glob)
+    public static int Run(RecordingOptions options, string glob, RecordConsole console)
     {
         using GuestSession session = GuestSession.Open(options, _ => { });
-        using StreamWriter output = StandardOutput.Writer();
+        using StreamWriter output = console.Results();
         List<Symbol> matches = [.. session.Symbols.All().Where(s => s.IsText && FileSystemName.MatchesSimpleExpression(glob, s.Name, ignoreCase: false))];
         if (matches.Count == 0)
         {

@@ -1,3 +1,3 @@
 using KprobeTrace.Record;
 
-return RecordTool.Run(args);
+return RecordTool.Run(args, RecordConsole.OfProcess());

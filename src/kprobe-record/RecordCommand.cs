@@ -12,6 +12,8 @@ internal sealed class RecordCommand
 {
     private const ulong DefaultMemory = 512UL << 20;
 
+    private readonly RecordConsole _terminal;
+
     private readonly Argument<string?> _image = new("IMAGE")
     {
         Description = "Kernel image: bzImage, vmlinux or other ELF, or a flat binary. Without it the embedded demo kernel runs.",
@@ -70,8 +72,9 @@ internal sealed class RecordCommand
     private readonly Option<bool> _quiet = Flag("--quiet", "Print errors only; the guest's console then goes nowhere unless named.", "-q");
     private readonly Option<bool> _verbose = Flag("--verbose", "Say more: undefined instructions, definitions in force, the probes at the end as debugfs lists them.", "-v");
 
-    public RecordCommand()
+    public RecordCommand(RecordConsole console)
     {
+        _terminal = console;
         Root = new RootCommand(
             "Runs a kernel image in an emulator with Linux-style kprobes on it and records every hit in a MessagePack trace.\n\n"
             + "Example: dotnet kprobe-record vmlinuz --initrd initramfs.cpio.gz -p 'p:open do_sys_openat2 name=+0(%si):ustring' -o boot.mpk");
@@ -212,22 +215,22 @@ internal sealed class RecordCommand
         ConsoleChoice console = new(result.GetValue(_console), OffByDefault: result.GetValue(_json) || result.GetValue(_quiet));
         if (result.GetResult(_list) is not null)
         {
-            return ListVerb.Run(options, result.GetValue(_list) ?? "*");
+            return ListVerb.Run(options, result.GetValue(_list) ?? "*", _terminal);
         }
 
         if (result.GetValue(_listBlacklist))
         {
-            return DebugfsVerb.PrintBlacklist(options);
+            return DebugfsVerb.PrintBlacklist(options, _terminal);
         }
 
         if (result.GetValue(_listProbes))
         {
-            return DebugfsVerb.PrintProbes(options);
+            return DebugfsVerb.PrintProbes(options, _terminal);
         }
 
         if (result.GetValue(_dryRun))
         {
-            return DryRunVerb.Run(options);
+            return DryRunVerb.Run(options, _terminal);
         }
 
         KeepInputs(result, options);
@@ -238,7 +241,7 @@ internal sealed class RecordCommand
 
         if (result.GetValue(_countOnly) is string glob)
         {
-            return CountVerb.Run(options, glob, console, Timeout(result));
+            return CountVerb.Run(options, glob, console, Timeout(result), _terminal);
         }
 
         OutputFile.RefuseStandardOutput(
@@ -250,7 +253,7 @@ internal sealed class RecordCommand
             Verbose = result.GetValue(_verbose),
             UserProbes = options.Probes.Count + options.ProbeFiles.Count > 0,
             Timeout = Timeout(result),
-        });
+        }, _terminal);
     }
 
     /// <summary>Refuses to write trace or console over a file that is read, or over each other.</summary>
@@ -303,7 +306,7 @@ internal sealed class RecordCommand
             MaxInstructions = result.GetValue(_maxInstructions) ?? 0,
             MaxEvents = result.GetValue(_maxEvents) ?? 0,
             AllowBlacklisted = result.GetValue(_allowBlacklisted),
-            Warn = result.GetValue(_quiet) ? null : RecordTool.Say,
+            Warn = result.GetValue(_quiet) ? null : _terminal.Say,
             Producer = "kprobe-record " + ToolVersion.Short,
         };
     }

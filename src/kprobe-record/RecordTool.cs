@@ -9,35 +9,34 @@ namespace KprobeTrace.Record;
 internal static class RecordTool
 {
     /// <summary>Runs one command line and returns the exit status.</summary>
-    internal static int Run(string[] args)
+    internal static int Run(string[] args, RecordConsole console)
     {
-        StandardError.Install();
-        RecordCommand command = new();
+        RecordCommand command = new(console);
         ParseResult result = command.Root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (result.Errors.Count > 0)
         {
             foreach (string error in UsageErrors.Of(result))
             {
-                Say(error);
+                console.Say(error);
             }
 
-            Say("see 'kprobe-record --help'");
+            console.Say("see 'kprobe-record --help'");
             return (int)ExitCode.Usage;
         }
 
         return Guard(
             () =>
             {
-                using StreamWriter help = new(new StandardOutput());
+                using StreamWriter help = new(console.Output);
                 return result.Invoke(new InvocationConfiguration
                 {
                     EnableDefaultExceptionHandler = false,
                     ProcessTerminationTimeout = null,
                     Output = help,
-                    Error = Console.Error,
+                    Error = console.Error,
                 });
             },
-            Say);
+            console.Say);
     }
 
     /// <summary>Does something and returns its exit status; what is expected to go wrong is said line by line.</summary>
@@ -77,7 +76,4 @@ internal static class RecordTool
             return (int)ExitCode.Failure;
         }
     }
-
-    /// <summary>Prints one line on stderr.</summary>
-    internal static void Say(string message) => Console.Error.WriteLine("kprobe-record: " + OneLine.OfMessage(message));
 }

@@ -33,10 +33,10 @@ internal static class RecordVerb
         public TimeSpan? Timeout { get; init; }
     }
 
-    public static int Run(RecordingOptions options, ConsoleChoice console, Settings settings)
+    public static int Run(RecordingOptions options, ConsoleChoice choice, Settings settings, RecordConsole console)
     {
-        using StreamWriter? summary = settings.Json ? StandardOutput.Writer() : null;
-        using Stream? sink = console.Open();
+        using StreamWriter? summary = settings.Json ? console.Results() : null;
+        using Stream? sink = choice.Open(console);
         using Recorder recorder = Recorder.Open(options, sink);
         bool readerLeft = false;
         if (sink is StandardOutput output)
@@ -50,36 +50,36 @@ internal static class RecordVerb
 
         if (!settings.Quiet)
         {
-            SkippedProbes.Say(recorder, settings.Verbose);
+            SkippedProbes.Say(console, recorder, settings.Verbose);
             if (settings.UserProbes && !recorder.HasProbes)
             {
-                RecordTool.Say("warning: the definitions leave no probe; only the guest's console is recorded");
+                console.Say("warning: the definitions leave no probe; only the guest's console is recorded");
             }
         }
 
         if (!settings.Quiet && recorder.Definitions.Count > 0 && (!settings.UserProbes || settings.Verbose))
         {
-            Console.Error.WriteLine(settings.UserProbes ? "kprobe-record: probes:" : "kprobe-record: no probes given; using these:");
+            console.Error.WriteLine(settings.UserProbes ? "kprobe-record: probes:" : "kprobe-record: no probes given; using these:");
             foreach (string definition in recorder.Definitions.Take(settings.Verbose ? int.MaxValue : 12))
             {
-                Console.Error.WriteLine("  " + OneLine.OfMessage(definition));
+                console.Error.WriteLine("  " + OneLine.OfMessage(definition));
             }
 
             if (!settings.Verbose && recorder.Definitions.Count > 12)
             {
-                Console.Error.WriteLine($"  … and {recorder.Definitions.Count - 12} more (-v lists all)");
+                console.Error.WriteLine($"  … and {recorder.Definitions.Count - 12} more (-v lists all)");
             }
         }
 
         if (settings.Verbose)
         {
             recorder.Session.Machine.Processor.UndefinedInstruction = (ip, bytes) =>
-                RecordTool.Say($"undefined instruction at 0x{ip:x}: {Convert.ToHexString(bytes)}");
+                console.Say($"undefined instruction at 0x{ip:x}: {Convert.ToHexString(bytes)}");
         }
 
         using StopSignals signals = new(recorder.Stop, settings.Timeout);
         HostTime time = new(TimeProvider.System, static () => Environment.CpuUsage.TotalTime);
-        RecordProgress progress = new(Console.Error, enabled: !settings.Quiet && !Console.IsErrorRedirected);
+        RecordProgress progress = new(console.Error, enabled: !settings.Quiet && console.ErrorIsTerminal);
         GuestMachine machine = recorder.Session.Machine;
         RunEnd end = recorder.Run(() => progress.Update(machine.Now, machine.Retired, recorder.EventCount));
         progress.Clear();
@@ -89,36 +89,36 @@ internal static class RecordVerb
         }
 
         GuestEnd guest = new(end.Footer.Ended, end.Crashed, end.Footer.ExitCode, end.StuckAt);
-        SayWhatBecameOfProbes(recorder, end, settings);
+        SayWhatBecameOfProbes(console, recorder, end, settings);
         if (summary is not null)
         {
             summary.WriteLine(ToJson(options, recorder, end, time));
         }
         else if (!settings.Quiet)
         {
-            RecordTool.Say(ToText(options, end, guest, time));
+            console.Say(ToText(options, end, guest, time));
         }
 
         return (int)guest.Status;
     }
 
-    private static void SayWhatBecameOfProbes(Recorder recorder, RunEnd end, Settings settings)
+    private static void SayWhatBecameOfProbes(RecordConsole console, Recorder recorder, RunEnd end, Settings settings)
     {
         if (settings.Verbose)
         {
-            Console.Error.Write("kprobe-record: probes at the end:\n" + recorder.Session.Kprobes.List());
-            RecordTool.Say("hits:");
+            console.Error.Write("kprobe-record: probes at the end:\n" + recorder.Session.Kprobes.List());
+            console.Say("hits:");
             int width = end.Hits.Select(static p => p.Name.Length).DefaultIfEmpty().Max();
             foreach (ProbeHits probe in end.Hits)
             {
-                Console.Error.WriteLine(string.Create(
+                console.Error.WriteLine(string.Create(
                     CultureInfo.InvariantCulture, $"  {probe.Name.PadRight(width)}  {probe.Hits:N0} hits, {probe.Filtered:N0} filtered out"));
             }
         }
 
         foreach ((string name, string reason) in end.Refused)
         {
-            RecordTool.Say($"warning: probe {name} could not be registered when its module came: {reason}");
+            console.Say($"warning: probe {name} could not be registered when its module came: {reason}");
         }
     }
 

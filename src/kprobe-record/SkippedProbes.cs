@@ -2,11 +2,11 @@ using KprobeTrace.Recording;
 
 namespace KprobeTrace.Record;
 
-/// <summary>Says on stderr which definitions --skip-refused has left out.</summary>
+/// <summary>Says which definitions --skip-refused has left out.</summary>
 internal static class SkippedProbes
 {
     /// <summary>Says how many there are and, for each of the kernel's messages, how often and where first; or all of them.</summary>
-    public static void Say(Recorder recorder, bool all)
+    public static void Say(RecordConsole console, Recorder recorder, bool all)
     {
         IReadOnlyList<SkippedProbe> skipped = recorder.Skipped;
         if (skipped.Count == 0)
@@ -14,12 +14,12 @@ internal static class SkippedProbes
             return;
         }
 
-        RecordTool.Say($"warning: {skipped.Count} of {skipped.Count + recorder.Definitions.Count} probe definitions were refused and left out");
+        console.Say($"warning: {skipped.Count} of {skipped.Count + recorder.Definitions.Count} probe definitions were refused and left out");
         if (all)
         {
             foreach (SkippedProbe probe in skipped)
             {
-                RecordTool.Say($"  {probe.Place}: {probe.Error.Explain(withHint: false)}");
+                console.Say($"  {probe.Place}: {probe.Error.Explain(withHint: false)}");
             }
 
             return;
@@ -30,12 +30,12 @@ internal static class SkippedProbes
         {
             SkippedProbe first = reason.First();
             string more = reason.Count() > 1 ? $"{reason.Count()} times, first " : "";
-            RecordTool.Say($"  {more}{first.Place}: {first.Error.Explain(withHint: true)}");
+            console.Say($"  {more}{first.Place}: {first.Error.Explain(withHint: true)}");
         }
 
         if (skipped.Count > reasons.Length)
         {
-            RecordTool.Say("  (-v lists all)");
+            console.Say("  (-v lists all)");
         }
     }
 }

@@ -1,6 +1,5 @@
 using KprobeTrace.Files;
 using KprobeTrace.Record;
-using KprobeTrace.Tools;
 using Xunit;
 
 namespace KprobeTrace.Tests.Record;
@@ -16,7 +15,7 @@ public sealed class ConsoleChoiceTests : IDisposable
     [InlineData("none", false)]
     [InlineData("none", true)]
     [InlineData(null, true)]
-    public void Nowhere_unless_it_is_wanted(string? target, bool offByDefault) => Assert.Null(new ConsoleChoice(target, offByDefault).Open());
+    public void Nowhere_unless_it_is_wanted(string? target, bool offByDefault) => Assert.Null(new ConsoleChoice(target, offByDefault).Open(RecordRun.Nowhere));
 
     [Theory]
     [InlineData(null, false)]
@@ -24,14 +23,14 @@ public sealed class ConsoleChoiceTests : IDisposable
     [InlineData("-", true)]
     [InlineData("/dev/stdout", true)]
     public void To_standard_output_where_that_is_free_or_named(string? target, bool offByDefault) =>
-        Assert.IsType<StandardOutput>(new ConsoleChoice(target, offByDefault).Open());
+        Assert.Same(RecordRun.Nowhere.Output, new ConsoleChoice(target, offByDefault).Open(RecordRun.Nowhere));
 
     [Fact]
     public void File_is_emptied_and_written_without_a_buffer()
     {
         File.WriteAllText(_folder["console"], "what was there before");
 
-        using (Stream? console = new ConsoleChoice(_folder["console"], OffByDefault: true).Open())
+        using (Stream? console = new ConsoleChoice(_folder["console"], OffByDefault: true).Open(RecordRun.Nowhere))
         {
             Assert.Equal("", File.ReadAllText(_folder["console"]));
             console!.Write("now"u8);
@@ -48,7 +47,7 @@ public sealed class ConsoleChoiceTests : IDisposable
     public void Name_that_is_no_files_is_refused(string name, string message)
     {
         KprobeTraceException e = Assert.Throws<KprobeTraceException>(
-            () => new ConsoleChoice(name.Replace("FOLDER", _folder.Name, StringComparison.Ordinal), OffByDefault: false).Open());
+            () => new ConsoleChoice(name.Replace("FOLDER", _folder.Name, StringComparison.Ordinal), OffByDefault: false).Open(RecordRun.Nowhere));
 
         Assert.Equal(message.Replace("FOLDER", _folder.Name, StringComparison.Ordinal), e.Message);
     }
@@ -56,8 +55,8 @@ public sealed class ConsoleChoiceTests : IDisposable
     [Fact]
     public void Device_is_written_as_it_is()
     {
-        using Stream? console = new ConsoleChoice("/dev/null", OffByDefault: false).Open();
-        using Stream? other = new ConsoleChoice("/dev/null", OffByDefault: false).Open();
+        using Stream? console = new ConsoleChoice("/dev/null", OffByDefault: false).Open(RecordRun.Nowhere);
+        using Stream? other = new ConsoleChoice("/dev/null", OffByDefault: false).Open(RecordRun.Nowhere);
 
         Assert.True(console!.CanWrite && other!.CanWrite && !OutputFile.IsOrdinary("/dev/null"));
     }

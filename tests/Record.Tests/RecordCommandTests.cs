@@ -60,7 +60,7 @@ public sealed class RecordCommandTests
     public void An_option_takes_one_value_and_the_image_may_stand_behind_it(string option) => Assert.Equal("9", Read(option, "8", "9").Options.Image);
 
     [Fact]
-    public void Help_has_a_name_for_each_value_and_a_sentence_for_each_option() => Assert.All(new RecordCommand().Root.Options, static option =>
+    public void Help_has_a_name_for_each_value_and_a_sentence_for_each_option() => Assert.All(new RecordCommand(RecordRun.Nowhere).Root.Options, static option =>
     {
         Assert.Matches("^--[a-z-]+$", option.Name);
         Assert.All(option.Aliases, static alias => Assert.Matches("^(-[a-zA-Z?]|/[h?])$", alias));
@@ -222,7 +222,7 @@ public sealed class RecordCommandTests
     [Fact]
     public void Switches_have_a_long_and_some_a_short_name()
     {
-        RecordCommand command = new();
+        RecordCommand command = new(RecordRun.Nowhere);
 
         Assert.Empty(command.Root.Parse(
             ["-q", "-v", "--json", "--dry-run", "--list-probes", "--list-blacklist", "--list", "--count-only", "x", "--console", "none", "--engine", "auto"]).Errors);
@@ -239,7 +239,7 @@ public sealed class RecordCommandTests
     [InlineData("--help", "-m", "zero", "--nosuch", "one", "two")]
     public void Help_is_printed_whatever_else_is_wrong_and_ends_with_the_exit_statuses(params string[] line)
     {
-        ParseResult result = new RecordCommand().Root.Parse(line);
+        ParseResult result = new RecordCommand(RecordRun.Nowhere).Root.Parse(line);
         using StringWriter output = new();
 
         Assert.Empty(result.Errors);
@@ -251,11 +251,11 @@ public sealed class RecordCommandTests
 
     private static (RecordingOptions Options, TimeSpan? Timeout) Read(params string[] line)
     {
-        RecordCommand command = new();
+        RecordCommand command = new(RecordRun.Nowhere);
         ParseResult result = command.Root.Parse(line);
         Assert.Empty(UsageErrors.Of(result));
         return (command.Options(result), command.Timeout(result));
     }
 
-    private static IEnumerable<string> Errors(string[] line) => UsageErrors.Of(new RecordCommand().Root.Parse(line)).Select(static e => e.TrimEnd('.'));
+    private static IEnumerable<string> Errors(string[] line) => UsageErrors.Of(new RecordCommand(RecordRun.Nowhere).Root.Parse(line)).Select(static e => e.TrimEnd('.'));
 }

@@ -1,5 +1,7 @@
 using System.Text.RegularExpressions;
 using KprobeTrace.Tests.Guests;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Xunit;
 
 namespace KprobeTrace.Tests.Architecture;
@@ -66,6 +68,14 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void Only_what_binds_instructions_knows_handlers() =>
         Assert.Equal(["Cpu/Binding"], FolderUses.All.Keys.Where(use => use.To == "Cpu/Interpret").Select(use => use.From));
+
+    [Fact]
+    public void Only_what_stands_for_a_console_knows_that_of_the_process() =>
+        Assert.Equal(
+            ["kprobe-record/RecordConsole.cs", "kprobe-report/ReportConsole.cs", "kprobe-report/ReportTool.cs", "Tools/StandardError.cs", "Tools/StandardOutput.cs"],
+            SourceCompilation.Models.Where(static model => model.SyntaxTree.GetRoot().DescendantNodes().OfType<IdentifierNameSyntax>()
+                    .Any(name => name.Identifier.Text == "Console" && model.GetSymbolInfo(name).Symbol is INamedTypeSymbol { ContainingNamespace.Name: "System" }))
+                .Select(static model => Path.GetRelativePath(Repository.PathOf("src"), model.SyntaxTree.FilePath)).Order(StringComparer.Ordinal));
 
     /// <remarks>Who executes code may not change it: another engine's blocks have no handlers to change.</remarks>
     [Fact]

@@ -72,24 +72,12 @@ internal sealed class CommandLineTarget : IFuzzTarget
 
     private static void Record(string[] args)
     {
-        TextWriter output = Console.Out;
-        TextWriter error = Console.Error;
         using StringWriter said = new();
-        Console.SetOut(TextWriter.Null);
-        Console.SetError(said);
-        try
-        {
-            string[] bounds = args.Contains("--max-instructions") || args.Contains("--") ? [] : ["--max-instructions", "200000"];
-            string[] time = args.Contains("--timeout") || args.Contains("--") ? [] : ["--timeout", "5"];
-            int exit = RecordTool.Run([.. args, .. bounds, .. time]);
-            InvariantException.Require(exit is >= 0 and <= 4, $"exit status {exit}");
-            InvariantException.Require(!said.ToString().Contains("   at ", StringComparison.Ordinal), "a stack trace:\n" + said);
-        }
-        finally
-        {
-            Console.SetOut(output);
-            Console.SetError(error);
-        }
+        string[] bounds = args.Contains("--max-instructions") || args.Contains("--") ? [] : ["--max-instructions", "200000"];
+        string[] time = args.Contains("--timeout") || args.Contains("--") ? [] : ["--timeout", "5"];
+        int exit = RecordTool.Run([.. args, .. bounds, .. time], new RecordConsole(Stream.Null, said));
+        InvariantException.Require(exit is >= 0 and <= 4, $"exit status {exit}");
+        InvariantException.Require(!said.ToString().Contains("   at ", StringComparison.Ordinal), "a stack trace:\n" + said);
     }
 
     /// <summary>The same folder for every input.</summary>

@@ -1,0 +1,37 @@
+using Xunit;
+
+namespace KprobeTrace.Tests.Record;
+
+/// <summary>All that kprobe-record says, it says to the console that it was given.</summary>
+public sealed class InjectedConsoleTests : IDisposable
+{
+    private readonly Folder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("--list do_sys_o*", 0, "do_sys_open", "")]
+    [InlineData("--list nosuch*", 1, "", "kprobe-record: no function of demo.elf matches 'nosuch*'")]
+    [InlineData("--list-probes -p do_sys_open", 0, "do_sys_open", "")]
+    [InlineData("--list-blacklist", 0, "", "kprobe blacklist")]
+    [InlineData("--dry-run -p do_sys_open", 0, "image    demo.elf", "")]
+    [InlineData("--dry-run --skip-refused -p do_sys_open -p nosuch", 0, "do_sys_open", "kprobe-record: warning: 1 of 2 probe definitions were refused and left out")]
+    [InlineData("--dry-run -p nosuch", 1, "", "kprobe-record:")]
+    [InlineData("--count-only do_sys_open", 0, "do_sys_open", "powered off")]
+    [InlineData("--nosuch", 2, "", "see 'kprobe-record --help'")]
+    [InlineData("--help", 0, "Usage:", "")]
+    [InlineData("-v -p do_sys_open -o TRACE", 0, "demo", "kprobe-record: hits:")]
+    [InlineData("-p do_sys_open -o TRACE", 0, "demo", "bytes, ")]
+    [InlineData("--json -p do_sys_open -o TRACE", 0, "\"do_sys_open\"", "")]
+    [InlineData("-q -p do_sys_open -o TRACE", 0, "", "")]
+    public void A_command_line_says_its_results_and_messages_where_it_was_told_to(string line, int status, string output, string error)
+    {
+        RecordRun run = RecordRun.Of([.. line.Replace("TRACE", _folder["trace.mpk"], StringComparison.Ordinal).Split(' ')]);
+
+        Assert.Equal(status, run.Status);
+        Assert.Contains(output, run.Output, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains(error, run.Error, StringComparison.Ordinal);
+        Assert.Equal(output.Length == 0, run.Output.Length == 0);
+        Assert.Equal(error.Length == 0, run.Error.Length == 0);
+    }
+}
