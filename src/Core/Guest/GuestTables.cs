@@ -12,7 +12,6 @@ namespace KprobeTrace.Guest;
 /// __jump_table        16 bytes: code, target, key (relative, relative, 8-byte relative)
 /// __bug_table         10 or 12 bytes: instruction first (relative)
 /// .static_call_sites   8 bytes: instruction, key (relative)
-/// .smp_locks           4 bytes: instruction (relative)
 /// __mcount_loc         8 bytes: address
 /// _kprobe_blacklist    8 bytes: address
 /// </code>
@@ -31,7 +30,6 @@ internal sealed class GuestTables
     // What no rule of kprobes asks is read when it is asked for.
     private readonly Lazy<CodeSites> _exceptions;
     private readonly Lazy<CodeSites> _staticCalls;
-    private readonly Lazy<CodeSites> _smpLocks;
     private readonly Lazy<CodeSites> _mcount;
     private readonly GuestRange[] _blacklist;
     private readonly GuestRange[] _refused;
@@ -51,7 +49,6 @@ internal sealed class GuestTables
             Relative(Bounds("__start___bug_table", "__stop___bug_table", "__bug_table"), Math.Max(bugSize, 4)));
         _staticCalls = new(() => CodeSites.Create(
             Relative(Bounds("__start_static_call_sites", "__stop_static_call_sites", ".static_call_sites"), 8), isCall: true));
-        _smpLocks = new(() => CodeSites.Create(Relative(Bounds("__smp_locks", "__smp_locks_end", ".smp_locks"), 4)));
         _mcount = new(ReadFtraceSites);
         _blacklist = [.. ReadBlacklist()];
         _refused = Merge(_blacklist);
@@ -80,9 +77,6 @@ internal sealed class GuestTables
     /// <summary>Gets the inline static-call sites, by rising address.</summary>
     public IReadOnlyList<ulong> StaticCalls => _staticCalls.Value.Addresses;
 
-    /// <summary>Gets the LOCK prefixes the kernel removes on a single CPU, by rising address.</summary>
-    public IReadOnlyList<ulong> LockPrefixes => _smpLocks.Value.Addresses;
-
     /// <summary>Gets the ftrace call sites, by rising address.</summary>
     public IReadOnlyList<ulong> FtraceSites => _mcount.Value.Addresses;
 
@@ -105,9 +99,6 @@ internal sealed class GuestTables
         int dot = symbol.Name.IndexOf('.', StringComparison.Ordinal);
         return dot > 0 && _symbols.AddressOf(symbol.Name[..dot]) is ulong whole && IsInAny(_refused, whole);
     }
-
-    /// <summary>Tells whether an instruction has a fix-up in the exception table.</summary>
-    public bool HasExceptionEntry(ulong address) => _exceptions.Value.BeginAt(address);
 
     /// <summary>Tells whether an address is the <c>ud2</c> of a BUG or WARN.</summary>
     public bool IsBugAddress(ulong address) => _bugs.BeginAt(address);

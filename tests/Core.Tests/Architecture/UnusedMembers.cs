@@ -4,7 +4,10 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace KprobeTrace.Tests.Architecture;
 
-/// <summary>Members of src that nothing in src uses, as the compiler resolves names, calls, operators, patterns and conversions.</summary>
+/// <summary>
+/// Members of src that nothing in src uses and no user of the library can, as the compiler resolves names, calls, operators, patterns and
+/// conversions. What users can name stands in PublicAPI.*.txt.
+/// </summary>
 internal static class UnusedMembers
 {
     /// <summary>Every such member as <c>Type.Member</c>.</summary>
@@ -24,7 +27,7 @@ internal static class UnusedMembers
             }
         }
 
-        return declared.Where(m => !used.Contains(m) && !IsUsedUnnamed(m)).Select(static m => $"{m.ContainingType.Name}.{m.Name}")
+        return declared.Where(m => !used.Contains(m) && !IsUsedUnnamed(m) && !IsOfTheFace(m)).Select(static m => $"{m.ContainingType.Name}.{m.Name}")
             .Except(Started()).Distinct().Order(StringComparer.Ordinal);
     }
 
@@ -89,6 +92,17 @@ internal static class UnusedMembers
         {
             _ = used.Add(property.OriginalDefinition);
         }
+    }
+
+    /// <summary>Whether programs outside can name it.</summary>
+    private static bool IsOfTheFace(ISymbol? symbol)
+    {
+        while (symbol is not (null or INamespaceSymbol) && symbol.DeclaredAccessibility == Accessibility.Public)
+        {
+            symbol = symbol.ContainingSymbol;
+        }
+
+        return symbol is INamespaceSymbol;
     }
 
     /// <summary>What is used without being named: overrides, interfaces' members, constructors, operators, names of enumerations, arrays that are structs.</summary>

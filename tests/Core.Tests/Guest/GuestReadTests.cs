@@ -175,7 +175,7 @@ public sealed unsafe class GuestReadTests
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(0x2010), Text + 0x20);
         ElfBuilder elf = new ElfBuilder { Entry = GuestImage.Physical }.Segment(Text, GuestImage.Physical, bytes);
         foreach ((string name, int at, int size) in ((string, int, int)[])
-            [("__ex_table", 0x1000, 24), ("__jump_table", 0x1020, 32), ("__bug_table", 0x1040, 36), (".static_call_sites", 0x1080, 16), (".smp_locks", 0x10A0, 8), ("__mcount_loc", 0x2000, 24)])
+            [("__ex_table", 0x1000, 24), ("__jump_table", 0x1020, 32), ("__bug_table", 0x1040, 36), (".static_call_sites", 0x1080, 16), ("__mcount_loc", 0x2000, 24)])
         {
             elf.Section(name, 1, bytes[at..(at + size)], Text + (ulong)at, 2);
         }
@@ -187,7 +187,6 @@ public sealed unsafe class GuestReadTests
         Assert.Equal((ulong[])[0x1120, 0x1130], tables.JumpLabels.Select(a => a - Text));
         Assert.Equal((ulong[])[0x1140, 0x114C, 0x1158], tables.BugSites.Select(a => a - Text));
         Assert.Equal((ulong[])[0x1180, 0x1188], tables.StaticCalls.Select(a => a - Text));
-        Assert.Equal((ulong[])[0x11A0, 0x11A4], tables.LockPrefixes.Select(a => a - Text));
         Assert.Equal((ulong[])[0x20, 0x40], tables.FtraceSites.Select(a => a - Text));
         Assert.NotNull(tables.StaticCallAt(Text + 0x1184));
         Assert.Null(tables.StaticCallAt(Text + 0x1185));

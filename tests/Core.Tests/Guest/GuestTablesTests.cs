@@ -28,7 +28,6 @@ public sealed class GuestTablesTests
             Relative(bytes, 0x1100, 12, 0x200, 0x210);
             Relative(bytes, 0x1200, 12, 0x220);
             Relative(bytes, 0x1300, 8, 0x230);
-            Relative(bytes, 0x1400, 4, 0x240);
             BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(0x1500), Text + 0x300);
             BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(0x1600), Text + 0x400);
         });
@@ -40,9 +39,8 @@ public sealed class GuestTablesTests
             ("__noinstr_text_start", Text + 0x500), ("__noinstr_text_end", Text + 0x540),
             ("__start___jump_table", Text + 0x1000), ("__stop___jump_table", Text + 0x1040),
             ("__start___bug_table", Text + 0x1100), ("__stop___bug_table", Text + 0x1118),
-            ("__start___ex_table", Text + 0x1200), ("__stop___ex_table", Text + 0x120C),
+            ("__start___ex_table", Text + 0x1200), ("__stop___ex_table", Text + 0x1230),
             ("__start_static_call_sites", Text + 0x1300), ("__stop_static_call_sites", Text + 0x1308),
-            ("__smp_locks", Text + 0x1400), ("__smp_locks_end", Text + 0x1420),
             ("__start_mcount_loc", Text + 0x1500), ("__stop_mcount_loc", Text + 0x1508),
             ("__start_kprobe_blacklist", Text + 0x1600), ("__stop_kprobe_blacklist", Text + 0x1608),
             ("_end", Text + 0x4000));
@@ -69,8 +67,6 @@ public sealed class GuestTablesTests
     {
         Assert.True(_tables.IsBugAddress(Text + 0x210));
         Assert.False(_tables.IsBugAddress(Text + 0x211));
-        Assert.True(_tables.HasExceptionEntry(Text + 0x220));
-        Assert.False(_tables.HasExceptionEntry(Text + 0x221));
         Assert.Equal(new GuestRange(Text + 0x230, Text + 0x235), _tables.StaticCallAt(Text + 0x234));
         Assert.Equal(new GuestRange(Text + 0x300, Text + 0x305), _tables.FtraceSiteAt(Text + 0x300));
         Assert.Null(_tables.FtraceSiteAt(Text + 0x305));
@@ -79,7 +75,7 @@ public sealed class GuestTablesTests
     [Fact]
     public void Padding_behind_a_table_is_no_entry()
     {
-        Assert.Equal([Text + 0x240], _tables.LockPrefixes);
+        Assert.Equal([Text + 0x220], _tables.ExceptionSites);
     }
 
     [Fact]

@@ -99,7 +99,6 @@ public sealed class StockSymbolsTests
         Assert.DoesNotContain(0ul, tables.FtraceSites);
         Assert.All(tables.FtraceSites, site => Assert.Contains(Code(image, site, 1)[0], (byte[])[0xE8, 0x0F]));
         Assert.All(tables.StaticCalls, site => Assert.Contains(Code(image, site, 1)[0], (byte[])[0xE8, 0xE9]));
-        Assert.All(tables.LockPrefixes, site => Assert.True(Code(image, site, 2) is [0xF0, _] or [0x66, 0xF0], $"{site:x}"));
         Assert.All(tables.JumpLabels, site => Assert.Contains(Code(image, site, 1)[0], (byte[])[0x66, 0x0F, 0xE9, 0xEB]));
         Assert.All(tables.ExceptionSites, site => Assert.True(symbols.TryFind(site, out Symbol symbol, out _) && symbol.Address != 0));
         Assert.InRange(tables.BugSites.Count, 1000, 100_000);
