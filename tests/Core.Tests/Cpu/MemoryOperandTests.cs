@@ -25,6 +25,41 @@ public sealed unsafe class MemoryOperandTests : IDisposable
 
     public void Dispose() => _guest.Dispose();
 
+    /// <remarks>A compare and the jump behind it are executed as one; the operand is at the end of a page, across two, or a device's.</remarks>
+    [Theory]
+    [InlineData(Page + 0xFF8)]
+    [InlineData(Page + 0xFFC)]
+    [InlineData(Device + 0x10)]
+    [InlineData(Device + 0xFF8)]
+    public void A_compare_with_memory_decides_the_jump_behind_it(ulong operand)
+    {
+        _guest.Write(First + 0xFF8, 0x1111111111111111);
+        _guest.Write(Second, 0x1111111111111111);
+        _guest.Bus.Mmio.AsSpan().Fill(0x11);
+        _guest.Rbx = operand;
+
+        _guest.RunKernel(a =>
+        {
+            a.mov(esi, 3);
+            Label again = a.CreateLabel();
+            a.Label(ref again);
+            a.mov(rax, 0x1111111111111111);
+            Count(a, () => a.cmp(__[rbx], rax), equal: true);
+            Count(a, () => a.cmp(rax, __[rbx]), equal: true);
+            Count(a, () => a.cmp(__dword_ptr[rbx], 0x11111111), equal: true);
+            Count(a, () => a.test(__[rbx], rax), equal: false);
+            a.inc(rax);
+            Count(a, () => a.cmp(__[rbx], rax), equal: false);
+            Count(a, () => a.cmp(rax, __[rbx]), equal: false);
+            a.mov(eax, 0xEE);
+            Count(a, () => a.test(__[rbx], rax), equal: true);
+            a.dec(esi);
+            a.jne(again);
+        });
+
+        Assert.Equal((21ul, 0ul), (_guest.Rcx, _guest.Rdx));
+    }
+
     [Fact]
     public void Operands_across_two_pages_are_read_and_written_whole()
     {
@@ -294,5 +329,19 @@ public sealed unsafe class MemoryOperandTests : IDisposable
 
         Assert.Equal((14, Page + 0x2000), (caught.Vector, caught.Cr2));
         Assert.Empty(_guest.Bus.PortTimes);
+    }
+
+    /// <summary>Adds one to RCX where a comparison decides a jump as it should, taken and not, and one to RDX where it does not.</summary>
+    private static void Count(Assembler a, Action compare, bool equal)
+    {
+        Label yes = a.CreateLabel();
+        Label done = a.CreateLabel();
+        compare();
+        a.je(yes);
+        a.inc(equal ? rdx : rcx);
+        a.jmp(done);
+        a.Label(ref yes);
+        a.inc(equal ? rcx : rdx);
+        a.Label(ref done);
     }
 }

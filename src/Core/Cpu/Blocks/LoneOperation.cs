@@ -4,29 +4,28 @@ using KprobeTrace.Cpu.State;
 namespace KprobeTrace.Cpu.Blocks;
 
 /// <summary>
-/// A block of one operation, to execute it apart from those that follow: a copy, so that nothing of the code cache changes and an engine
-/// may keep its blocks in whatever form it wants.
+/// A block to execute one operation apart from those that follow: a copy, so that nothing of the code cache changes and an engine may keep
+/// its blocks in whatever form it wants.
 /// </summary>
+/// <remarks>
+/// What stands behind the operation is there as well: a compare that goes on as the jump behind it takes that one's target, or goes on
+/// behind it.
+/// </remarks>
 internal sealed unsafe class LoneOperation : IDisposable
 {
-    // The operation, and what hands itself back to whoever executes it.
-    private const int Operations = 2;
+    private const int Most = 3;
 
-    private Block* _block = (Block*)NativeMemory.AlignedAlloc((nuint)(sizeof(Block) + (Operations * sizeof(Op)) + TailCalls.TableBytes(Operations)), 64);
+    private Block* _block = (Block*)NativeMemory.AlignedAlloc((nuint)(sizeof(Block) + (Most * sizeof(Op)) + TailCalls.TableBytes(Most)), 64);
 
     ~LoneOperation() => Free();
 
-    /// <summary>Executes one operation; returns what its handler does, with the operation behind it in place of the copy's.</summary>
+    /// <summary>Executes one operation; returns what its handler does, with the block's own operations in place of the copies.</summary>
     public Op* Execute(CpuState* s, Op* op)
     {
         Op* copy = Copy(op);
         Op* next = TailCalls.HandlerOf(copy)(s, copy);
-        if (s->Host.LinkFrom == copy)
-        {
-            s->Host.LinkFrom = op;
-        }
-
-        return next == copy + 1 ? op + 1 : next;
+        s->Host.LinkFrom = Original(s->Host.LinkFrom, copy, op);
+        return Original(next, copy, op);
     }
 
     public void Dispose()
@@ -35,15 +34,21 @@ internal sealed unsafe class LoneOperation : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    private static Op* Original(Op* found, Op* copy, Op* op) => found >= copy && found < copy + Most ? op + (found - copy) : found;
+
     private Op* Copy(Op* op)
     {
-        *_block = *Op.BlockOf(op);
-        _block->Operations = Operations;
+        Block* block = Op.BlockOf(op);
+        *_block = *block;
+        _block->Operations = Math.Min(Most, block->Operations - op->Number);
         Op* copy = Block.First(_block);
-        *copy = *op;
-        copy->Handler = TailCalls.HandlerOf(op);
-        copy->Number = 0;
-        copy[1] = new Op { Handler = &Flow.Pause, Number = 1 };
+        for (int i = 0; i < _block->Operations; i++)
+        {
+            copy[i] = op[i];
+            copy[i].Number = (byte)i;
+            copy[i].Handler = i == 1 ? &Flow.Pause : TailCalls.HandlerOf(op + i);
+        }
+
         if (!TailCalls.AreTaken)
         {
             TailCalls.Hide(_block);
