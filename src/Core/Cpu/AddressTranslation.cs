@@ -1,4 +1,4 @@
-namespace KprobeTrace.Kprobes;
+namespace KprobeTrace.Cpu;
 
-/// <summary>Finds where the kernel's own page tables map an address, whatever CR3 holds; false where they do not.</summary>
-internal delegate bool KernelTranslation(ulong address, out ulong physical);
+/// <summary>Finds where a linear address lies in physical memory by other page tables than those that CR3 names; false where they do not map it.</summary>
+internal delegate bool AddressTranslation(ulong address, out ulong physical);

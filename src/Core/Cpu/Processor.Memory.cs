@@ -294,15 +294,19 @@ internal sealed unsafe partial class Processor
     }
 
     /// <summary>
-    /// Writes RAM through the page tables in force, whatever their rights and without touching accessed or dirty bits, for whoever
+    /// Writes RAM through page tables, whatever their rights and without touching accessed or dirty bits, for whoever
     /// changes the guest from outside; all bytes or none. Decoded code that is overwritten is decoded anew.
     /// </summary>
-    public bool TryPoke(ulong linear, ReadOnlySpan<byte> bytes)
+    /// <param name="linear">Linear address.</param>
+    /// <param name="bytes">What is written there.</param>
+    /// <param name="translate">Finds the memory behind the address; null for the page tables in force.</param>
+    public bool TryPoke(ulong linear, ReadOnlySpan<byte> bytes, AddressTranslation? translate = null)
     {
+        translate ??= TryPeekHere;
         for (int done = 0, part; done < bytes.Length; done += part)
         {
             part = BytesInPage(linear + (ulong)done, bytes.Length - done);
-            if (!TryPeek(linear + (ulong)done, State->Cr3, out ulong physical) || !_memory.Contains(physical, (ulong)part))
+            if (!translate(linear + (ulong)done, out ulong physical) || !_memory.Contains(physical, (ulong)part))
             {
                 return false;
             }
@@ -311,11 +315,13 @@ internal sealed unsafe partial class Processor
         for (int done = 0, part; done < bytes.Length; done += part)
         {
             part = BytesInPage(linear + (ulong)done, bytes.Length - done);
-            _ = TryPeek(linear + (ulong)done, State->Cr3, out ulong physical) && TryWriteRam(physical, bytes.Slice(done, part));
+            _ = translate(linear + (ulong)done, out ulong physical) && TryWriteRam(physical, bytes.Slice(done, part));
         }
 
         return true;
     }
+
+    private bool TryPeekHere(ulong linear, out ulong physical) => TryPeek(linear, State->Cr3, out physical);
 
     /// <summary>Translates an instruction address with the rights of the current mode; a fault is pending when false.</summary>
     internal bool TryTranslateFetch(ulong address, out ulong physical)

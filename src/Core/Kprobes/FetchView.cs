@@ -14,7 +14,7 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
     private const ulong PageMask = ~(PageSize - 1);
     private readonly Processor _processor;
     private readonly LoadedImage? _image;
-    private readonly KernelTranslation _translate;
+    private readonly AddressTranslation _translate;
     private readonly Dictionary<ulong, int> _byPhysical = [];
     private readonly Dictionary<ulong, int> _byLinear = [];
     private readonly Dictionary<ulong, int> _physicalPages = [];
@@ -35,7 +35,7 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
     /// <param name="translate">
     /// Where the kernel maps an address outside the image; null to go through CR3, whose tables need not map modules at the moment.
     /// </param>
-    public FetchView(Processor processor, LoadedImage? image, KernelTranslation? translate = null)
+    public FetchView(Processor processor, LoadedImage? image, AddressTranslation? translate = null)
     {
         ArgumentNullException.ThrowIfNull(processor);
         _processor = processor;

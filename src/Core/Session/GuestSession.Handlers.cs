@@ -37,9 +37,10 @@ public sealed unsafe partial class GuestSession
     public bool TryRead(ulong address, Span<byte> into) =>
         (long)address < 0 ? Environment.TryReadKernel(address, into) : Environment.TryReadUser(address, into);
 
-    /// <summary>Writes memory of the kernel or of the task that runs, whatever its rights say; all bytes or none.</summary>
+    /// <summary>Writes what <see cref="TryRead"/> reads, whatever rights the page tables give; all bytes or none.</summary>
     /// <remarks>No dirty bit is set. Where code is written, the processor runs the new bytes from its next instruction on.</remarks>
-    public bool TryWrite(ulong address, ReadOnlySpan<byte> bytes) => Machine.Processor.TryPoke(address, bytes);
+    public bool TryWrite(ulong address, ReadOnlySpan<byte> bytes) =>
+        Machine.Processor.TryPoke(address, bytes, (long)address < 0 && KernelMemory is not null ? KernelMemory.TryTranslate : null);
 
     /// <summary>Makes an argument that handlers read, in the language of definitions: <c>path-&gt;dentry-&gt;d_name.name:string</c>.</summary>
     /// <param name="argument">The argument, with or without a name before it.</param>

@@ -1,3 +1,4 @@
+using KprobeTrace.Cpu;
 using KprobeTrace.Guest;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Loaders;
@@ -28,7 +29,7 @@ public sealed unsafe partial class GuestSession : IDisposable
             };
         }
 
-        KernelTranslation? translate = KernelMemory is null ? null : KernelMemory.TryTranslate;
+        AddressTranslation? translate = KernelMemory is null ? null : KernelMemory.TryTranslate;
         ProbedProcessor probed = new(Machine.Processor, Linux, KernelMemory);
         Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image, translate));
         _ = new ProcessorBreakpoints(Machine.Processor, Kprobes.Handler);

@@ -72,7 +72,7 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void Only_what_stands_for_a_console_knows_that_of_the_process() =>
         Assert.Equal(
-            ["kprobe-record/RecordConsole.cs", "kprobe-report/ReportConsole.cs", "kprobe-report/ReportTool.cs", "Tools/StandardError.cs", "Tools/StandardOutput.cs"],
+            ["Tools/StandardError.cs", "Tools/StandardOutput.cs", "kprobe-record/RecordConsole.cs", "kprobe-report/ReportConsole.cs", "kprobe-report/ReportTool.cs"],
             SourceCompilation.Models.Where(static model => model.SyntaxTree.GetRoot().DescendantNodes().OfType<IdentifierNameSyntax>()
                     .Any(name => name.Identifier.Text == "Console" && model.GetSymbolInfo(name).Symbol is INamedTypeSymbol { ContainingNamespace.Name: "System" }))
                 .Select(static model => Path.GetRelativePath(Repository.PathOf("src"), model.SyntaxTree.FilePath)).Order(StringComparer.Ordinal));

@@ -192,6 +192,23 @@ public sealed class GuestSessionTests
     }
 
     [StockGuestFact]
+    public void What_can_be_read_of_a_kernel_can_be_written_before_its_first_instruction()
+    {
+        using GuestSession guest = GuestSession.Open(
+            new GuestOptions { Image = StockGuest.CloudKernel, Load = new ImageLoadOptions { MemorySize = 512 << 20 } }, _ => { });
+        ulong banner = guest.Symbols.AddressOf("linux_banner")!.Value;
+        byte[] before = new byte[13];
+        Assert.True(guest.TryRead(banner, before));
+        Assert.Equal("Linux version"u8, before);
+
+        Assert.True(guest.TryWrite(banner, "Penguin of no"u8));
+
+        byte[] after = new byte[13];
+        Assert.True(guest.TryRead(banner, after));
+        Assert.Equal("Penguin of no"u8, after);
+    }
+
+    [StockGuestFact]
     public void A_handler_in_Linux_reads_parameters_members_the_task_and_its_stack()
     {
         using GuestSession guest = GuestSession.Open(
