@@ -104,7 +104,6 @@ internal sealed class RecordCommand
         {
             Description = description,
             HelpName = help,
-            AllowMultipleArgumentsPerToken = false,
             DefaultValueFactory = static _ => [],
         };
         if (alias is not null)

@@ -50,7 +50,7 @@ internal sealed class VerbHelp : SynchronousCommandLineAction
     {
         TextWriter output = parseResult.InvocationConfiguration.Output;
         Command command = parseResult.CommandResult.Command;
-        string[] parts = (command.Description ?? "").Split(ExamplesHead);
+        string[] parts = command.Description!.Split(ExamplesHead);
         Wrap(output, parts[0], 0);
         output.Write("\n");
         output.Write($"Usage: {Call(command)}{(command.Options.Count > 0 ? " [OPTIONS]" : "")}\n");
@@ -59,11 +59,11 @@ internal sealed class VerbHelp : SynchronousCommandLineAction
             output.Write($"       {Tool} VERB …\n");
         }
 
-        List<(string, string)> rows = [.. command.Arguments.Select(static a => (a.Name, a.Description ?? ""))];
+        List<(string, string)> rows = [.. command.Arguments.Select(static a => (a.Name, a.Description!))];
         Section(output, "", rows);
-        Section(output, "Verbs", [.. command.Subcommands.Select(static c => (c.Name, FirstSentence(c.Description ?? "")))]);
+        Section(output, "Verbs", [.. command.Subcommands.Select(static c => (c.Name, FirstSentence(c.Description!)))]);
         IEnumerable<Option> options = command is RootCommand ? command.Options : command.Options.Concat(InheritedHelp(parseResult));
-        Section(output, "Options", [.. options.Select(static o => (Spelling(o), o.Description ?? ""))]);
+        Section(output, "Options", [.. options.Select(static o => (Spelling(o), o.Description!))]);
         if (parts.Length > 1)
         {
             output.Write($"\nExamples:\n{parts[1]}\n");
@@ -90,7 +90,7 @@ internal sealed class VerbHelp : SynchronousCommandLineAction
 
     private static string Spelling(Option option)
     {
-        IEnumerable<string> names = option.Aliases.Append(option.Name).Distinct().OrderBy(static n => n.Length);
+        IEnumerable<string> names = option.Aliases.Append(option.Name);
         return string.Join(", ", names) + (option.HelpName is { } value ? " " + value : "");
     }
 

@@ -34,4 +34,40 @@ public sealed class InjectedConsoleTests : IDisposable
         Assert.Equal(output.Length == 0, run.Output.Length == 0);
         Assert.Equal(error.Length == 0, run.Error.Length == 0);
     }
+
+    [Fact]
+    public void The_definitions_that_stand_in_for_the_users_are_shown_first_of_all_of_them_only_twelve()
+    {
+        string[] few = Lines(RecordRun.Of("-o", _folder["t.mpk"], "--max-instructions", "1000"));
+        string[] all = Lines(RecordRun.Of("-v", "-o", _folder["t.mpk"], "--max-instructions", "1000"));
+
+        Assert.Equal("kprobe-record: no probes given; using these:", few[0]);
+        string[] definitions = [.. few.Skip(1).TakeWhile(static l => l.StartsWith("  ", StringComparison.Ordinal) && !l.StartsWith("  …", StringComparison.Ordinal))];
+        string[] whole = [.. all.SkipWhile(static l => l != "kprobe-record: no probes given; using these:").Skip(1).TakeWhile(static l => l.StartsWith("  ", StringComparison.Ordinal))];
+        Assert.Equal(whole.Take(12), definitions);
+        Assert.Equal(whole.Length > 12 ? $"  … and {whole.Length - 12} more (-v lists all)" : "", few.FirstOrDefault(static l => l.StartsWith("  …", StringComparison.Ordinal), ""));
+
+        static string[] Lines(RecordRun run) => run.Error.Split('\n');
+    }
+
+    [Theory]
+    [InlineData("-p do_sys_open", false)]
+    [InlineData("--skip-refused -p nosuch", true)]
+    [InlineData("--skip-refused -p nosuch -p do_sys_open", false)]
+    [InlineData("", false)]
+    public void A_recording_that_has_no_probe_left_is_warned_of(string line, bool isWarned)
+    {
+        RecordRun run = RecordRun.Of([.. line.Split(' ', StringSplitOptions.RemoveEmptyEntries), "-o", _folder["t.mpk"], "--max-instructions", "1000"]);
+
+        Assert.Equal(isWarned, run.Error.Contains("warning: the definitions leave no probe; only the guest's console is recorded", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_closing_line_tells_the_guests_time_in_seconds()
+    {
+        RecordRun run = RecordRun.Of("-p", "do_sys_open", "-o", _folder["t.mpk"], "--max-instructions", "1500000");
+
+        Assert.Contains("after 1,500,000 instructions, 0.0", run.Error, StringComparison.Ordinal);
+        Assert.Matches("instructions, 0\\.00[0-9] s of its time", run.Error);
+    }
 }

@@ -135,6 +135,29 @@ public sealed class EventsTests : IDisposable
         Assert.Contains(expected, Tool.Bad(1, "events", _folder.Trace("p:f f\n1 f"), option, value), StringComparison.Ordinal);
 
     [Fact]
+    public void A_hit_without_a_task_says_so() =>
+        Assert.Equal(
+            ["           <...>-0       [000] ..... 0.000000001: f: (f+0x0/0x100)", "            init-1       [000] ..... 0.000000002: f: (f+0x0/0x100)"],
+            Tool.Good("events", _folder.Trace("p:f f\n1 f -\n2 f"), "--ns").TrimEnd('\n').Split('\n'));
+
+    [Theory]
+    [InlineData("--key", "kind", "post,1|pre,2")]
+    [InlineData("--key", "name --value length(kind)", "f,3,10,3,3.3333333333333335,4")]
+    [InlineData("--key", "name --where kind<>'fault'", "f,3")]
+    [InlineData("--key", "name --value seq", "f,2,4,1,2,3")]
+    [InlineData("--key", "name", "f,2")]
+    public void A_histogram_is_of_hits_unless_an_expression_speaks_of_kinds(string option, string rest, string rows) =>
+        Assert.Equal(
+            rows.Split('|'),
+            Tool.Good(["hist", _folder.Trace("p:f f\n1 f\n2 f post\n3 f"), option, .. rest.Split(' '), "--format", "csv"]).TrimEnd().Split("\r\n").Skip(1).Order());
+
+    [Fact]
+    public void One_name_may_have_calls_of_one_probe_and_steps_of_another() =>
+        Assert.Equal(
+            ["1,work,f,entry-ret,1,40,40,40,40,40,40", "1,work,g,pre-post,1,5,5,5,5,5,5"],
+            Tool.Good("latency", _folder.Trace("p:in f\nr:a/work f\np:b/work g\n100 in\n140 a/work\n200 b/work\n205 b/work post"), "--format", "csv").TrimEnd().Split("\r\n").Skip(1));
+
+    [Fact]
     public void Latency_counts_pairs()
     {
         Assert.Equal(

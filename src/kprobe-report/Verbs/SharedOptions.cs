@@ -61,7 +61,6 @@ internal static class SharedOptions
     {
         Description = description,
         HelpName = help,
-        AllowMultipleArgumentsPerToken = false,
         DefaultValueFactory = static _ => [],
     };
 

@@ -378,6 +378,41 @@ public sealed unsafe class FetchOverlayTests
         Assert.Equal(401, guest.Processor.Retired);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_breakpoint_that_comes_while_an_instruction_calls_a_device_counts_for_the_next(bool all)
+    {
+        const ulong device = 0x7100_0000;
+        using TestGuest guest = new();
+        guest.Map(device, ScriptedBus.MmioBase, TestGuest.PresentWrite);
+        BreakpointRecorder overlay = Attach(guest, BreakpointAction.Step);
+        guest.Assemble(TestGuest.Code, a =>
+        {
+            a.mov(rax, __[rcx]);
+            a.inc(rbx);
+            a.hlt();
+        });
+        guest.Rcx = device;
+        guest.Bus.OnMmioRead = () =>
+        {
+            overlay.Addresses.Add(TestGuest.Code + 3);
+            if (all)
+            {
+                guest.Processor.InvalidateAllCode();
+            }
+            else
+            {
+                guest.Processor.InvalidateCode(TestGuest.Code);
+            }
+        };
+
+        guest.Run();
+
+        Assert.Equal([TestGuest.Code + 3], overlay.Hits.Select(hit => hit.Address));
+        Assert.Equal((1UL, 3L), (guest.Rbx, guest.Processor.Retired));
+    }
+
     [Fact]
     public void User_code_is_not_under_the_overlay()
     {

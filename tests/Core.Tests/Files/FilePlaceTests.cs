@@ -54,6 +54,7 @@ public sealed class FilePlaceTests : IDisposable
         foreach (Action<string> read in (Action<string>[])[p => InputFile.Open(p, "image").Dispose(), p => InputFile.ReadAll(p, "image")])
         {
             AssertRefused(read, missing, missing + ": no such file; give the path of the image");
+            AssertRefused(read, Path.Combine(missing, "below"), Path.Combine(missing, "below") + ": no such file; give the path of the image");
             AssertRefused(read, link, link + ": is a symbolic link to a file that is not there; give the image itself");
             AssertRefused(read, _folder, _folder + ": is a directory; give the image itself");
             AssertRefused(read, "/dev/null", "/dev/null: is a device; give the image as a file");

@@ -99,6 +99,23 @@ public sealed class ReturnTrampolinesTests
     }
 
     [Fact]
+    public void A_graph_tracer_and_a_return_probe_that_lead_to_each_other_are_given_up()
+    {
+        int word = _types.Int("long unsigned int", 8);
+        int number = _types.Int("int", 4, encoding: 1);
+        int entry = _types.Struct("ftrace_ret_stack", 0x28, ("ret", word, 0, 0), ("func", word, 64, 0), ("retp", word, 0x20 * 8, 0));
+        _types.Struct(
+            "task_struct", 0x100, ("rethooks", word, 0x40 * 8, 0), ("curr_ret_stack", number, 0x60 * 8, 0), ("ret_stack", _types.Pointer(entry), 0x68 * 8, 0));
+        _types.Struct("rethook_node", 0x40, ("llist", word, 0x10 * 8, 0), ("ret_addr", word, 0x20 * 8, 0), ("frame", word, 0x28 * 8, 0));
+        _ram.Write(Task + 0x60, 0, 4).Write(Task + 0x68, Second).Write(Second, Trampoline).Write(Second + 0x20, Slot)
+            .Write(Task + 0x40, First + 0x10).Write(First + 0x20, Graph).Write(First + 0x28, Slot);
+        ReturnTrampolines trampolines = Create("arch_rethook_trampoline");
+        trampolines.BeginWalk();
+
+        Assert.Equal(Graph, trampolines.Recover(Graph, Slot));
+    }
+
+    [Fact]
     public void Other_addresses_and_what_no_list_holds_stay_as_they_are()
     {
         Rethooks();

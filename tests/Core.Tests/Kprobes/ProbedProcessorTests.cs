@@ -43,6 +43,16 @@ public sealed class ProbedProcessorTests
     }
 
     [Fact]
+    public unsafe void Instructions_are_counted_beyond_32_bits()
+    {
+        using TestGuest guest = new();
+        guest.State->Deadline = (1L << 32) + 5;
+        guest.State->Left = 0;
+
+        Assert.Equal((1UL << 32) + 5, new ProbedProcessor(guest.Processor, null, null).RetiredInstructions);
+    }
+
+    [Fact]
     public void Without_Linux_there_are_no_tasks_and_with_it_that_of_the_first_processor()
     {
         const ulong text = GuestImage.Text;

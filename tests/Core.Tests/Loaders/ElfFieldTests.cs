@@ -32,6 +32,17 @@ public sealed class ElfFieldTests
         Assert.Null(elf.FindSection(".tex"));
     }
 
+    [Fact]
+    public void A_segment_without_memory_is_none_and_hides_none()
+    {
+        byte[] file = new ElfBuilder { Entry = 0x1234 }
+            .Segment(0x40_0000, 0x10_0000, [])
+            .Segment(0x50_0000, 0x11_0000, [1, 2, 3])
+            .Build();
+
+        Assert.Equal(0x50_0000ul, Assert.Single(ElfFile.Parse("x", file).Segments).VirtualAddress);
+    }
+
     /// <summary>Where a field of the ELF header stands, its width, a value and what is said of it; nothing where it is sound.</summary>
     public static TheoryData<int, int, ulong, string> HeaderFields => new()
     {

@@ -395,6 +395,27 @@ public sealed unsafe class EventRecorderTests
         return guest;
     }
 
+    [Theory]
+    [InlineData("__probe_func == FN", 5)]
+    [InlineData("__probe_func == BEHIND", 0)]
+    [InlineData("__probe_ret_ip == BEHIND", 5)]
+    [InlineData("__probe_ret_ip == FN", 0)]
+    public void A_filter_of_returns_knows_the_function_and_where_it_returns_to(string filter, int events)
+    {
+        FlatGuest guest = new();
+        guest.Code.mov(rsp, StackTop);
+        guest.Code.mov(ebx, 5);
+        guest.Mark("loop").Code.call(guest.At("fn"));
+        guest.Mark("behind").Code.dec(ebx);
+        guest.Code.jne(guest.At("loop"));
+        guest.Exit();
+        guest.Mark("fn").Code.ret();
+        guest.Assemble();
+        string known = filter.Replace("FN", $"0x{guest.Addresses["fn"]:x}", StringComparison.Ordinal).Replace("BEHIND", $"0x{guest.Addresses["behind"]:x}", StringComparison.Ordinal);
+
+        Assert.Equal(events, Run(guest, ["r:fn_ret fn"], EventKinds.Return, [$"fn_ret: {known}"]).Events.Count);
+    }
+
     [Fact]
     public void Returns_that_a_filter_leaves_out_are_counted()
     {

@@ -5,7 +5,10 @@ using KprobeTrace.Machine;
 using KprobeTrace.Probes;
 using KprobeTrace.Session;
 using KprobeTrace.Symbols;
+using KprobeTrace.Tests.Guest;
 using KprobeTrace.Tests.Guests;
+using KprobeTrace.Tests.Loaders;
+using KprobeTrace.Tests.Symbols;
 using Xunit;
 
 namespace KprobeTrace.Tests.Session;
@@ -189,6 +192,57 @@ public sealed class GuestSessionTests
         using GuestSession guest = GuestSession.Open(new GuestOptions { Image = Demo }, _ => { });
 
         Assert.Throws<ArgumentException>(() => guest.Argument(argument));
+    }
+
+    /// <remarks>The structure lies in the image's last bytes, so that a byte too many cannot be read.</remarks>
+    [Theory]
+    [InlineData("signed", -2L)]
+    [InlineData("unsigned", 0xFEL)]
+    [InlineData("state", 0x1234_5678L)]
+    [InlineData("wide", 0x1122_3344_5566_7788L)]
+    [InlineData("pointer", 0x0102_0304_0506_0708L)]
+    [InlineData("one", 1L)]
+    [InlineData("two", 2L)]
+    [InlineData("nine", 0x1A5L)]
+    [InlineData("below", -3L)]
+    [InlineData("last", 1L)]
+    [InlineData("array", null)]
+    [InlineData("inner", null)]
+    [InlineData("beyond", null)]
+    [InlineData("nosuch", null)]
+    public void A_member_is_read_by_its_type_and_its_bits(string member, long? expected)
+    {
+        const int size = 40;
+        BtfBuilder types = new();
+        int integer = types.Int("int", 4, encoding: 1);
+        int character = types.Int("char", 1, encoding: 1);
+        int plain = types.Int("unsigned char", 1);
+        int word = types.Int("unsigned long", 8);
+        int inner = types.Struct("inner", 4, ("a", integer, 0, 0));
+        types.Struct(
+            "thing", size, ("signed", character, 0, 0), ("unsigned", plain, 8, 0), ("state", types.Enum("state", signed: false, ("A", 0)), 32, 0),
+            ("wide", types.Enum64("wide", signed: false, ("B", 0)), 64, 0), ("pointer", types.Pointer(0), 128, 0),
+            ("one", word, 192, 1), ("two", word, 193, 2), ("nine", word, 199, 9), ("below", integer, 208, 3),
+            ("array", types.Array(integer, integer, 2), 224, 0), ("inner", inner, 256, 0), ("last", plain, (size * 8) - 1, 1), ("beyond", word, (size * 8) - 8, 0));
+        byte[] thing = new byte[size];
+        thing[0] = thing[1] = 0xFE;
+        BitConverter.TryWriteBytes(thing.AsSpan(4), 0x1234_5678);
+        BitConverter.TryWriteBytes(thing.AsSpan(8), 0x1122_3344_5566_7788);
+        BitConverter.TryWriteBytes(thing.AsSpan(16), 0x0102_0304_0506_0708);
+        BitConverter.TryWriteBytes(thing.AsSpan(24), 1u | (2u << 1) | (0x1A5u << 7) | (5u << 16));
+        thing[^1] = 0x80;
+        byte[] btf = types.Build();
+        byte[] image = new byte[GuestImage.Size];
+        "Linux version 6.1.0 x"u8.CopyTo(image.AsSpan(0x100));
+        btf.CopyTo(image, 0x1000);
+        thing.CopyTo(image, GuestImage.Size - size);
+        ElfBuilder elf = new ElfBuilder { Entry = GuestImage.Physical }.Segment(GuestImage.Text, GuestImage.Physical, image).Section(".BTF", 1, btf, 0, 0);
+        using GuestSession guest = GuestSession.Open(
+            new GuestOptions { Image = "vmlinux", ImageBytes = elf.Build(), Load = new ImageLoadOptions { MemorySize = 64 << 20 } }, _ => { });
+
+        bool isRead = guest.TryReadMember("thing", member, GuestImage.Text + (ulong)(GuestImage.Size - size), out long value);
+
+        Assert.Equal((expected is not null, expected ?? 0), (isRead, value));
     }
 
     [StockGuestFact]

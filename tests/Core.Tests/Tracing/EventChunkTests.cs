@@ -80,6 +80,25 @@ public sealed class EventChunkTests : IDisposable
     }
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(EventFields.Count)]
+    [InlineData(31)]
+    [InlineData(32)]
+    [InlineData(40)]
+    [InlineData(63)]
+    public void A_mask_names_no_field_that_the_format_does_not_have(int bit)
+    {
+        byte[] payload = new ChunkBuilder { Mask = [bit == 0 ? 0 : 1UL << bit] }.Build();
+        if (bit == 0)
+        {
+            Assert.Single(Decode(payload));
+            return;
+        }
+
+        Refused(payload);
+    }
+
+    [Theory]
     [InlineData(15, true)]
     [InlineData(TraceComm.Size, true)]
     [InlineData(TraceComm.Size + 1, false)]

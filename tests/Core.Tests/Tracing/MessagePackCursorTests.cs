@@ -68,6 +68,13 @@ public sealed class MessagePackCursorTests
 
         Assert.Equal(count, bytesEach == 1 ? new MessagePackCursor(bytes).ReadArrayHeader() : new MessagePackCursor(bytes).ReadMapHeader());
         Assert.Equal(bytes.Length, Skipped(bytes));
+        if (bytesEach == 1)
+        {
+            MessagePackCursor cursor = new([.. bytes, 1, 2]);
+            cursor.SkipArray();
+            Assert.Equal(bytes.Length, cursor.Position);
+        }
+
         if (count > 0)
         {
             Refused(bytes[..^1], bytesEach == 1 ? static (ref cut) => cut.ReadArrayHeader() : static (ref cut) => cut.ReadMapHeader());

@@ -25,6 +25,8 @@ internal static unsafe partial class OpBinder
         op->Base = op->Index = CpuState.ZeroRegister;
         Handler handler = jump.ConditionCode switch
         {
+            ConditionCode.o => Fuse<Conditions.Overflow>(first, op, mode),
+            ConditionCode.no => Fuse<Conditions.Not<Conditions.Overflow>>(first, op, mode),
             ConditionCode.b => Fuse<Conditions.Below>(first, op, mode),
             ConditionCode.ae => Fuse<Conditions.Not<Conditions.Below>>(first, op, mode),
             ConditionCode.e => Fuse<Conditions.Equal>(first, op, mode),
@@ -33,6 +35,8 @@ internal static unsafe partial class OpBinder
             ConditionCode.a => Fuse<Conditions.Not<Conditions.BelowOrEqual>>(first, op, mode),
             ConditionCode.s => Fuse<Conditions.Sign>(first, op, mode),
             ConditionCode.ns => Fuse<Conditions.Not<Conditions.Sign>>(first, op, mode),
+            ConditionCode.p => Fuse<Conditions.Parity>(first, op, mode),
+            ConditionCode.np => Fuse<Conditions.Not<Conditions.Parity>>(first, op, mode),
             ConditionCode.l => Fuse<Conditions.Less>(first, op, mode),
             ConditionCode.ge => Fuse<Conditions.Not<Conditions.Less>>(first, op, mode),
             ConditionCode.le => Fuse<Conditions.LessOrEqual>(first, op, mode),

@@ -52,6 +52,22 @@ public sealed class AcpiPowerManagementTests
     }
 
     [Fact]
+    public void The_timer_cannot_be_written_and_takes_no_register_with_it()
+    {
+        _bus.Write(0x602, 0x0101, 2);
+        uint before = _bus.Read(0x602, 2);
+
+        for (ushort port = 0x608; port < 0x60C; port++)
+        {
+            _bus.Write(port, 0xFF, 1);
+        }
+
+        _bus.Write(0x608, uint.MaxValue, 4);
+        Assert.Equal((before, 1u), (_bus.Read(0x602, 2), _bus.Read(0x604, 2)));
+        Assert.Empty(_power.Calls);
+    }
+
+    [Fact]
     public void Is_always_in_acpi_mode()
     {
         _bus.Write(0x604, 0, 2);

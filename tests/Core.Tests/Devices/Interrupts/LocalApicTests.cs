@@ -122,11 +122,24 @@ public sealed class LocalApicTests
 
         _apic.EnterVirtualWire();
 
+        Assert.Equal((0x700u, 0x400u), (Get(0x350), Get(0x360)));
         Assert.True(_processor.Pending);
         Assert.Equal(0x08, _apic.AcknowledgeInterrupt());
         Assert.Equal(0u, Get(0x100));
         _apic.SetLocalInput(0, false);
         Assert.False(_processor.Pending);
+    }
+
+    [Fact]
+    public void Reset_leaves_no_priority()
+    {
+        Enable();
+        _apic.TaskPriority = 0x90;
+
+        _apic.Reset();
+
+        Assert.Equal((0u, 0u), (Get(0x80), Get(0xA0)));
+        Assert.Equal(0u, _apic.TaskPriority);
     }
 
     [Fact]
