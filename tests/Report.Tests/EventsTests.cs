@@ -152,9 +152,21 @@ public sealed class EventsTests : IDisposable
             Tool.Good(["hist", _folder.Trace("p:f f\n1 f\n2 f post\n3 f"), option, .. rest.Split(' '), "--format", "csv"]).TrimEnd().Split("\r\n").Skip(1).Order());
 
     [Fact]
-    public void One_name_may_have_calls_of_one_probe_and_steps_of_another() =>
+    public void The_view_of_an_event_has_the_arguments_of_its_own_probes_and_no_others()
+    {
+        string trace = _folder.Trace("p:a f x=%di:u32 y=%si:u32\np:b g z=%di:u32\n1 a x=1 y=2\n2 b z=3");
+
+        Assert.Equal("x y\r\n", Columns("a"));
+        Assert.Equal("z\r\n", Columns("b"));
+
+        string Columns(string view) => Tool.Good(
+            "query", trace, $"SELECT group_concat(name, ' ') FROM pragma_table_info('{view}') WHERE name NOT IN (SELECT name FROM pragma_table_info('events'))", "--format", "csv").Split("\r\n", 2)[1];
+    }
+
+    [Fact]
+    public void A_name_that_has_calls_is_measured_by_them_alone() =>
         Assert.Equal(
-            ["1,work,f,entry-ret,1,40,40,40,40,40,40", "1,work,g,pre-post,1,5,5,5,5,5,5"],
+            ["1,work,f,entry-ret,1,40,40,40,40,40,40"],
             Tool.Good("latency", _folder.Trace("p:in f\nr:a/work f\np:b/work g\n100 in\n140 a/work\n200 b/work\n205 b/work post"), "--format", "csv").TrimEnd().Split("\r\n").Skip(1));
 
     [Fact]

@@ -47,11 +47,12 @@ public static class LatencyQuery
         Collect(
             database, probes, "entry-ret", rows,
             "SELECT run, probe, duration_ns FROM kt_call", "FROM kt_call", inMemory, cancellation);
+        HashSet<(long, string)> measured = [.. rows.Select(static r => (r.Run, r.Name))];
         if (database.ScalarInt64("SELECT EXISTS (SELECT 1 FROM kt_tally WHERE kind = 1)") != 0)
         {
             Collect(
                 database,
-                probes,
+                probes.Where(p => !measured.Contains((p.Key.Run, p.Value.Name))).ToDictionary(),
                 "pre-post",
                 rows,
                 """
