@@ -1,5 +1,4 @@
 using System.CommandLine;
-using KprobeTrace.Files;
 using KprobeTrace.Probes;
 using KprobeTrace.Tools;
 

@@ -128,5 +128,5 @@ internal sealed unsafe class MachineBus : ICpuBus, IProcessorSignals, IPowerCont
     }
 
     public bool TryWrite(ulong address, ReadOnlySpan<byte> data) =>
-        _processor!.TryWriteRam(address, data);
+        _processor != null ? _processor.TryWriteRam(address, data) : _memory.TryWrite(address, data);
 }

@@ -211,6 +211,20 @@ public sealed unsafe class MachineBusTests : IDisposable
     }
 
     [Fact]
+    public void Code_that_a_device_writes_over_is_what_runs_next()
+    {
+        Assert.True(_bus.TryWrite(0x7C00, [0xEB, 0xFE]));
+        _machine.Processor.State->Segments.Cs.Base = 0;
+        _machine.Processor.State->Rip = 0x7C00;
+        Assert.Equal(PowerState.Stopped, _machine.Run(10));
+
+        Assert.True(_bus.TryWrite(0x7C00, [0xF4]));
+
+        Assert.Equal(PowerState.Halted, _machine.Run(20));
+        Assert.Equal(11, _machine.Retired);
+    }
+
+    [Fact]
     public void Bus_without_a_processor_writes_memory_and_stands_at_the_beginning_of_time()
     {
         using PhysicalMemory memory = new(1 << 20);
