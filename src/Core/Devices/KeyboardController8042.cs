@@ -1,5 +1,8 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Saving;
 
 namespace KprobeTrace.Devices;
 
@@ -9,7 +12,7 @@ namespace KprobeTrace.Devices;
 /// back as 0xFE with the time-out bit, as from a controller whose device does not clock; the auxiliary port fails its
 /// test. Command 0xFE (pulse output line 0) resets the machine.
 /// </remarks>
-internal sealed class KeyboardController8042 : IPortDevice
+internal sealed class KeyboardController8042 : IPortDevice, IStateful
 {
     /// <summary>The interrupt request of the keyboard.</summary>
     public const int Irq = 1;
@@ -27,12 +30,7 @@ internal sealed class KeyboardController8042 : IPortDevice
 
     private readonly InterruptLine _line;
     private readonly IPowerControl _power;
-    private readonly byte[] _ram = new byte[32];
-    private byte _status = StatusUnlocked | StatusSystem;
-    private byte _output;
-
-    // The command that waits for its data byte, or 0.
-    private byte _command;
+    private State _state;
 
     /// <summary>Makes the controller as firmware leaves it.</summary>
     /// <param name="line">The line of IRQ 1.</param>
@@ -43,7 +41,8 @@ internal sealed class KeyboardController8042 : IPortDevice
         ArgumentNullException.ThrowIfNull(power);
         _line = line;
         _power = power;
-        _ram[0] = FirmwareCommandByte;
+        _state.Ram[0] = FirmwareCommandByte;
+        _state.Status = StatusUnlocked | StatusSystem;
     }
 
     /// <summary>Puts the controller at its ports.</summary>
@@ -57,24 +56,30 @@ internal sealed class KeyboardController8042 : IPortDevice
     /// <summary>Goes back to the state in which firmware leaves the controller.</summary>
     public void Reset()
     {
-        Array.Clear(_ram);
-        _ram[0] = FirmwareCommandByte;
-        _status = StatusUnlocked | StatusSystem;
-        _command = 0;
+        ((Span<byte>)_state.Ram).Clear();
+        _state.Ram[0] = FirmwareCommandByte;
+        _state.Status = StatusUnlocked | StatusSystem;
+        _state.Command = 0;
         Evaluate();
     }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from) => _state = from.Read<State>();
 
     /// <inheritdoc/>
     public uint Read(ushort port, int size)
     {
         if (port == 0x64)
         {
-            return _status;
+            return _state.Status;
         }
 
-        _status &= unchecked((byte)~(StatusOutputFull | StatusTimeout));
+        _state.Status &= unchecked((byte)~(StatusOutputFull | StatusTimeout));
         Evaluate();
-        return _output;
+        return _state.OutputBuffer;
     }
 
     /// <inheritdoc/>
@@ -82,26 +87,26 @@ internal sealed class KeyboardController8042 : IPortDevice
     {
         if (port == 0x64)
         {
-            _status |= StatusCommand;
+            _state.Status |= StatusCommand;
             Execute((byte)value);
         }
         else
         {
-            _status &= unchecked((byte)~StatusCommand);
+            _state.Status &= unchecked((byte)~StatusCommand);
             TakeData((byte)value);
         }
     }
 
     private void Execute(byte command)
     {
-        _command = 0;
+        _state.Command = 0;
         switch (command)
         {
             case >= 0x20 and <= 0x3F:
-                Answer(_ram[command - 0x20]);
+                Answer(_state.Ram[command - 0x20]);
                 break;
             case (>= 0x60 and <= 0x7F) or 0xD1 or 0xD2 or 0xD3 or 0xD4:
-                _command = command;
+                _state.Command = command;
                 break;
             case 0xA9:
                 // Auxiliary interface test: the clock line is stuck high.
@@ -114,10 +119,10 @@ internal sealed class KeyboardController8042 : IPortDevice
                 Answer(0x00);
                 break;
             case 0xAD:
-                _ram[0] |= 0x10;
+                _state.Ram[0] |= 0x10;
                 break;
             case 0xAE:
-                _ram[0] &= 0xEF;
+                _state.Ram[0] &= 0xEF;
                 break;
             case 0xC0:
                 Answer(0x80);
@@ -140,13 +145,13 @@ internal sealed class KeyboardController8042 : IPortDevice
 
     private void TakeData(byte data)
     {
-        byte command = _command;
-        _command = 0;
+        byte command = _state.Command;
+        _state.Command = 0;
         switch (command)
         {
             case >= 0x60 and <= 0x7F:
-                _ram[command - 0x60] = data;
-                _status = (byte)((_status & ~StatusSystem) | (_ram[0] & StatusSystem));
+                _state.Ram[command - 0x60] = data;
+                _state.Status = (byte)((_state.Status & ~StatusSystem) | (_state.Ram[0] & StatusSystem));
                 Evaluate();
                 break;
             case 0xD1:
@@ -162,17 +167,41 @@ internal sealed class KeyboardController8042 : IPortDevice
                 break;
             default:
                 Answer(NoAnswer);
-                _status |= StatusTimeout;
+                _state.Status |= StatusTimeout;
                 break;
         }
     }
 
     private void Answer(byte value)
     {
-        _output = value;
-        _status = (byte)((_status | StatusOutputFull) & ~StatusTimeout);
+        _state.OutputBuffer = value;
+        _state.Status = (byte)((_state.Status | StatusOutputFull) & ~StatusTimeout);
         Evaluate();
     }
 
-    private void Evaluate() => _line.Set((_status & StatusOutputFull) != 0 && (_ram[0] & 1) != 0);
+    private void Evaluate() => _line.Set((_state.Status & StatusOutputFull) != 0 && (_state.Ram[0] & 1) != 0);
+
+    /// <summary>What the controller keeps.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>Its RAM, the command byte first.</summary>
+        public RamBytes Ram;
+
+        /// <summary>The status register.</summary>
+        public byte Status;
+
+        /// <summary>The output buffer.</summary>
+        public byte OutputBuffer;
+
+        /// <summary>The command that waits for its data byte, or 0.</summary>
+        public byte Command;
+    }
+
+    /// <summary>The RAM that commands 0x20 to 0x3F and 0x60 to 0x7F name.</summary>
+    [InlineArray(32)]
+    private struct RamBytes
+    {
+        private byte _first;
+    }
 }

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Devices;
@@ -12,7 +14,7 @@ namespace KprobeTrace.Devices;
 /// the system-time page is a processor's own. The page is written once, when the guest registers it: the counter never
 /// drifts from the clock, so nothing ever has to be corrected.
 /// </remarks>
-internal sealed class KvmClock
+internal sealed class KvmClock : IStateful
 {
     /// <summary>MSR_KVM_WALL_CLOCK_NEW: physical address where the guest wants the time of day at power-on.</summary>
     public const uint MsrWallClock = 0x4B564D00;
@@ -32,8 +34,7 @@ internal sealed class KvmClock
 
     private readonly IVirtualClock _clock;
     private readonly IPhysicalMemoryWriter _memory;
-    private ulong _systemTime;
-    private ulong _wallClock;
+    private State _state;
 
     /// <summary>Makes the clock of a processor.</summary>
     public KvmClock(IVirtualClock clock, IPhysicalMemoryWriter memory)
@@ -45,7 +46,17 @@ internal sealed class KvmClock
     }
 
     /// <summary>What the processor's time-stamp counter has on top of virtual time, in nanoseconds.</summary>
-    public long TscOffset { get; set; }
+    public long TscOffset
+    {
+        get => _state.TscOffset;
+        set => _state.TscOffset = value;
+    }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from) => _state = from.Read<State>();
 
     /// <summary>Reads one of the clock's MSRs.</summary>
     /// <returns>False when the MSR is not the clock's.</returns>
@@ -55,11 +66,11 @@ internal sealed class KvmClock
         {
             case MsrSystemTime:
             case MsrSystemTimeOld:
-                value = _systemTime;
+                value = _state.SystemTime;
                 return true;
             case MsrWallClock:
             case MsrWallClockOld:
-                value = _wallClock;
+                value = _state.WallClock;
                 return true;
             default:
                 value = 0;
@@ -75,12 +86,12 @@ internal sealed class KvmClock
         {
             case MsrSystemTime:
             case MsrSystemTimeOld:
-                _systemTime = value;
+                _state.SystemTime = value;
                 WriteSystemTime();
                 return true;
             case MsrWallClock:
             case MsrWallClockOld:
-                _wallClock = value;
+                _state.WallClock = value;
                 WriteWallClock();
                 return true;
             default:
@@ -90,7 +101,7 @@ internal sealed class KvmClock
 
     private void WriteSystemTime()
     {
-        if ((_systemTime & 1) == 0)
+        if ((_state.SystemTime & 1) == 0)
         {
             return;
         }
@@ -106,7 +117,7 @@ internal sealed class KvmClock
         BinaryPrimitives.WriteUInt32LittleEndian(page[24..], 0x80000000);
         page[28] = 1;
         page[29] = FlagTscStable;
-        _memory.TryWrite(_systemTime & ~1UL, page);
+        _memory.TryWrite(_state.SystemTime & ~1UL, page);
     }
 
     private void WriteWallClock()
@@ -116,6 +127,20 @@ internal sealed class KvmClock
         page.Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(page, 2);
         BinaryPrimitives.WriteUInt32LittleEndian(page[4..], (uint)RtcMc146818.StartSeconds);
-        _memory.TryWrite(_wallClock, page);
+        _memory.TryWrite(_state.WallClock, page);
+    }
+
+    /// <summary>What the clock keeps.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>MSR_KVM_SYSTEM_TIME_NEW.</summary>
+        public ulong SystemTime;
+
+        /// <summary>MSR_KVM_WALL_CLOCK_NEW.</summary>
+        public ulong WallClock;
+
+        /// <summary>What the processor's time-stamp counter has on top of virtual time, in nanoseconds.</summary>
+        public long TscOffset;
     }
 }

@@ -1,5 +1,6 @@
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Devices;
@@ -10,7 +11,7 @@ namespace KprobeTrace.Devices;
 /// (<see cref="SystemControlPorts"/>). After power-up no counter runs, as the data sheet leaves it: no firmware
 /// has set counter 0 to its 18.2 interrupts a second.
 /// </remarks>
-internal sealed class Pit8254 : IPortDevice
+internal sealed class Pit8254 : IPortDevice, IStateful
 {
     /// <summary>The clock input in hertz.</summary>
     public const int Frequency = 1_193_182;
@@ -59,11 +60,29 @@ internal sealed class Pit8254 : IPortDevice
     {
         for (int i = 0; i < _channels.Length; i++)
         {
-            _channels[i] = new PitChannel(gate: i != 2);
+            _channels[i].Reset(gate: i != 2);
         }
 
         _timer.Cancel();
         _line.Set(false);
+    }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to)
+    {
+        foreach (PitChannel channel in _channels)
+        {
+            channel.Save(to);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Load(StateReader from)
+    {
+        foreach (PitChannel channel in _channels)
+        {
+            channel.Load(from);
+        }
     }
 
     /// <inheritdoc/>

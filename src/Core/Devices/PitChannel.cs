@@ -1,60 +1,60 @@
+using System.Runtime.InteropServices;
+using KprobeTrace.Devices.Saving;
+
 namespace KprobeTrace.Devices;
 
 /// <summary>One counter of an 8254 (Intel 8254 data sheet, order number 231164), computed from the time on demand.</summary>
 /// <remarks>Times are ticks of the counter's clock input. A count that is written is loaded at the next tick.</remarks>
-internal sealed class PitChannel
+internal sealed class PitChannel : IStateful
 {
     private const long Never = long.MaxValue;
 
-    // The control word without the counter's number.
-    private int _control;
-    private bool _gate;
+    // A hundred years: nanoseconds of more do not fit.
+    private const long MaxTicks = 1L << 52;
 
-    // The count register: what was written last, or 0, and whether the counter has not taken it yet.
-    private int _written;
-    private bool _isNull = true;
+    private State _state;
 
-    // Tick at which the counter takes the count register, or Never; in mode 3 maybe for the low half of a period.
-    private long _loadAt = Never;
-    private bool _loadsLowHalf;
+    public PitChannel(bool gate) => Reset(gate);
 
-    // The count in use, or 0 for none yet, and the tick at which it was loaded.
-    private int _count;
-    private long _loadedAt;
+    public bool Gate => _state.Gate;
 
-    // Ticks counted when the counter was stopped, or -1 while it runs.
-    private long _heldAt = -1;
+    private int Mode => (_state.ControlWord & 0xC) == 0xC ? ((_state.ControlWord >> 1) & 3) : (_state.ControlWord >> 1) & 7;
 
-    private int _writeLow = -1;
-    private bool _readHigh;
-    private int _latchedCount = -1;
-    private int _latchedStatus = -1;
+    private int Access => _state.ControlWord >> 4;
 
-    public PitChannel(bool gate) => _gate = gate;
-
-    public bool Gate => _gate;
-
-    private int Mode => (_control & 0xC) == 0xC ? ((_control >> 1) & 3) : (_control >> 1) & 7;
-
-    private int Access => _control >> 4;
-
-    private bool IsBcd => (_control & 1) != 0;
+    private bool IsBcd => (_state.ControlWord & 1) != 0;
 
     // Between the two bytes of a new count mode 0 stands still with its output down.
-    private bool IsBetweenBytes => _writeLow >= 0 && Mode == 0;
+    private bool IsBetweenBytes => _state.WrittenLow >= 0 && Mode == 0;
+
+    /// <summary>Forgets all that was written, as after power-up.</summary>
+    /// <param name="gate">The level of the GATE pin.</param>
+    public void Reset(bool gate) => _state = new State { Gate = gate, NullCount = true, LoadAt = Never, HeldAt = -1, WrittenLow = -1, OutputLatch = -1, StatusLatch = -1 };
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from)
+    {
+        State state = from.Read<State>();
+        from.Require(state.Count is >= 0 and <= 0x10000 && state.CountRegister is >= 0 and <= 0x10000
+            && state.LoadAt is Never or (>= 0 and <= MaxTicks) && state.LoadedAt is >= -MaxTicks and <= MaxTicks && state.HeldAt is >= -1 and <= MaxTicks);
+        _state = state;
+    }
 
     public void WriteControl(byte value)
     {
-        _control = value & 0x3F;
-        _written = 0;
-        _isNull = true;
-        _loadAt = Never;
-        _count = 0;
-        _heldAt = -1;
-        _writeLow = -1;
-        _readHigh = false;
-        _latchedCount = -1;
-        _latchedStatus = -1;
+        _state.ControlWord = (byte)(value & 0x3F);
+        _state.CountRegister = 0;
+        _state.NullCount = true;
+        _state.LoadAt = Never;
+        _state.Count = 0;
+        _state.HeldAt = -1;
+        _state.WrittenLow = -1;
+        _state.ReadHigh = false;
+        _state.OutputLatch = -1;
+        _state.StatusLatch = -1;
     }
 
     public void WriteCount(byte value, long now)
@@ -68,18 +68,18 @@ internal sealed class PitChannel
             case 2:
                 SetCount(value << 8, now);
                 break;
-            case 3 when _writeLow < 0:
-                _writeLow = value;
+            case 3 when _state.WrittenLow < 0:
+                _state.WrittenLow = value;
                 if (Mode == 0)
                 {
-                    _heldAt = Elapsed(now);
-                    _loadAt = Never;
+                    _state.HeldAt = Elapsed(now);
+                    _state.LoadAt = Never;
                 }
 
                 break;
             case 3:
-                int written = _writeLow | (value << 8);
-                _writeLow = -1;
+                int written = _state.WrittenLow | (value << 8);
+                _state.WrittenLow = -1;
                 SetCount(written, now);
                 break;
             default:
@@ -90,19 +90,19 @@ internal sealed class PitChannel
 
     public byte ReadCount(long now)
     {
-        if (_latchedStatus >= 0)
+        if (_state.StatusLatch >= 0)
         {
-            byte status = (byte)_latchedStatus;
-            _latchedStatus = -1;
+            byte status = (byte)_state.StatusLatch;
+            _state.StatusLatch = -1;
             return status;
         }
 
-        int value = _latchedCount >= 0 ? _latchedCount : Current(now);
-        bool isHigh = Access == 2 || _readHigh;
-        _readHigh = Access == 3 && !_readHigh;
-        if (!_readHigh)
+        int value = _state.OutputLatch >= 0 ? _state.OutputLatch : Current(now);
+        bool isHigh = Access == 2 || _state.ReadHigh;
+        _state.ReadHigh = Access == 3 && !_state.ReadHigh;
+        if (!_state.ReadHigh)
         {
-            _latchedCount = -1;
+            _state.OutputLatch = -1;
         }
 
         return (byte)(isHigh ? value >> 8 : value);
@@ -110,56 +110,56 @@ internal sealed class PitChannel
 
     public void LatchCount(long now)
     {
-        if (_latchedCount < 0)
+        if (_state.OutputLatch < 0)
         {
-            _latchedCount = Current(now);
+            _state.OutputLatch = Current(now);
         }
     }
 
     public void LatchStatus(long now)
     {
-        if (_latchedStatus < 0)
+        if (_state.StatusLatch < 0)
         {
-            _latchedStatus = (Output(now) ? 0x80 : 0) | (_isNull ? 0x40 : 0) | _control;
+            _state.StatusLatch = (Output(now) ? 0x80 : 0) | (_state.NullCount ? 0x40 : 0) | _state.ControlWord;
         }
     }
 
     public void SetGate(bool gate, long now)
     {
-        if (gate == _gate)
+        if (gate == _state.Gate)
         {
             return;
         }
 
         Settle(now);
-        _gate = gate;
+        _state.Gate = gate;
         switch (Mode)
         {
             case 0 or 4 when gate:
-                if (!IsBetweenBytes && _heldAt >= 0)
+                if (!IsBetweenBytes && _state.HeldAt >= 0)
                 {
-                    _loadedAt = now - _heldAt;
-                    _heldAt = -1;
+                    _state.LoadedAt = now - _state.HeldAt;
+                    _state.HeldAt = -1;
                 }
 
                 break;
             case 0 or 4:
-                _heldAt = Elapsed(now);
+                _state.HeldAt = Elapsed(now);
                 break;
             case 2 or 3 when !gate:
                 // The output goes high at once. A count that waits for the end of a period waits for a trigger now.
-                if (_count != 0 && _heldAt < 0)
+                if (_state.Count != 0 && _state.HeldAt < 0)
                 {
-                    _heldAt = Elapsed(now);
-                    _loadAt = Never;
+                    _state.HeldAt = Elapsed(now);
+                    _state.LoadAt = Never;
                 }
 
                 break;
             default:
-                if (gate && _written != 0)
+                if (gate && _state.CountRegister != 0)
                 {
-                    _loadAt = now + 1;
-                    _loadsLowHalf = false;
+                    _state.LoadAt = now + 1;
+                    _state.LoadsLowHalf = false;
                 }
 
                 break;
@@ -173,11 +173,11 @@ internal sealed class PitChannel
         long elapsed = Elapsed(now);
         return Mode switch
         {
-            0 => _count != 0 && !IsBetweenBytes && _loadAt == Never && elapsed >= _count,
-            1 => _count == 0 || elapsed >= _count,
-            2 => _count == 0 || _heldAt >= 0 || elapsed % _count != _count - 1,
-            3 => _count == 0 || _heldAt >= 0 || IsHighHalf(elapsed),
-            _ => _count == 0 || elapsed != _count,
+            0 => _state.Count != 0 && !IsBetweenBytes && _state.LoadAt == Never && elapsed >= _state.Count,
+            1 => _state.Count == 0 || elapsed >= _state.Count,
+            2 => _state.Count == 0 || _state.HeldAt >= 0 || elapsed % _state.Count != _state.Count - 1,
+            3 => _state.Count == 0 || _state.HeldAt >= 0 || IsHighHalf(elapsed),
+            _ => _state.Count == 0 || elapsed != _state.Count,
         };
     }
 
@@ -190,17 +190,17 @@ internal sealed class PitChannel
         Settle(now);
         switch (Mode)
         {
-            case 0 when _loadAt != Never:
-                return _loadAt + _written;
+            case 0 when _state.LoadAt != Never:
+                return _state.LoadAt + _state.CountRegister;
             case 0:
-                return _count != 0 && !IsBetweenBytes && _loadedAt + _count > now ? _loadedAt + _count : Never;
-            case 2 or 3 when _count == 0:
-                return _loadAt == Never ? Never : _loadAt + _written;
+                return _state.Count != 0 && !IsBetweenBytes && _state.LoadedAt + _state.Count > now ? _state.LoadedAt + _state.Count : Never;
+            case 2 or 3 when _state.Count == 0:
+                return _state.LoadAt == Never ? Never : _state.LoadAt + _state.CountRegister;
             case 2 or 3:
-                return _loadAt != Never && _loadsLowHalf ? _loadAt + (_written / 2) : EndOfPeriod(now);
+                return _state.LoadAt != Never && _state.LoadsLowHalf ? _state.LoadAt + (_state.CountRegister / 2) : EndOfPeriod(now);
             case 4:
-                long end = _loadedAt + _count + 1;
-                return _count != 0 && end > now && end <= _loadAt ? end : _loadAt == Never ? Never : _loadAt + _written + 1;
+                long end = _state.LoadedAt + _state.Count + 1;
+                return _state.Count != 0 && end > now && end <= _state.LoadAt ? end : _state.LoadAt == Never ? Never : _state.LoadAt + _state.CountRegister + 1;
             default:
                 // Modes 1 and 5 wait for a trigger, which a gate that stays high does not give.
                 return Never;
@@ -220,19 +220,19 @@ internal sealed class PitChannel
             count = 2;
         }
 
-        _written = count;
-        _isNull = true;
+        _state.CountRegister = count;
+        _state.NullCount = true;
         switch (Mode)
         {
             case 0 or 4:
-            case 2 or 3 when _count == 0:
-                _loadAt = now + 1;
-                _loadsLowHalf = false;
+            case 2 or 3 when _state.Count == 0:
+                _state.LoadAt = now + 1;
+                _state.LoadsLowHalf = false;
                 break;
-            case 2 or 3 when _loadAt == Never && _heldAt < 0:
+            case 2 or 3 when _state.LoadAt == Never && _state.HeldAt < 0:
                 // Mode 2 takes it at the end of the period, mode 3 at the end of either half.
-                _loadsLowHalf = Mode == 3 && IsHighHalf(now - _loadedAt);
-                _loadAt = _loadsLowHalf ? EndOfPeriod(now) - (_count / 2) : EndOfPeriod(now);
+                _state.LoadsLowHalf = Mode == 3 && IsHighHalf(now - _state.LoadedAt);
+                _state.LoadAt = _state.LoadsLowHalf ? EndOfPeriod(now) - (_state.Count / 2) : EndOfPeriod(now);
                 break;
             default:
                 // Loaded already at the next tick, or waits for a trigger.
@@ -243,22 +243,22 @@ internal sealed class PitChannel
     /// <summary>Takes the count register into the counter if the tick for that has come.</summary>
     private void Settle(long now)
     {
-        if (_loadAt <= now)
+        if (_state.LoadAt <= now)
         {
-            _count = _written;
-            _isNull = false;
-            _loadedAt = _loadsLowHalf ? _loadAt - ((_count + 1) / 2) : _loadAt;
-            _heldAt = _gate || Mode is 1 or 5 ? -1 : 0;
-            _loadAt = Never;
-            _loadsLowHalf = false;
+            _state.Count = _state.CountRegister;
+            _state.NullCount = false;
+            _state.LoadedAt = _state.LoadsLowHalf ? _state.LoadAt - ((_state.Count + 1) / 2) : _state.LoadAt;
+            _state.HeldAt = _state.Gate || Mode is 1 or 5 ? -1 : 0;
+            _state.LoadAt = Never;
+            _state.LoadsLowHalf = false;
         }
     }
 
-    private long Elapsed(long now) => _count == 0 ? -1 : _heldAt >= 0 ? _heldAt : now - _loadedAt;
+    private long Elapsed(long now) => _state.Count == 0 ? -1 : _state.HeldAt >= 0 ? _state.HeldAt : now - _state.LoadedAt;
 
-    private bool IsHighHalf(long elapsed) => elapsed % _count < (_count + 1) / 2;
+    private bool IsHighHalf(long elapsed) => elapsed % _state.Count < (_state.Count + 1) / 2;
 
-    private long EndOfPeriod(long now) => _loadedAt + ((((now - _loadedAt) / _count) + 1) * _count);
+    private long EndOfPeriod(long now) => _state.LoadedAt + ((((now - _state.LoadedAt) / _state.Count) + 1) * _state.Count);
 
     /// <summary>The counter as it is read; until the first count is loaded, what was written.</summary>
     private int Current(long now)
@@ -267,23 +267,23 @@ internal sealed class PitChannel
         int wrap = IsBcd ? 10000 : 0x10000;
         long elapsed = Elapsed(now);
         long value;
-        if (_count == 0)
+        if (_state.Count == 0)
         {
-            value = _written;
+            value = _state.CountRegister;
         }
         else if (Mode == 2)
         {
-            value = _count - (elapsed % _count);
+            value = _state.Count - (elapsed % _state.Count);
         }
         else if (Mode == 3)
         {
             // Counts down by two, twice a period.
-            long phase = elapsed % _count;
-            value = (_count & ~1) - (2 * (IsHighHalf(elapsed) ? phase : phase - ((_count + 1) / 2)));
+            long phase = elapsed % _state.Count;
+            value = (_state.Count & ~1) - (2 * (IsHighHalf(elapsed) ? phase : phase - ((_state.Count + 1) / 2)));
         }
         else
         {
-            value = (((_count - elapsed) % wrap) + wrap) % wrap;
+            value = (((_state.Count - elapsed) % wrap) + wrap) % wrap;
         }
 
         int shown = (int)(value % wrap);
@@ -295,4 +295,48 @@ internal sealed class PitChannel
 
     private static int ToBcd(int value) =>
         (value % 10) | ((value / 10 % 10) << 4) | ((value / 100 % 10) << 8) | ((value / 1000 % 10) << 12);
+
+    /// <summary>What a counter keeps.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>Tick at which the counter takes the count register, or <see cref="Never"/>; in mode 3 maybe for the low half of a period.</summary>
+        public long LoadAt;
+
+        /// <summary>Tick at which <see cref="Count"/> was loaded.</summary>
+        public long LoadedAt;
+
+        /// <summary>Ticks counted when the counter was stopped, or -1 while it runs.</summary>
+        public long HeldAt;
+
+        /// <summary>The count register: what was written last, or 0.</summary>
+        public int CountRegister;
+
+        /// <summary>The count in use, or 0 for none yet.</summary>
+        public int Count;
+
+        /// <summary>The low byte of a count whose high byte is still to come, or -1.</summary>
+        public int WrittenLow;
+
+        /// <summary>The count that a command latched, or -1.</summary>
+        public int OutputLatch;
+
+        /// <summary>The status that a command latched, or -1.</summary>
+        public int StatusLatch;
+
+        /// <summary>The control word without the counter's number.</summary>
+        public byte ControlWord;
+
+        /// <summary>The level of the GATE pin.</summary>
+        public bool Gate;
+
+        /// <summary>Whether the counter has not taken the count register yet.</summary>
+        public bool NullCount;
+
+        /// <summary>Whether <see cref="LoadAt"/> is the middle of a period of mode 3.</summary>
+        public bool LoadsLowHalf;
+
+        /// <summary>Whether the high byte is read next.</summary>
+        public bool ReadHigh;
+    }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace KprobeTrace.Devices;
 
 /// <summary>Time, date and alarm.</summary>
@@ -7,34 +9,26 @@ internal sealed partial class RtcMc146818
     private const long SecondsPerDay = 86400;
     private const long HalfSecond = Second / 2;
 
-    // While the clock runs, the time is (virtual time + _phase) / 1 s + _offset.
-    private long _offset = StartSeconds;
-    private long _phase;
+    private bool IsStopped => (_state.RegisterB & SetTime) != 0 || IsDividerReset;
 
-    // While it stands, the registers as software wrote them, valid date or not, and how far into the second it stood.
-    private Fields _stopped;
-    private long _stoppedSubSecond;
+    private bool IsDividerReset => (_state.RegisterA & DividerReset) == DividerReset;
 
-    private bool IsStopped => (_registerB & SetTime) != 0 || IsDividerReset;
+    private long SecondsAt(long now) => ((now + _state.Phase) / Second) + _state.Offset;
 
-    private bool IsDividerReset => (_registerA & DividerReset) == DividerReset;
+    private long SubSecond(long now) => (now + _state.Phase) % Second;
 
-    private long SecondsAt(long now) => ((now + _phase) / Second) + _offset;
-
-    private long SubSecond(long now) => (now + _phase) % Second;
-
-    private long TimeOfSecond(long second) => ((second - _offset) * Second) - _phase;
+    private long TimeOfSecond(long second) => ((second - _state.Offset) * Second) - _state.Phase;
 
     private void WriteRegisterA(byte value)
     {
         bool wasStopped = IsStopped;
         bool wasReset = IsDividerReset;
         Freeze();
-        _registerA = value;
+        _state.RegisterA = value;
         if (wasReset && !IsDividerReset)
         {
             // The first update comes half a second after the divider is let go.
-            _stoppedSubSecond = HalfSecond;
+            _state.StoppedSubSecond = HalfSecond;
         }
 
         Thaw(wasStopped);
@@ -49,7 +43,7 @@ internal sealed partial class RtcMc146818
         }
 
         Freeze();
-        _registerB = value;
+        _state.RegisterB = value;
         Thaw(wasStopped);
     }
 
@@ -58,8 +52,8 @@ internal sealed partial class RtcMc146818
         if (!IsStopped)
         {
             long now = _clock.Now;
-            _stopped = Fields.FromSeconds(SecondsAt(now));
-            _stoppedSubSecond = SubSecond(now);
+            _state.Stopped = Fields.FromSeconds(SecondsAt(now));
+            _state.StoppedSubSecond = SubSecond(now);
         }
     }
 
@@ -68,14 +62,14 @@ internal sealed partial class RtcMc146818
         if (wasStopped && !IsStopped)
         {
             long now = _clock.Now;
-            _phase = (_stoppedSubSecond - (now % Second) + Second) % Second;
-            _offset = _stopped.ToSeconds() - ((now + _phase) / Second);
+            _state.Phase = (_state.StoppedSubSecond - (now % Second) + Second) % Second;
+            _state.Offset = _state.Stopped.ToSeconds() - ((now + _state.Phase) / Second);
         }
     }
 
     private byte ReadTime(int index)
     {
-        Fields time = IsStopped ? _stopped : Fields.FromSeconds(SecondsAt(_clock.Now));
+        Fields time = IsStopped ? _state.Stopped : Fields.FromSeconds(SecondsAt(_clock.Now));
         return index switch
         {
             0 => Encode(time.Second),
@@ -92,7 +86,7 @@ internal sealed partial class RtcMc146818
     private void WriteTime(int index, byte value)
     {
         long before = SecondsAt(_clock.Now);
-        Fields time = IsStopped ? _stopped : Fields.FromSeconds(before);
+        Fields time = IsStopped ? _state.Stopped : Fields.FromSeconds(before);
         switch (index)
         {
             case 0:
@@ -123,11 +117,11 @@ internal sealed partial class RtcMc146818
 
         if (IsStopped)
         {
-            _stopped = time;
+            _state.Stopped = time;
         }
         else
         {
-            _offset += time.ToSeconds() - before;
+            _state.Offset += time.ToSeconds() - before;
         }
     }
 
@@ -139,15 +133,15 @@ internal sealed partial class RtcMc146818
         while (candidate <= last)
         {
             int ofDay = (int)(((candidate % SecondsPerDay) + SecondsPerDay) % SecondsPerDay);
-            if (!Matches(_ram[5], EncodeHour(ofDay / 3600)))
+            if (!Matches(_state.Ram[5], EncodeHour(ofDay / 3600)))
             {
                 candidate += 3600 - (ofDay % 3600);
             }
-            else if (!Matches(_ram[3], Encode(ofDay / 60 % 60)))
+            else if (!Matches(_state.Ram[3], Encode(ofDay / 60 % 60)))
             {
                 candidate += 60 - (ofDay % 60);
             }
-            else if (!Matches(_ram[1], Encode(ofDay % 60)))
+            else if (!Matches(_state.Ram[1], Encode(ofDay % 60)))
             {
                 candidate++;
             }
@@ -169,7 +163,7 @@ internal sealed partial class RtcMc146818
 
     private byte EncodeHour(int hour)
     {
-        if ((_registerB & Hours24) != 0)
+        if ((_state.RegisterB & Hours24) != 0)
         {
             return Encode(hour);
         }
@@ -180,7 +174,7 @@ internal sealed partial class RtcMc146818
 
     private int DecodeHour(byte value)
     {
-        if ((_registerB & Hours24) != 0)
+        if ((_state.RegisterB & Hours24) != 0)
         {
             return Decode(value);
         }
@@ -190,6 +184,7 @@ internal sealed partial class RtcMc146818
     }
 
     /// <summary>The date registers as numbers. The day of the week is nobody's but the reader's.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private struct Fields
     {
         public int Second;

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using KprobeTrace.Devices.Bus;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Devices;
@@ -9,15 +11,14 @@ namespace KprobeTrace.Devices;
 /// bit 5 is the output of timer 2. Port 0x92: bit 0 set resets, bit 1 is the A20 gate, which is always open and reads
 /// as what was written.
 /// </remarks>
-internal sealed class SystemControlPorts : IPortDevice
+internal sealed class SystemControlPorts : IPortDevice, IStateful
 {
     private const long RefreshPeriod = 15_085;
 
     private readonly IVirtualClock _clock;
     private readonly Pit8254 _pit;
     private readonly IPowerControl _power;
-    private byte _portB;
-    private byte _portA = 0x02;
+    private State _state = new() { PortA = 0x02 };
 
     /// <summary>Makes the ports.</summary>
     public SystemControlPorts(IVirtualClock clock, Pit8254 pit, IPowerControl power)
@@ -41,20 +42,26 @@ internal sealed class SystemControlPorts : IPortDevice
     /// <summary>Closes the gate of timer 2 and opens A20.</summary>
     public void Reset()
     {
-        _portB = 0;
-        _portA = 0x02;
+        _state.PortB = 0;
+        _state.PortA = 0x02;
         _pit.SpeakerGate = false;
     }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from) => _state = from.Read<State>();
 
     /// <inheritdoc/>
     public uint Read(ushort port, int size)
     {
         if (port == 0x92)
         {
-            return _portA;
+            return _state.PortA;
         }
 
-        uint value = _portB;
+        uint value = _state.PortB;
         value |= (_clock.Now / RefreshPeriod & 1) != 0 ? 0x10u : 0;
         value |= _pit.SpeakerOutput ? 0x20u : 0;
         return value;
@@ -65,8 +72,8 @@ internal sealed class SystemControlPorts : IPortDevice
     {
         if (port == 0x92)
         {
-            bool reset = (value & ~_portA & 1) != 0;
-            _portA = (byte)(value & 0x03);
+            bool reset = (value & ~_state.PortA & 1) != 0;
+            _state.PortA = (byte)(value & 0x03);
             if (reset)
             {
                 _power.Reset();
@@ -75,7 +82,18 @@ internal sealed class SystemControlPorts : IPortDevice
             return;
         }
 
-        _portB = (byte)(value & 0x0F);
+        _state.PortB = (byte)(value & 0x0F);
         _pit.SpeakerGate = (value & 1) != 0;
+    }
+
+    /// <summary>What the ports keep.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>Port 0x92.</summary>
+        public byte PortA;
+
+        /// <summary>The bits of port 0x61 that can be written.</summary>
+        public byte PortB;
     }
 }

@@ -1,5 +1,8 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Saving;
 
 namespace KprobeTrace.Devices;
 
@@ -10,7 +13,7 @@ namespace KprobeTrace.Devices;
 /// time-out interrupt is raised as soon as the FIFO holds fewer bytes than its trigger level. As on a PC, the OUT2 bit
 /// connects the interrupt line. Clear to send, data set ready and carrier are asserted.
 /// </remarks>
-internal sealed class Uart16550 : IPortDevice
+internal sealed class Uart16550 : IPortDevice, IStateful
 {
     /// <summary>First port of COM1.</summary>
     public const ushort Com1 = 0x3F8;
@@ -51,20 +54,8 @@ internal sealed class Uart16550 : IPortDevice
     private readonly ushort _firstPort;
     private readonly InterruptLine _line;
     private readonly Action<byte> _transmit;
-    private readonly byte[] _fifo = new byte[FifoSize];
     private readonly Queue<byte> _input = new();
-    private int _fifoHead;
-    private int _fifoCount;
-    private bool _fifosEnabled;
-    private int _trigger = 1;
-    private byte _interruptEnable;
-    private byte _lineControl;
-    private byte _modemControl;
-    private byte _lineErrors;
-    private byte _modemDeltas;
-    private byte _scratch;
-    private ushort _divisor = 12;
-    private bool _transmitterEmptyPending;
+    private State _state = new() { TriggerLevel = 1, DivisorLatch = 12 };
 
     /// <summary>Makes a serial port in its reset state.</summary>
     /// <param name="firstPort">The port of its first register.</param>
@@ -79,7 +70,7 @@ internal sealed class Uart16550 : IPortDevice
         _transmit = transmit;
     }
 
-    private bool IsLoop => (_modemControl & ControlLoop) != 0;
+    private bool IsLoop => (_state.ModemControl & ControlLoop) != 0;
 
     /// <summary>Puts the serial port at its ports.</summary>
     public void Register(PortBus bus)
@@ -91,15 +82,15 @@ internal sealed class Uart16550 : IPortDevice
     /// <summary>Master reset: the registers but not the input that waits outside, the divisor and the scratch register.</summary>
     public void Reset()
     {
-        _fifoCount = 0;
-        _fifosEnabled = false;
-        _trigger = 1;
-        _interruptEnable = 0;
-        _lineControl = 0;
-        _modemControl = 0;
-        _lineErrors = 0;
-        _modemDeltas = 0;
-        _transmitterEmptyPending = false;
+        _state.FifoCount = 0;
+        _state.FifosEnabled = false;
+        _state.TriggerLevel = 1;
+        _state.InterruptEnable = 0;
+        _state.LineControl = 0;
+        _state.ModemControl = 0;
+        _state.LineErrors = 0;
+        _state.ModemDeltas = 0;
+        _state.TransmitterEmptyPending = false;
         Evaluate();
     }
 
@@ -119,30 +110,53 @@ internal sealed class Uart16550 : IPortDevice
     }
 
     /// <inheritdoc/>
+    /// <remarks>Behind the chip's own state stand the bytes that wait outside, and before them how many.</remarks>
+    public void Save(StateWriter to)
+    {
+        to.Write(_state);
+        to.Write(_input.Count);
+        to.Write(_input.ToArray());
+    }
+
+    /// <inheritdoc/>
+    public void Load(StateReader from)
+    {
+        State state = from.Read<State>();
+        int waiting = from.Read<int>();
+        from.Require(state.FifoHead < FifoSize && state.FifoCount <= FifoSize && waiting is >= 0 and <= InputCapacity);
+        _state = state;
+        _input.Clear();
+        foreach (byte value in from.Read(waiting))
+        {
+            _input.Enqueue(value);
+        }
+    }
+
+    /// <inheritdoc/>
     public uint Read(ushort port, int size)
     {
         switch (port - _firstPort)
         {
             case 5:
                 return ReadLineStatus();
-            case 0 when (_lineControl & DivisorAccess) != 0:
-                return (byte)_divisor;
+            case 0 when (_state.LineControl & DivisorAccess) != 0:
+                return (byte)_state.DivisorLatch;
             case 0:
                 return ReadReceiver();
-            case 1 when (_lineControl & DivisorAccess) != 0:
-                return (byte)(_divisor >> 8);
+            case 1 when (_state.LineControl & DivisorAccess) != 0:
+                return (byte)(_state.DivisorLatch >> 8);
             case 1:
-                return _interruptEnable;
+                return _state.InterruptEnable;
             case 2:
                 return ReadInterruptIdentification();
             case 3:
-                return _lineControl;
+                return _state.LineControl;
             case 4:
-                return _modemControl;
+                return _state.ModemControl;
             case 6:
                 return ReadModemStatus();
             default:
-                return _scratch;
+                return _state.Scratch;
         }
     }
 
@@ -152,14 +166,14 @@ internal sealed class Uart16550 : IPortDevice
         byte data = (byte)value;
         switch (port - _firstPort)
         {
-            case 0 when (_lineControl & DivisorAccess) != 0:
-                _divisor = (ushort)((_divisor & 0xFF00) | data);
+            case 0 when (_state.LineControl & DivisorAccess) != 0:
+                _state.DivisorLatch = (ushort)((_state.DivisorLatch & 0xFF00) | data);
                 break;
             case 0:
                 Transmit(data);
                 break;
-            case 1 when (_lineControl & DivisorAccess) != 0:
-                _divisor = (ushort)((_divisor & 0xFF) | (data << 8));
+            case 1 when (_state.LineControl & DivisorAccess) != 0:
+                _state.DivisorLatch = (ushort)((_state.DivisorLatch & 0xFF) | (data << 8));
                 break;
             case 1:
                 WriteInterruptEnable(data);
@@ -168,13 +182,13 @@ internal sealed class Uart16550 : IPortDevice
                 WriteFifoControl(data);
                 break;
             case 3:
-                _lineControl = data;
+                _state.LineControl = data;
                 break;
             case 4:
                 WriteModemControl(data);
                 break;
             case 7:
-                _scratch = data;
+                _state.Scratch = data;
                 break;
             default:
                 break;
@@ -193,20 +207,20 @@ internal sealed class Uart16550 : IPortDevice
         }
 
         // The byte left at once, so the empty transmitter is news again.
-        _transmitterEmptyPending = true;
+        _state.TransmitterEmptyPending = true;
         Evaluate();
     }
 
     private byte ReadReceiver()
     {
-        if (_fifoCount == 0)
+        if (_state.FifoCount == 0)
         {
             return 0;
         }
 
-        byte value = _fifo[_fifoHead];
-        _fifoHead = (_fifoHead + 1) % FifoSize;
-        _fifoCount--;
+        byte value = _state.Fifo[_state.FifoHead];
+        _state.FifoHead = (byte)((_state.FifoHead + 1) % FifoSize);
+        _state.FifoCount--;
         FillReceiver();
         Evaluate();
         return value;
@@ -214,8 +228,8 @@ internal sealed class Uart16550 : IPortDevice
 
     private void FillReceiver()
     {
-        int room = _fifosEnabled ? FifoSize : 1;
-        while (!IsLoop && _fifoCount < room && _input.TryDequeue(out byte value))
+        int room = _state.FifosEnabled ? FifoSize : 1;
+        while (!IsLoop && _state.FifoCount < room && _input.TryDequeue(out byte value))
         {
             PutIntoReceiver(value);
         }
@@ -223,28 +237,28 @@ internal sealed class Uart16550 : IPortDevice
 
     private void PutIntoReceiver(byte value)
     {
-        if (_fifoCount == (_fifosEnabled ? FifoSize : 1))
+        if (_state.FifoCount == (_state.FifosEnabled ? FifoSize : 1))
         {
             // Without FIFOs the new byte replaces the old one; a full FIFO stays and the shift register is lost.
-            _lineErrors |= LineOverrun;
-            if (!_fifosEnabled)
+            _state.LineErrors |= LineOverrun;
+            if (!_state.FifosEnabled)
             {
-                _fifo[_fifoHead] = value;
+                _state.Fifo[_state.FifoHead] = value;
             }
 
             return;
         }
 
-        _fifo[(_fifoHead + _fifoCount) % FifoSize] = value;
-        _fifoCount++;
+        _state.Fifo[(_state.FifoHead + _state.FifoCount) % FifoSize] = value;
+        _state.FifoCount++;
     }
 
     private byte ReadLineStatus()
     {
-        byte status = (byte)(LineTransmitterIdle | _lineErrors | (_fifoCount != 0 ? LineDataReady : 0));
-        if (_lineErrors != 0)
+        byte status = (byte)(LineTransmitterIdle | _state.LineErrors | (_state.FifoCount != 0 ? LineDataReady : 0));
+        if (_state.LineErrors != 0)
         {
-            _lineErrors = 0;
+            _state.LineErrors = 0;
             Evaluate();
         }
 
@@ -256,11 +270,11 @@ internal sealed class Uart16550 : IPortDevice
         byte ident = Identify();
         if (ident == IdentTransmitterEmpty)
         {
-            _transmitterEmptyPending = false;
+            _state.TransmitterEmptyPending = false;
             Evaluate();
         }
 
-        return (byte)(ident | (_fifosEnabled ? 0xC0 : 0));
+        return (byte)(ident | (_state.FifosEnabled ? 0xC0 : 0));
     }
 
     private void WriteInterruptEnable(byte value)
@@ -268,25 +282,25 @@ internal sealed class Uart16550 : IPortDevice
         value &= 0x0F;
 
         // Enabling the interrupt while the transmitter is empty raises it, even when it was acknowledged before.
-        if ((value & ~_interruptEnable & EnableTransmitterEmpty) != 0)
+        if ((value & ~_state.InterruptEnable & EnableTransmitterEmpty) != 0)
         {
-            _transmitterEmptyPending = true;
+            _state.TransmitterEmptyPending = true;
         }
 
-        _interruptEnable = value;
+        _state.InterruptEnable = value;
         Evaluate();
     }
 
     private void WriteFifoControl(byte value)
     {
         bool enable = (value & 0x01) != 0;
-        if (enable != _fifosEnabled || (value & 0x02) != 0)
+        if (enable != _state.FifosEnabled || (value & 0x02) != 0)
         {
-            _fifoCount = 0;
+            _state.FifoCount = 0;
         }
 
-        _fifosEnabled = enable;
-        _trigger = !enable ? 1 : (value >> 6) switch { 0 => 1, 1 => 4, 2 => 8, _ => 14 };
+        _state.FifosEnabled = enable;
+        _state.TriggerLevel = (byte)(!enable ? 1 : (value >> 6) switch { 0 => 1, 1 => 4, 2 => 8, _ => 14 });
         FillReceiver();
         Evaluate();
     }
@@ -294,15 +308,15 @@ internal sealed class Uart16550 : IPortDevice
     private void WriteModemControl(byte value)
     {
         byte before = ModemLevels();
-        _modemControl = (byte)(value & 0x1F);
+        _state.ModemControl = (byte)(value & 0x1F);
         byte after = ModemLevels();
         byte changed = (byte)(before ^ after);
-        _modemDeltas |= (byte)((changed >> 4) & 0x0B);
+        _state.ModemDeltas |= (byte)((changed >> 4) & 0x0B);
 
         // The ring indicator reports its trailing edge only.
         if ((before & ~after & 0x40) != 0)
         {
-            _modemDeltas |= 0x04;
+            _state.ModemDeltas |= 0x04;
         }
 
         FillReceiver();
@@ -311,8 +325,8 @@ internal sealed class Uart16550 : IPortDevice
 
     private byte ReadModemStatus()
     {
-        byte status = (byte)(ModemLevels() | _modemDeltas);
-        _modemDeltas = 0;
+        byte status = (byte)(ModemLevels() | _state.ModemDeltas);
+        _state.ModemDeltas = 0;
         Evaluate();
         return status;
     }
@@ -326,30 +340,81 @@ internal sealed class Uart16550 : IPortDevice
         }
 
         // In loopback RTS, DTR, OUT1, OUT2 come back as CTS, DSR, RI, DCD.
-        int control = _modemControl;
+        int control = _state.ModemControl;
         return (byte)(((control & 0x02) << 3) | ((control & 0x01) << 5) | ((control & 0x04) << 4) | ((control & 0x08) << 4));
     }
 
     private byte Identify()
     {
-        if ((_interruptEnable & EnableLineStatus) != 0 && (_lineErrors & LineErrors) != 0)
+        if ((_state.InterruptEnable & EnableLineStatus) != 0 && (_state.LineErrors & LineErrors) != 0)
         {
             return IdentLineStatus;
         }
 
-        if ((_interruptEnable & EnableReceived) != 0 && _fifoCount != 0)
+        if ((_state.InterruptEnable & EnableReceived) != 0 && _state.FifoCount != 0)
         {
-            return _fifoCount >= _trigger ? IdentReceived : IdentTimeout;
+            return _state.FifoCount >= _state.TriggerLevel ? IdentReceived : IdentTimeout;
         }
 
-        if ((_interruptEnable & EnableTransmitterEmpty) != 0 && _transmitterEmptyPending)
+        if ((_state.InterruptEnable & EnableTransmitterEmpty) != 0 && _state.TransmitterEmptyPending)
         {
             return IdentTransmitterEmpty;
         }
 
-        return (_interruptEnable & EnableModemStatus) != 0 && _modemDeltas != 0 ? IdentModem : IdentNone;
+        return (_state.InterruptEnable & EnableModemStatus) != 0 && _state.ModemDeltas != 0 ? IdentModem : IdentNone;
     }
 
     private void Evaluate() =>
-        _line.Set((_modemControl & (ControlOut2 | ControlLoop)) == ControlOut2 && Identify() != IdentNone);
+        _line.Set((_state.ModemControl & (ControlOut2 | ControlLoop)) == ControlOut2 && Identify() != IdentNone);
+
+    /// <summary>What the chip keeps.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>The receiver's FIFO, a ring; without FIFOs the receiver buffer register is one byte of it.</summary>
+        public FifoBytes Fifo;
+
+        /// <summary>The divisor latch.</summary>
+        public ushort DivisorLatch;
+
+        /// <summary>Where the oldest byte of the FIFO is.</summary>
+        public byte FifoHead;
+
+        /// <summary>Bytes in the FIFO.</summary>
+        public byte FifoCount;
+
+        /// <summary>Bytes at which the FIFO asks for an interrupt.</summary>
+        public byte TriggerLevel;
+
+        /// <summary>Whether the FIFOs are on.</summary>
+        public bool FifosEnabled;
+
+        /// <summary>The interrupt enable register.</summary>
+        public byte InterruptEnable;
+
+        /// <summary>The line control register.</summary>
+        public byte LineControl;
+
+        /// <summary>The modem control register.</summary>
+        public byte ModemControl;
+
+        /// <summary>The error bits of the line status register.</summary>
+        public byte LineErrors;
+
+        /// <summary>The lower four bits of the modem status register.</summary>
+        public byte ModemDeltas;
+
+        /// <summary>The scratch register.</summary>
+        public byte Scratch;
+
+        /// <summary>Whether the interrupt of the empty transmitter waits to be acknowledged.</summary>
+        public bool TransmitterEmptyPending;
+    }
+
+    /// <summary>The receiver's FIFO.</summary>
+    [InlineArray(FifoSize)]
+    private struct FifoBytes
+    {
+        private byte _first;
+    }
 }

@@ -1,5 +1,7 @@
+using System.Runtime.InteropServices;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Devices.Acpi;
@@ -9,7 +11,7 @@ namespace KprobeTrace.Devices.Acpi;
 /// The machine is always in ACPI mode. Going to sleep with type 5 is power-off; there is no other sleep state and no
 /// button. The timer has 32 bits and runs at 3,579,545 Hz; its carry is the only event.
 /// </remarks>
-internal sealed class AcpiPowerManagement : IPortDevice
+internal sealed class AcpiPowerManagement : IPortDevice, IStateful
 {
     /// <summary>First port of the PM1 event block (status, enable).</summary>
     public const ushort EventBlock = 0x600;
@@ -42,12 +44,7 @@ internal sealed class AcpiPowerManagement : IPortDevice
     private readonly InterruptLine _line;
     private readonly IPowerControl _power;
     private readonly IVirtualTimer _timer;
-    private ushort _status;
-    private ushort _enable;
-    private ushort _control;
-
-    // Half periods of the timer (changes of its top bit) that the status bit already stands for.
-    private long _carriesSeen;
+    private State _state;
 
     /// <summary>Makes the registers.</summary>
     /// <param name="clock">Drives the timer.</param>
@@ -74,12 +71,18 @@ internal sealed class AcpiPowerManagement : IPortDevice
     /// <summary>Disables all events.</summary>
     public void Reset()
     {
-        _carriesSeen = Carries();
-        _status = 0;
-        _enable = 0;
-        _control = 0;
+        _state.CarriesSeen = Carries();
+        _state.Status = 0;
+        _state.Enable = 0;
+        _state.Control = 0;
         Update();
     }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from) => _state = from.Read<State>();
 
     /// <inheritdoc/>
     public uint Read(ushort port, int size)
@@ -91,7 +94,7 @@ internal sealed class AcpiPowerManagement : IPortDevice
         }
 
         Update();
-        ulong registers = _status | ((ulong)_enable << 16) | ((ulong)(_control | ControlSciEnable) << 32);
+        ulong registers = _state.Status | ((ulong)_state.Enable << 16) | ((ulong)(_state.Control | ControlSciEnable) << 32);
         return (uint)(registers >> (offset * 8));
     }
 
@@ -108,13 +111,13 @@ internal sealed class AcpiPowerManagement : IPortDevice
         Update();
         ulong shifted = (ulong)value << (offset * 8);
         ulong written = mask << (offset * 8);
-        _status &= (ushort)~shifted;
-        _enable = (ushort)(((_enable & ~(written >> 16)) | (shifted >> 16)) & EnableWritable);
-        _control = (ushort)(((_control & ~(written >> 32)) | (shifted >> 32)) & (ControlWritable | ControlSleepEnable));
-        bool sleep = (_control & ControlSleepEnable) != 0;
-        _control &= ControlWritable;
+        _state.Status &= (ushort)~shifted;
+        _state.Enable = (ushort)(((_state.Enable & ~(written >> 16)) | (shifted >> 16)) & EnableWritable);
+        _state.Control = (ushort)(((_state.Control & ~(written >> 32)) | (shifted >> 32)) & (ControlWritable | ControlSleepEnable));
+        bool sleep = (_state.Control & ControlSleepEnable) != 0;
+        _state.Control &= ControlWritable;
         Update();
-        if (sleep && _control >> 10 == SleepTypeOff)
+        if (sleep && _state.Control >> 10 == SleepTypeOff)
         {
             _power.PowerOff();
         }
@@ -125,15 +128,15 @@ internal sealed class AcpiPowerManagement : IPortDevice
     private void Update()
     {
         long carries = Carries();
-        if (carries != _carriesSeen)
+        if (carries != _state.CarriesSeen)
         {
-            _carriesSeen = carries;
-            _status |= TimerEvent;
+            _state.CarriesSeen = carries;
+            _state.Status |= TimerEvent;
         }
 
-        bool asserted = (_status & _enable) != 0;
+        bool asserted = (_state.Status & _state.Enable) != 0;
         _line.Set(asserted);
-        if ((_enable & TimerEvent) != 0 && !asserted)
+        if ((_state.Enable & TimerEvent) != 0 && !asserted)
         {
             _timer.Arm(_rate.ToNanoseconds((carries + 1) << 31));
         }
@@ -141,5 +144,22 @@ internal sealed class AcpiPowerManagement : IPortDevice
         {
             _timer.Cancel();
         }
+    }
+
+    /// <summary>What the registers keep.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>Half periods of the timer (changes of its top bit) that the status bit already stands for.</summary>
+        public long CarriesSeen;
+
+        /// <summary>PM1 status.</summary>
+        public ushort Status;
+
+        /// <summary>PM1 enable.</summary>
+        public ushort Enable;
+
+        /// <summary>PM1 control.</summary>
+        public ushort Control;
     }
 }

@@ -1,12 +1,16 @@
+using System.Runtime.InteropServices;
+using KprobeTrace.Devices.Saving;
+
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>A wire from a device to the inputs of the interrupt controllers.</summary>
-internal sealed class InterruptLine
+internal sealed class InterruptLine : IStateful
 {
     private (IInterruptInput Controller, int Input)[] _ends = [];
+    private State _state;
 
     /// <summary>Whether the device asserts the line.</summary>
-    public bool Level { get; private set; }
+    public bool Level => _state.Level;
 
     /// <summary>Solders the line to a controller's input.</summary>
     public void Connect(IInterruptInput controller, int input)
@@ -14,6 +18,12 @@ internal sealed class InterruptLine
         ArgumentNullException.ThrowIfNull(controller);
         _ends = [.. _ends, (controller, input)];
     }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from) => _state = from.Read<State>();
 
     /// <summary>Sets the level; controllers see changes only.</summary>
     public void Set(bool level)
@@ -23,7 +33,7 @@ internal sealed class InterruptLine
             return;
         }
 
-        Level = level;
+        _state.Level = level;
         foreach ((IInterruptInput controller, int input) in _ends)
         {
             controller.SetInput(input, level);
@@ -35,5 +45,13 @@ internal sealed class InterruptLine
     {
         Set(false);
         Set(true);
+    }
+
+    /// <summary>What a wire keeps.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>Whether it is asserted.</summary>
+        public bool Level;
     }
 }

@@ -1,4 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using KprobeTrace.Devices.Bus;
+using KprobeTrace.Devices.Saving;
 
 namespace KprobeTrace.Devices.Interrupts;
 
@@ -7,7 +10,7 @@ namespace KprobeTrace.Devices.Interrupts;
 /// Inputs are asserted or not: the polarity bit of a redirection entry is stored and has no effect. An edge that comes
 /// while its entry is masked is lost, as the data sheet has it.
 /// </remarks>
-internal sealed class IoApic : IInterruptInput, IMmioDevice
+internal sealed class IoApic : IInterruptInput, IMmioDevice, IStateful
 {
     /// <summary>Where the registers are.</summary>
     public const ulong DefaultBase = 0xFEC00000;
@@ -27,10 +30,7 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
     private const ulong Writable = 0xFF00_0000_0001_AFFF;
 
     private readonly ApicBus _bus;
-    private readonly ulong[] _entries = new ulong[InputCount];
-    private readonly bool[] _levels = new bool[InputCount];
-    private uint _selected;
-    private uint _id;
+    private State _state;
 
     /// <summary>Makes an I/O APIC with every input masked and attaches it to the bus.</summary>
     public IoApic(ApicBus bus)
@@ -44,17 +44,17 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
     /// <summary>Masks every input and forgets what is in service; input levels are the devices'.</summary>
     public void Reset()
     {
-        Array.Fill(_entries, Masked);
-        _selected = 0;
-        _id = 0;
+        ((Span<ulong>)_state.RedirectionTable).Fill(Masked);
+        _state.RegisterSelect = 0;
+        _state.Id = 0;
     }
 
     /// <inheritdoc/>
     public void SetInput(int input, bool level)
     {
-        bool rising = level && !_levels[input];
-        _levels[input] = level;
-        ulong entry = _entries[input];
+        bool rising = level && !_state.Inputs[input];
+        _state.Inputs[input] = level;
+        ulong entry = _state.RedirectionTable[input];
         if ((entry & LevelTriggered) != 0)
         {
             DeliverLevel(input);
@@ -70,7 +70,7 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
     {
         uint value = (offset & ~3UL) switch
         {
-            0x00 => _selected,
+            0x00 => _state.RegisterSelect,
             0x10 => ReadSelected(),
             _ => 0,
         };
@@ -84,7 +84,7 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
         switch (offset)
         {
             case 0x00:
-                _selected = (uint)value & 0xFF;
+                _state.RegisterSelect = (uint)value & 0xFF;
                 break;
             case 0x10 when size >= 4:
                 WriteSelected((uint)value);
@@ -97,15 +97,21 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
         }
     }
 
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from) => _state = from.Read<State>();
+
     /// <summary>Ends level-triggered interrupts of a vector; an input that is still asserted asks again.</summary>
     internal void EndOfInterrupt(byte vector)
     {
         for (int i = 0; i < InputCount; i++)
         {
-            ulong entry = _entries[i];
+            ulong entry = _state.RedirectionTable[i];
             if ((byte)entry == vector && (entry & RemoteIrr) != 0)
             {
-                _entries[i] = entry & ~RemoteIrr;
+                _state.RedirectionTable[i] = entry & ~RemoteIrr;
                 DeliverLevel(i);
             }
         }
@@ -113,36 +119,36 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
 
     private uint ReadSelected()
     {
-        switch (_selected)
+        switch (_state.RegisterSelect)
         {
             case 0:
             case 2:
-                return _id;
+                return _state.Id;
             case 1:
                 return Version;
             default:
-                uint index = (_selected - 0x10) >> 1;
-                return _selected < 0x10 || index >= InputCount ? 0
-                    : (_selected & 1) == 0 ? (uint)_entries[index] : (uint)(_entries[index] >> 32);
+                int index = (int)((_state.RegisterSelect - 0x10) >> 1);
+                return _state.RegisterSelect < 0x10 || index >= InputCount ? 0
+                    : (_state.RegisterSelect & 1) == 0 ? (uint)_state.RedirectionTable[index] : (uint)(_state.RedirectionTable[index] >> 32);
         }
     }
 
     private void WriteSelected(uint value)
     {
-        if (_selected == 0)
+        if (_state.RegisterSelect == 0)
         {
-            _id = value & 0x0F000000;
+            _state.Id = value & 0x0F000000;
             return;
         }
 
-        uint index = (_selected - 0x10) >> 1;
-        if (_selected < 0x10 || index >= InputCount)
+        int index = (int)((_state.RegisterSelect - 0x10) >> 1);
+        if (_state.RegisterSelect < 0x10 || index >= InputCount)
         {
             return;
         }
 
-        ulong before = _entries[index];
-        ulong written = (_selected & 1) == 0
+        ulong before = _state.RedirectionTable[index];
+        ulong written = (_state.RegisterSelect & 1) == 0
             ? (before & 0xFFFFFFFF_00000000) | value
             : (before & 0xFFFFFFFF) | ((ulong)value << 32);
         ulong entry = (written & Writable) | (before & RemoteIrr);
@@ -152,19 +158,19 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
             entry &= ~RemoteIrr;
         }
 
-        _entries[index] = entry;
+        _state.RedirectionTable[index] = entry;
         if ((entry & LevelTriggered) != 0)
         {
-            DeliverLevel((int)index);
+            DeliverLevel(index);
         }
     }
 
     private void DeliverLevel(int input)
     {
-        ulong entry = _entries[input];
-        if (_levels[input] && (entry & (Masked | RemoteIrr)) == 0)
+        ulong entry = _state.RedirectionTable[input];
+        if (_state.Inputs[input] && (entry & (Masked | RemoteIrr)) == 0)
         {
-            _entries[input] = entry | RemoteIrr;
+            _state.RedirectionTable[input] = entry | RemoteIrr;
             Deliver(entry);
         }
     }
@@ -175,4 +181,35 @@ internal sealed class IoApic : IInterruptInput, IMmioDevice
         (byte)(entry >> 56),
         (entry & (1 << 11)) != 0,
         (entry & LevelTriggered) != 0));
+
+    /// <summary>What the I/O APIC keeps.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>IOREDTBL.</summary>
+        public Entries RedirectionTable;
+
+        /// <summary>IOREGSEL.</summary>
+        public uint RegisterSelect;
+
+        /// <summary>IOAPICID.</summary>
+        public uint Id;
+
+        /// <summary>The levels of the inputs.</summary>
+        public Levels Inputs;
+    }
+
+    /// <summary>An entry for each input.</summary>
+    [InlineArray(InputCount)]
+    private struct Entries
+    {
+        private ulong _first;
+    }
+
+    /// <summary>A level for each input.</summary>
+    [InlineArray(InputCount)]
+    private struct Levels
+    {
+        private bool _first;
+    }
 }

@@ -26,8 +26,8 @@ internal sealed partial class LocalApic
             return destination == Id;
         }
 
-        byte logical = (byte)(_logicalDestination >> 24);
-        bool isFlat = _destinationFormat >> 28 == 0xF;
+        byte logical = (byte)(_state.LogicalDestination >> 24);
+        bool isFlat = _state.DestinationFormat >> 28 == 0xF;
         return isFlat
             ? (destination & logical) != 0
             : destination >> 4 == logical >> 4 && (destination & logical & 0xF) != 0;
@@ -56,7 +56,7 @@ internal sealed partial class LocalApic
                 _processor.DeliverStartup(message.Vector);
                 break;
             case ApicDeliveryMode.ExternalInterrupt:
-                _externalLatched = true;
+                _state.ExternalLatched = true;
                 Evaluate();
                 break;
             default:
@@ -77,14 +77,14 @@ internal sealed partial class LocalApic
             return;
         }
 
-        _requested.Add(vector);
+        _state.InterruptRequest.Add(vector);
         if (levelTriggered)
         {
-            _levelTriggered.Add(vector);
+            _state.TriggerMode.Add(vector);
         }
         else
         {
-            _levelTriggered.Remove(vector);
+            _state.TriggerMode.Remove(vector);
         }
 
         Evaluate();
@@ -92,14 +92,14 @@ internal sealed partial class LocalApic
 
     private void EndOfInterrupt()
     {
-        int vector = _inService.Highest;
+        int vector = _state.InService.Highest;
         if (vector < 0)
         {
             return;
         }
 
-        _inService.Remove(vector);
-        if (_levelTriggered.Contains(vector))
+        _state.InService.Remove(vector);
+        if (_state.TriggerMode.Contains(vector))
         {
             _bus.BroadcastEndOfInterrupt((byte)vector);
         }
@@ -109,9 +109,9 @@ internal sealed partial class LocalApic
 
     private void SendCommand()
     {
-        ApicDeliveryMode mode = DeliveryMode(_commandLow);
-        bool isLevel = (_commandLow & (1 << 15)) != 0;
-        bool isAsserted = (_commandLow & (1 << 14)) != 0;
+        ApicDeliveryMode mode = DeliveryMode(_state.CommandLow);
+        bool isLevel = (_state.CommandLow & (1 << 15)) != 0;
+        bool isAsserted = (_state.CommandLow & (1 << 14)) != 0;
 
         // INIT level de-assert only resynchronises arbitration ids, which nothing has had since the Pentium III.
         if (mode == ApicDeliveryMode.Init && isLevel && !isAsserted)
@@ -119,16 +119,16 @@ internal sealed partial class LocalApic
             return;
         }
 
-        byte vector = (byte)_commandLow;
+        byte vector = (byte)_state.CommandLow;
         if (mode is ApicDeliveryMode.Fixed or ApicDeliveryMode.LowestPriority && vector < 16)
         {
             ReportError(ErrorSendIllegalVector);
             return;
         }
 
-        bool isLogical = (_commandLow & (1 << 11)) != 0;
-        ApicMessage message = new(mode, vector, (byte)(_commandHigh >> 24), isLogical, false);
-        switch ((_commandLow >> 18) & 3)
+        bool isLogical = (_state.CommandLow & (1 << 11)) != 0;
+        ApicMessage message = new(mode, vector, (byte)(_state.CommandHigh >> 24), isLogical, false);
+        switch ((_state.CommandLow >> 18) & 3)
         {
             case 0:
                 _bus.Deliver(message);
@@ -152,8 +152,8 @@ internal sealed partial class LocalApic
 
     private void ReportError(uint error)
     {
-        _errors |= error;
-        uint entry = _lvt[LvtError];
+        _state.Errors |= error;
+        uint entry = _state.LocalVectorTable[LvtError];
         if ((entry & LvtMasked) == 0 && (byte)entry >= 16)
         {
             AcceptVector((byte)entry, false);

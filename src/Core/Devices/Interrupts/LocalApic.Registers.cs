@@ -19,8 +19,6 @@ internal sealed partial class LocalApic
     // Bits that software can set, in the order of the local vector table: timer, thermal, performance, LINT0, LINT1, error.
     private static ReadOnlySpan<uint> LvtWritable => [0x700FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF];
 
-    private ulong _apicBase;
-
     /// <summary>
     /// Called when the guest moves the register page or switches the APIC on or off, with the page's physical address
     /// and whether it answers.
@@ -28,7 +26,7 @@ internal sealed partial class LocalApic
     public Action<ulong, bool>? BaseChanged { get; set; }
 
     /// <summary>Whether IA32_APIC_BASE enables the APIC; CPUID shows the APIC only then.</summary>
-    public bool IsGloballyEnabled => (_apicBase & BaseEnable) != 0;
+    public bool IsGloballyEnabled => (_state.ApicBase & BaseEnable) != 0;
 
     /// <inheritdoc/>
     /// <remarks>Registers are 32 bits wide at multiples of 16; the bytes between them read as zero.</remarks>
@@ -56,7 +54,7 @@ internal sealed partial class LocalApic
         switch (msr)
         {
             case MsrApicBase:
-                value = _apicBase;
+                value = _state.ApicBase;
                 return true;
             case MsrTscDeadline:
                 value = ReadTscDeadline();
@@ -91,27 +89,29 @@ internal sealed partial class LocalApic
         }
 
         bool wasEnabled = IsGloballyEnabled;
-        _apicBase = value;
+        _state.ApicBase = value;
         if (wasEnabled && !IsGloballyEnabled)
         {
             ClearState();
         }
 
         Evaluate();
-        BaseChanged?.Invoke(value & BaseAddressMask, IsGloballyEnabled);
+        TellBase();
         return true;
     }
+
+    private void TellBase() => BaseChanged?.Invoke(_state.ApicBase & BaseAddressMask, IsGloballyEnabled);
 
     private uint ReadRegister(int index)
     {
         switch (index)
         {
             case 0x02:
-                return _id;
+                return _state.Id;
             case 0x03:
                 return Version;
             case 0x08:
-                return _taskPriority;
+                return _state.TaskPriority;
             case 0x09:
                 return ArbitrationPriority();
             case 0x0A:
@@ -122,31 +122,31 @@ internal sealed partial class LocalApic
                 // Write-only; some kernels read it after writing, and processors let them.
                 return 0;
             case 0x0D:
-                return _logicalDestination;
+                return _state.LogicalDestination;
             case 0x0E:
-                return _destinationFormat;
+                return _state.DestinationFormat;
             case 0x0F:
-                return _spurious;
+                return _state.SpuriousVector;
             case >= 0x10 and <= 0x17:
-                return _inService.Word(index - 0x10);
+                return _state.InService.Word(index - 0x10);
             case >= 0x18 and <= 0x1F:
-                return _levelTriggered.Word(index - 0x18);
+                return _state.TriggerMode.Word(index - 0x18);
             case >= 0x20 and <= 0x27:
-                return _requested.Word(index - 0x20);
+                return _state.InterruptRequest.Word(index - 0x20);
             case 0x28:
-                return _errorStatus;
+                return _state.ErrorStatus;
             case 0x30:
-                return _commandLow;
+                return _state.CommandLow;
             case 0x31:
-                return _commandHigh;
+                return _state.CommandHigh;
             case >= 0x32 and <= 0x37:
-                return _lvt[index - 0x32];
+                return _state.LocalVectorTable[index - 0x32];
             case 0x38:
-                return _initialCount;
+                return _state.InitialCount;
             case 0x39:
                 return CurrentCount();
             case 0x3E:
-                return _divideConfiguration;
+                return _state.DivideConfiguration;
             default:
                 ReportError(ErrorIllegalRegister);
                 return 0;
@@ -161,31 +161,31 @@ internal sealed partial class LocalApic
                 EndOfInterrupt();
                 break;
             case 0x02:
-                _id = value & 0xFF000000;
+                _state.Id = value & 0xFF000000;
                 break;
             case 0x08:
                 TaskPriority = (byte)value;
                 break;
             case 0x0D:
-                _logicalDestination = value & 0xFF000000;
+                _state.LogicalDestination = value & 0xFF000000;
                 break;
             case 0x0E:
-                _destinationFormat = value | 0x0FFFFFFF;
+                _state.DestinationFormat = value | 0x0FFFFFFF;
                 break;
             case 0x0F:
                 WriteSpurious(value);
                 break;
             case 0x28:
                 // A write latches what happened since the last one (§11.5.3).
-                _errorStatus = _errors;
-                _errors = 0;
+                _state.ErrorStatus = _state.Errors;
+                _state.Errors = 0;
                 break;
             case 0x30:
-                _commandLow = value & CommandWritable;
+                _state.CommandLow = value & CommandWritable;
                 SendCommand();
                 break;
             case 0x31:
-                _commandHigh = value & 0xFF000000;
+                _state.CommandHigh = value & 0xFF000000;
                 break;
             case >= 0x32 and <= 0x37:
                 WriteLvt(index - 0x32, value);
@@ -206,12 +206,12 @@ internal sealed partial class LocalApic
 
     private void WriteSpurious(uint value)
     {
-        _spurious = value & 0x3FF;
-        if ((_spurious & SoftwareEnable) == 0)
+        _state.SpuriousVector = value & 0x3FF;
+        if ((_state.SpuriousVector & SoftwareEnable) == 0)
         {
-            for (int i = 0; i < _lvt.Length; i++)
+            for (int i = 0; i < LvtCount; i++)
             {
-                _lvt[i] |= LvtMasked;
+                _state.LocalVectorTable[i] |= LvtMasked;
             }
 
             ScheduleTimer();
@@ -223,7 +223,7 @@ internal sealed partial class LocalApic
     private void WriteLvt(int index, uint value)
     {
         value &= LvtWritable[index];
-        if ((_spurious & SoftwareEnable) == 0)
+        if ((_state.SpuriousVector & SoftwareEnable) == 0)
         {
             value |= LvtMasked;
         }
@@ -234,8 +234,8 @@ internal sealed partial class LocalApic
             CatchUp(_clock.Now);
         }
 
-        uint before = _lvt[index];
-        _lvt[index] = value;
+        uint before = _state.LocalVectorTable[index];
+        _state.LocalVectorTable[index] = value;
         if (index == LvtTimer)
         {
             TimerModeWritten(before);
@@ -246,7 +246,7 @@ internal sealed partial class LocalApic
 
     private byte ArbitrationPriority()
     {
-        int highest = Math.Max(Math.Max(_requested.Highest, _inService.Highest), 0) & 0xF0;
-        return (_taskPriority & 0xF0) >= highest ? _taskPriority : (byte)highest;
+        int highest = Math.Max(Math.Max(_state.InterruptRequest.Highest, _state.InService.Highest), 0) & 0xF0;
+        return (_state.TaskPriority & 0xF0) >= highest ? _state.TaskPriority : (byte)highest;
     }
 }

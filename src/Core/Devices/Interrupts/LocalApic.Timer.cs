@@ -14,28 +14,25 @@ internal sealed partial class LocalApic
     private const uint TimerDeadline = 2 << 17;
 
     private readonly IVirtualTimer _timer;
-    private uint _initialCount;
-    private uint _divideConfiguration;
-    private int _divideShift;
-    private ulong _tscDeadline;
-
-    // Virtual time at which the count reaches zero; long.MaxValue while it stands still.
-    private long _expiry;
 
     /// <summary>What the processor's time-stamp counter has on top of virtual time, in nanoseconds.</summary>
-    public long TscOffset { get; set; }
+    public long TscOffset
+    {
+        get => _state.TscOffset;
+        set => _state.TscOffset = value;
+    }
 
-    private uint TimerMode => _lvt[LvtTimer] & TimerModeMask;
+    private uint TimerMode => _state.LocalVectorTable[LvtTimer] & TimerModeMask;
 
-    private long Period => (long)_initialCount << _divideShift;
+    private long Period => (long)_state.InitialCount << _state.DivideShift;
 
     private void ResetTimer()
     {
-        _initialCount = 0;
-        _divideConfiguration = 0;
-        _divideShift = 1;
-        _tscDeadline = 0;
-        _expiry = long.MaxValue;
+        _state.InitialCount = 0;
+        _state.DivideConfiguration = 0;
+        _state.DivideShift = 1;
+        _state.TscDeadline = 0;
+        _state.Expiry = long.MaxValue;
         _timer.Cancel();
     }
 
@@ -44,9 +41,9 @@ internal sealed partial class LocalApic
         uint modeBefore = before & TimerModeMask;
         if (modeBefore != TimerMode && (modeBefore == TimerDeadline || TimerMode == TimerDeadline))
         {
-            _tscDeadline = 0;
-            _initialCount = 0;
-            _expiry = long.MaxValue;
+            _state.TscDeadline = 0;
+            _state.InitialCount = 0;
+            _state.Expiry = long.MaxValue;
         }
 
         ScheduleTimer();
@@ -59,22 +56,22 @@ internal sealed partial class LocalApic
             return;
         }
 
-        _initialCount = value;
-        _expiry = value == 0 ? long.MaxValue : _clock.Now + Period;
+        _state.InitialCount = value;
+        _state.Expiry = value == 0 ? long.MaxValue : _clock.Now + Period;
         ScheduleTimer();
     }
 
     private void WriteDivideConfiguration(uint value)
     {
         uint remaining = CurrentCount();
-        _divideConfiguration = value & 0xB;
+        _state.DivideConfiguration = value & 0xB;
 
         // Bits 3, 1, 0: 000 divides by 2, 110 by 128, 111 by 1.
         int code = (int)((value & 3) | ((value >> 1) & 4));
-        _divideShift = (code + 1) & 7;
-        if (_expiry != long.MaxValue && TimerMode != TimerDeadline)
+        _state.DivideShift = (byte)((code + 1) & 7);
+        if (_state.Expiry != long.MaxValue && TimerMode != TimerDeadline)
         {
-            _expiry = _clock.Now + ((long)remaining << _divideShift);
+            _state.Expiry = _clock.Now + ((long)remaining << _state.DivideShift);
             ScheduleTimer();
         }
     }
@@ -88,10 +85,10 @@ internal sealed partial class LocalApic
 
         long now = _clock.Now;
         CatchUp(now);
-        return _expiry == long.MaxValue ? 0 : (uint)((_expiry - now + (1L << _divideShift) - 1) >> _divideShift);
+        return _state.Expiry == long.MaxValue ? 0 : (uint)((_state.Expiry - now + (1L << _state.DivideShift) - 1) >> _state.DivideShift);
     }
 
-    private ulong ReadTscDeadline() => TimerMode == TimerDeadline ? _tscDeadline : 0;
+    private ulong ReadTscDeadline() => TimerMode == TimerDeadline ? _state.TscDeadline : 0;
 
     private void WriteTscDeadline(ulong value)
     {
@@ -100,15 +97,15 @@ internal sealed partial class LocalApic
             return;
         }
 
-        _tscDeadline = value;
+        _state.TscDeadline = value;
         if (value == 0)
         {
-            _expiry = long.MaxValue;
+            _state.Expiry = long.MaxValue;
         }
         else
         {
-            Int128 deadline = (Int128)value - TscOffset;
-            _expiry = deadline > long.MaxValue - 1 ? long.MaxValue - 1 : deadline < 0 ? 0 : (long)deadline;
+            Int128 deadline = (Int128)value - _state.TscOffset;
+            _state.Expiry = deadline > long.MaxValue - 1 ? long.MaxValue - 1 : deadline < 0 ? 0 : (long)deadline;
         }
 
         ScheduleTimer();
@@ -117,19 +114,19 @@ internal sealed partial class LocalApic
     /// <summary>Moves the expiry past the present for a timer that ran on while it was masked.</summary>
     private void CatchUp(long now)
     {
-        if (_expiry > now)
+        if (_state.Expiry > now)
         {
             return;
         }
 
-        if (TimerMode == TimerPeriodic && _initialCount != 0)
+        if (TimerMode == TimerPeriodic && _state.InitialCount != 0)
         {
-            _expiry += (((now - _expiry) / Period) + 1) * Period;
+            _state.Expiry += (((now - _state.Expiry) / Period) + 1) * Period;
         }
         else
         {
-            _tscDeadline = 0;
-            _expiry = long.MaxValue;
+            _state.TscDeadline = 0;
+            _state.Expiry = long.MaxValue;
         }
     }
 
@@ -140,32 +137,32 @@ internal sealed partial class LocalApic
         if (TimerMode != TimerDeadline)
         {
             CatchUp(_clock.Now);
-            if ((_lvt[LvtTimer] & LvtMasked) != 0)
+            if ((_state.LocalVectorTable[LvtTimer] & LvtMasked) != 0)
             {
                 _timer.Cancel();
                 return;
             }
         }
 
-        if (_expiry == long.MaxValue)
+        if (_state.Expiry == long.MaxValue)
         {
             _timer.Cancel();
         }
         else
         {
-            _timer.Arm(_expiry);
+            _timer.Arm(_state.Expiry);
         }
     }
 
     private void TimerExpired()
     {
         CatchUp(_clock.Now);
-        if (_expiry != long.MaxValue)
+        if (_state.Expiry != long.MaxValue)
         {
-            _timer.Arm(_expiry);
+            _timer.Arm(_state.Expiry);
         }
 
-        uint entry = _lvt[LvtTimer];
+        uint entry = _state.LocalVectorTable[LvtTimer];
         if ((entry & LvtMasked) == 0)
         {
             AcceptVector((byte)entry, false);

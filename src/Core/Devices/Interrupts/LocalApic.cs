@@ -1,4 +1,5 @@
 using KprobeTrace.Devices.Bus;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Devices.Interrupts;
@@ -12,7 +13,7 @@ namespace KprobeTrace.Devices.Interrupts;
 /// <see cref="TaskPriority"/> and the MSRs the other way. The 8259 pair's output goes to local input 0 (LINT0); its
 /// vector is fetched through <see cref="ExternalVector"/>.
 /// </remarks>
-internal sealed partial class LocalApic : IMmioDevice
+internal sealed partial class LocalApic : IMmioDevice, IStateful
 {
     /// <summary>Where the registers are after reset.</summary>
     public const ulong DefaultBase = 0xFEE00000;
@@ -23,6 +24,7 @@ internal sealed partial class LocalApic : IMmioDevice
     private const int LvtTimer = 0;
     private const int LvtLint0 = 3;
     private const int LvtError = 5;
+    private const int LvtCount = 6;
     private const uint LvtMasked = 1 << 16;
     private const uint SoftwareEnable = 1 << 8;
 
@@ -31,22 +33,7 @@ internal sealed partial class LocalApic : IMmioDevice
     private readonly IProcessorSignals _processor;
     private readonly byte _initialId;
     private readonly bool _isBootstrap;
-    private readonly VectorSet _requested = new();
-    private readonly VectorSet _inService = new();
-    private readonly VectorSet _levelTriggered = new();
-    private readonly uint[] _lvt = new uint[6];
-    private readonly bool[] _localInputs = new bool[2];
-    private bool _externalLatched;
-    private bool _pending;
-    private byte _taskPriority;
-    private uint _id;
-    private uint _logicalDestination;
-    private uint _destinationFormat;
-    private uint _spurious;
-    private uint _commandLow;
-    private uint _commandHigh;
-    private uint _errors;
-    private uint _errorStatus;
+    private State _state;
 
     /// <summary>Makes a local APIC in its power-up state and attaches it to the bus.</summary>
     /// <param name="id">Initial APIC id.</param>
@@ -75,10 +62,10 @@ internal sealed partial class LocalApic : IMmioDevice
     /// <summary>The task priority register; CR8 is its upper four bits.</summary>
     public byte TaskPriority
     {
-        get => _taskPriority;
+        get => _state.TaskPriority;
         set
         {
-            _taskPriority = value;
+            _state.TaskPriority = value;
             Evaluate();
         }
     }
@@ -88,22 +75,25 @@ internal sealed partial class LocalApic : IMmioDevice
     {
         get
         {
-            int inService = _inService.Highest & 0xF0;
-            return _inService.Highest >= 0 && inService > (_taskPriority & 0xF0) ? (byte)inService : _taskPriority;
+            int inService = _state.InService.Highest & 0xF0;
+            return _state.InService.Highest >= 0 && inService > (_state.TaskPriority & 0xF0) ? (byte)inService : _state.TaskPriority;
         }
     }
 
     /// <summary>The APIC id as messages name it.</summary>
-    public byte Id => (byte)(_id >> 24);
+    public byte Id => (byte)(_state.Id >> 24);
+
+    /// <summary>Whether the processor was told of an interrupt that waits.</summary>
+    public bool IsInterruptPending => _state.Pending;
 
     /// <summary>Whether the spurious-interrupt register enables the APIC.</summary>
-    internal bool IsSoftwareEnabled => IsGloballyEnabled && (_spurious & SoftwareEnable) != 0;
+    internal bool IsSoftwareEnabled => IsGloballyEnabled && (_state.SpuriousVector & SoftwareEnable) != 0;
 
     /// <summary>Puts the APIC into its power-up state: everything masked, disabled by software (§11.4.7.1).</summary>
     public void Reset()
     {
-        _id = (uint)_initialId << 24;
-        _apicBase = DefaultBase | BaseEnable | (_isBootstrap ? BaseBootstrap : 0);
+        _state.Id = (uint)_initialId << 24;
+        _state.ApicBase = DefaultBase | BaseEnable | (_isBootstrap ? BaseBootstrap : 0);
         ClearState();
         BaseChanged?.Invoke(DefaultBase, true);
     }
@@ -114,9 +104,9 @@ internal sealed partial class LocalApic : IMmioDevice
     /// </summary>
     public void EnterVirtualWire()
     {
-        _spurious = SoftwareEnable | 0xFF;
-        _lvt[LvtLint0] = (uint)ApicDeliveryMode.ExternalInterrupt << 8;
-        _lvt[LvtLint0 + 1] = (uint)ApicDeliveryMode.Nmi << 8;
+        _state.SpuriousVector = SoftwareEnable | 0xFF;
+        _state.LocalVectorTable[LvtLint0] = (uint)ApicDeliveryMode.ExternalInterrupt << 8;
+        _state.LocalVectorTable[LvtLint0 + 1] = (uint)ApicDeliveryMode.Nmi << 8;
         Evaluate();
     }
 
@@ -129,8 +119,8 @@ internal sealed partial class LocalApic : IMmioDevice
     {
         if (IsExternalAsserted())
         {
-            _externalLatched = false;
-            int external = ExternalVector?.Invoke() ?? (int)(_spurious & 0xFF);
+            _state.ExternalLatched = false;
+            int external = ExternalVector?.Invoke() ?? (int)(_state.SpuriousVector & 0xFF);
             Evaluate();
             return external;
         }
@@ -138,12 +128,12 @@ internal sealed partial class LocalApic : IMmioDevice
         if (!IsRequestDeliverable())
         {
             Evaluate();
-            return (int)(_spurious & 0xFF);
+            return (int)(_state.SpuriousVector & 0xFF);
         }
 
-        int vector = _requested.Highest;
-        _requested.Remove(vector);
-        _inService.Add(vector);
+        int vector = _state.InterruptRequest.Highest;
+        _state.InterruptRequest.Remove(vector);
+        _state.InService.Add(vector);
         Evaluate();
         return vector;
     }
@@ -153,9 +143,9 @@ internal sealed partial class LocalApic : IMmioDevice
     /// <param name="level">True while it is asserted.</param>
     public void SetLocalInput(int pin, bool level)
     {
-        bool rising = level && !_localInputs[pin];
-        _localInputs[pin] = level;
-        uint entry = _lvt[LvtLint0 + pin];
+        bool rising = level && !_state.LocalInputs[pin];
+        _state.LocalInputs[pin] = level;
+        uint entry = _state.LocalVectorTable[LvtLint0 + pin];
         if (rising && IsGloballyEnabled && (entry & LvtMasked) == 0
             && DeliveryMode(entry) != ApicDeliveryMode.ExternalInterrupt)
         {
@@ -169,26 +159,26 @@ internal sealed partial class LocalApic : IMmioDevice
 
     private void ClearState()
     {
-        _requested.Clear();
-        _inService.Clear();
-        _levelTriggered.Clear();
-        Array.Fill(_lvt, LvtMasked);
-        _externalLatched = false;
-        _taskPriority = 0;
-        _logicalDestination = 0;
-        _destinationFormat = uint.MaxValue;
-        _spurious = 0xFF;
-        _commandLow = 0;
-        _commandHigh = 0;
-        _errors = 0;
-        _errorStatus = 0;
+        _state.InterruptRequest.Clear();
+        _state.InService.Clear();
+        _state.TriggerMode.Clear();
+        ((Span<uint>)_state.LocalVectorTable).Fill(LvtMasked);
+        _state.ExternalLatched = false;
+        _state.TaskPriority = 0;
+        _state.LogicalDestination = 0;
+        _state.DestinationFormat = uint.MaxValue;
+        _state.SpuriousVector = 0xFF;
+        _state.CommandLow = 0;
+        _state.CommandHigh = 0;
+        _state.Errors = 0;
+        _state.ErrorStatus = 0;
         ResetTimer();
         Evaluate();
     }
 
     private bool IsExternalAsserted()
     {
-        if (_externalLatched)
+        if (_state.ExternalLatched)
         {
             return true;
         }
@@ -196,25 +186,25 @@ internal sealed partial class LocalApic : IMmioDevice
         // A globally disabled APIC leaves the processor with its INTR pin, which is LINT0.
         if (!IsGloballyEnabled)
         {
-            return _localInputs[0];
+            return _state.LocalInputs[0];
         }
 
-        return (_localInputs[0] && PassesExternal(_lvt[LvtLint0]))
-            || (_localInputs[1] && PassesExternal(_lvt[LvtLint0 + 1]));
+        return (_state.LocalInputs[0] && PassesExternal(_state.LocalVectorTable[LvtLint0]))
+            || (_state.LocalInputs[1] && PassesExternal(_state.LocalVectorTable[LvtLint0 + 1]));
     }
 
     private static bool PassesExternal(uint entry) =>
         (entry & LvtMasked) == 0 && DeliveryMode(entry) == ApicDeliveryMode.ExternalInterrupt;
 
     private bool IsRequestDeliverable() =>
-        _requested.Highest >= 0 && IsSoftwareEnabled && (_requested.Highest >> 4) > (ProcessorPriority >> 4);
+        _state.InterruptRequest.Highest >= 0 && IsSoftwareEnabled && (_state.InterruptRequest.Highest >> 4) > (ProcessorPriority >> 4);
 
     private void Evaluate()
     {
         bool pending = IsRequestDeliverable() || IsExternalAsserted();
-        if (pending != _pending)
+        if (pending != _state.Pending)
         {
-            _pending = pending;
+            _state.Pending = pending;
             _processor.SetInterruptPending(pending);
         }
     }

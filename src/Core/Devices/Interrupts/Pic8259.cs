@@ -1,30 +1,14 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
+using KprobeTrace.Devices.Saving;
 
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>One 8259A interrupt controller (Intel 8259A data sheet, order number 231468).</summary>
-internal sealed class Pic8259
+internal sealed class Pic8259 : IStateful
 {
     private readonly bool _isMaster;
-    private byte _lines;
-    private byte _edges;
-    private byte _mask;
-    private byte _inService;
-    private byte _vectorBase;
-    private byte _levelTriggered;
-    private bool _allLevel;
-    private int _initStep;
-    private bool _needsIcw4;
-    private bool _isSingle;
-    private bool _autoEoi;
-    private bool _rotateOnAutoEoi;
-    private bool _fullyNested;
-    private bool _specialMask;
-    private bool _readInService;
-    private bool _poll;
-
-    // The input with the highest priority.
-    private int _first;
+    private State _state;
 
     public Pic8259(bool isMaster)
     {
@@ -38,33 +22,33 @@ internal sealed class Pic8259
     /// <summary>The edge/level control register of the chip set: a bit for each level-triggered input.</summary>
     public byte EdgeLevelControl
     {
-        get => _levelTriggered;
+        get => _state.EdgeLevelControl;
         set
         {
             // The timer, the keyboard and the cascade (master) and the RTC and the coprocessor (slave) are always edge.
-            _levelTriggered = (byte)(value & (_isMaster ? 0xF8 : 0xDE));
-            _edges &= (byte)~_levelTriggered;
+            _state.EdgeLevelControl = (byte)(value & (_isMaster ? 0xF8 : 0xDE));
+            _state.EdgeRequests &= (byte)~_state.EdgeLevelControl;
         }
     }
 
-    private byte Level => _allLevel ? (byte)0xFF : _levelTriggered;
+    private byte Level => _state.LevelTriggeredMode ? (byte)0xFF : _state.EdgeLevelControl;
 
     // The cascade counts as level: the slave's output may stay up from one of its interrupts to the next.
-    private byte Requests => (byte)((_edges & ~Level) | (_lines & (Level | CascadeBit)));
+    private byte Requests => (byte)((_state.EdgeRequests & ~Level) | (_state.Inputs & (Level | CascadeBit)));
 
     private byte CascadeBit => (byte)(_isMaster ? 1 << Pic8259Pair.CascadeInput : 0);
 
     /// <summary>Masks everything until the guest initialises the chip.</summary>
     public void Reset()
     {
-        _edges = 0;
-        _mask = 0xFF;
-        _inService = 0;
-        _vectorBase = 0;
-        _levelTriggered = 0;
-        _allLevel = false;
-        _initStep = 0;
-        _isSingle = false;
+        _state.EdgeRequests = 0;
+        _state.InterruptMask = 0xFF;
+        _state.InService = 0;
+        _state.VectorBase = 0;
+        _state.EdgeLevelControl = 0;
+        _state.LevelTriggeredMode = false;
+        _state.NextInitializationWord = 0;
+        _state.Single = false;
         ClearModes();
     }
 
@@ -74,14 +58,25 @@ internal sealed class Pic8259
         if (!level)
         {
             // The request has to stay up until it is acknowledged, in edge mode as well.
-            _lines &= (byte)~bit;
-            _edges &= (byte)~bit;
+            _state.Inputs &= (byte)~bit;
+            _state.EdgeRequests &= (byte)~bit;
         }
-        else if ((_lines & bit) == 0)
+        else if ((_state.Inputs & bit) == 0)
         {
-            _lines |= bit;
-            _edges |= bit;
+            _state.Inputs |= bit;
+            _state.EdgeRequests |= bit;
         }
+    }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    public void Load(StateReader from)
+    {
+        State state = from.Read<State>();
+        from.Require(state.HighestPriority < 8);
+        _state = state;
     }
 
     /// <summary>Runs an interrupt acknowledge cycle.</summary>
@@ -95,33 +90,33 @@ internal sealed class Pic8259
         }
 
         byte bit = (byte)(1 << input);
-        _edges &= (byte)~bit;
-        if (!_autoEoi)
+        _state.EdgeRequests &= (byte)~bit;
+        if (!_state.AutomaticEoi)
         {
-            _inService |= bit;
+            _state.InService |= bit;
         }
-        else if (_rotateOnAutoEoi)
+        else if (_state.RotateOnAutomaticEoi)
         {
-            _first = (input + 1) & 7;
+            _state.HighestPriority = (byte)((input + 1) & 7);
         }
 
         return input;
     }
 
     /// <summary>The vector of an input; a spurious interrupt has that of input 7.</summary>
-    public int Vector(int input) => _vectorBase | (input < 0 ? 7 : input);
+    public int Vector(int input) => _state.VectorBase | (input < 0 ? 7 : input);
 
     public byte ReadCommand()
     {
-        if (_poll)
+        if (_state.Poll)
         {
             return Poll();
         }
 
-        return _readInService ? _inService : Requests;
+        return _state.ReadsInService ? _state.InService : Requests;
     }
 
-    public byte ReadData() => _poll ? Poll() : _mask;
+    public byte ReadData() => _state.Poll ? Poll() : _state.InterruptMask;
 
     public void WriteCommand(byte value)
     {
@@ -141,65 +136,65 @@ internal sealed class Pic8259
 
     public void WriteData(byte value)
     {
-        switch (_initStep)
+        switch (_state.NextInitializationWord)
         {
             case 2:
-                _vectorBase = (byte)(value & 0xF8);
-                _initStep = _isSingle ? (_needsIcw4 ? 4 : 0) : 3;
+                _state.VectorBase = (byte)(value & 0xF8);
+                _state.NextInitializationWord = (byte)(_state.Single ? (_state.NeedsIcw4 ? 4 : 0) : 3);
                 break;
             case 3:
                 // Which input the slave hangs on, or the slave's number: the wiring of a PC fixes both.
-                _initStep = _needsIcw4 ? 4 : 0;
+                _state.NextInitializationWord = (byte)(_state.NeedsIcw4 ? 4 : 0);
                 break;
             case 4:
-                _autoEoi = (value & 0x02) != 0;
-                _fullyNested = (value & 0x10) != 0;
-                _initStep = 0;
+                _state.AutomaticEoi = (value & 0x02) != 0;
+                _state.SpecialFullyNested = (value & 0x10) != 0;
+                _state.NextInitializationWord = 0;
                 break;
             default:
-                _mask = value;
+                _state.InterruptMask = value;
                 break;
         }
     }
 
     private void BeginInitialisation(byte value)
     {
-        _edges = 0;
-        _mask = 0;
-        _inService = 0;
+        _state.EdgeRequests = 0;
+        _state.InterruptMask = 0;
+        _state.InService = 0;
         ClearModes();
-        _needsIcw4 = (value & 0x01) != 0;
-        _isSingle = (value & 0x02) != 0;
-        _allLevel = (value & 0x08) != 0;
-        _initStep = 2;
+        _state.NeedsIcw4 = (value & 0x01) != 0;
+        _state.Single = (value & 0x02) != 0;
+        _state.LevelTriggeredMode = (value & 0x08) != 0;
+        _state.NextInitializationWord = 2;
     }
 
     private void ClearModes()
     {
-        _first = 0;
-        _autoEoi = false;
-        _rotateOnAutoEoi = false;
-        _fullyNested = false;
-        _specialMask = false;
-        _readInService = false;
-        _poll = false;
+        _state.HighestPriority = 0;
+        _state.AutomaticEoi = false;
+        _state.RotateOnAutomaticEoi = false;
+        _state.SpecialFullyNested = false;
+        _state.SpecialMask = false;
+        _state.ReadsInService = false;
+        _state.Poll = false;
     }
 
     private void WriteOperation3(byte value)
     {
         if ((value & 0x04) != 0)
         {
-            _poll = true;
+            _state.Poll = true;
         }
 
         if ((value & 0x02) != 0)
         {
-            _readInService = (value & 0x01) != 0;
+            _state.ReadsInService = (value & 0x01) != 0;
         }
 
         if ((value & 0x40) != 0)
         {
-            _specialMask = (value & 0x20) != 0;
+            _state.SpecialMask = (value & 0x20) != 0;
         }
     }
 
@@ -209,10 +204,10 @@ internal sealed class Pic8259
         switch (value >> 5)
         {
             case 0:
-                _rotateOnAutoEoi = false;
+                _state.RotateOnAutomaticEoi = false;
                 break;
             case 4:
-                _rotateOnAutoEoi = true;
+                _state.RotateOnAutomaticEoi = true;
                 break;
             case 1:
                 EndOfInterrupt(HighestInService());
@@ -222,7 +217,7 @@ internal sealed class Pic8259
                 EndOfInterrupt(ended);
                 if (ended >= 0)
                 {
-                    _first = (ended + 1) & 7;
+                    _state.HighestPriority = (byte)((ended + 1) & 7);
                 }
 
                 break;
@@ -231,10 +226,10 @@ internal sealed class Pic8259
                 break;
             case 7:
                 EndOfInterrupt(level);
-                _first = (level + 1) & 7;
+                _state.HighestPriority = (byte)((level + 1) & 7);
                 break;
             case 6:
-                _first = (level + 1) & 7;
+                _state.HighestPriority = (byte)((level + 1) & 7);
                 break;
             default:
                 break;
@@ -245,35 +240,35 @@ internal sealed class Pic8259
     {
         if (input >= 0)
         {
-            _inService &= (byte)~(1 << input);
+            _state.InService &= (byte)~(1 << input);
         }
     }
 
     // In special mask mode a non-specific end of interrupt leaves inputs alone that are masked.
-    private int HighestInService() => Highest(_specialMask ? (byte)(_inService & ~_mask) : _inService);
+    private int HighestInService() => Highest(_state.SpecialMask ? (byte)(_state.InService & ~_state.InterruptMask) : _state.InService);
 
     private byte Poll()
     {
-        _poll = false;
+        _state.Poll = false;
         int input = Acknowledge();
         return input < 0 ? (byte)0 : (byte)(0x80 | input);
     }
 
     private int HighestRequest()
     {
-        int request = Highest((byte)(Requests & ~_mask));
+        int request = Highest((byte)(Requests & ~_state.InterruptMask));
         if (request < 0)
         {
             return -1;
         }
 
-        byte blocking = _inService;
-        if (_specialMask)
+        byte blocking = _state.InService;
+        if (_state.SpecialMask)
         {
-            blocking &= (byte)~_mask;
+            blocking &= (byte)~_state.InterruptMask;
         }
 
-        if (_fullyNested)
+        if (_state.SpecialFullyNested)
         {
             blocking &= (byte)~CascadeBit;
         }
@@ -289,9 +284,65 @@ internal sealed class Pic8259
             return -1;
         }
 
-        uint rotated = (uint)((bits | (bits << 8)) >> _first) & 0xFF;
-        return (BitOperations.TrailingZeroCount(rotated) + _first) & 7;
+        uint rotated = (uint)((bits | (bits << 8)) >> _state.HighestPriority) & 0xFF;
+        return (BitOperations.TrailingZeroCount(rotated) + _state.HighestPriority) & 7;
     }
 
-    private int Rank(int input) => (input - _first) & 7;
+    private int Rank(int input) => (input - _state.HighestPriority) & 7;
+
+    /// <summary>What a chip keeps.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>The levels of the eight inputs.</summary>
+        public byte Inputs;
+
+        /// <summary>The inputs that have risen and were not acknowledged since: the IRR of edge-triggered ones.</summary>
+        public byte EdgeRequests;
+
+        /// <summary>IMR.</summary>
+        public byte InterruptMask;
+
+        /// <summary>ISR.</summary>
+        public byte InService;
+
+        /// <summary>T7 to T3 of ICW2.</summary>
+        public byte VectorBase;
+
+        /// <summary>The edge/level control register.</summary>
+        public byte EdgeLevelControl;
+
+        /// <summary>The initialization command word that is awaited, or 0.</summary>
+        public byte NextInitializationWord;
+
+        /// <summary>The input with the highest priority.</summary>
+        public byte HighestPriority;
+
+        /// <summary>LTIM of ICW1: all inputs are level-triggered.</summary>
+        public bool LevelTriggeredMode;
+
+        /// <summary>IC4 of ICW1.</summary>
+        public bool NeedsIcw4;
+
+        /// <summary>SNGL of ICW1.</summary>
+        public bool Single;
+
+        /// <summary>AEOI of ICW4.</summary>
+        public bool AutomaticEoi;
+
+        /// <summary>Whether the priorities rotate with each automatic end of interrupt.</summary>
+        public bool RotateOnAutomaticEoi;
+
+        /// <summary>SFNM of ICW4.</summary>
+        public bool SpecialFullyNested;
+
+        /// <summary>Special mask mode, by OCW3.</summary>
+        public bool SpecialMask;
+
+        /// <summary>Whether OCW3 has the ISR read, and not the IRR.</summary>
+        public bool ReadsInService;
+
+        /// <summary>Whether OCW3 has made the next read a poll.</summary>
+        public bool Poll;
+    }
 }

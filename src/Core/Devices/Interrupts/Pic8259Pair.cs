@@ -1,10 +1,12 @@
+using System.Runtime.InteropServices;
 using KprobeTrace.Devices.Bus;
+using KprobeTrace.Devices.Saving;
 
 namespace KprobeTrace.Devices.Interrupts;
 
 /// <summary>The two cascaded 8259A of a PC with their edge/level control registers: 15 interrupt requests.</summary>
 /// <remarks>Ports 0x20 and 0x21 (master), 0xA0 and 0xA1 (slave), 0x4D0 and 0x4D1 (edge or level).</remarks>
-internal sealed class Pic8259Pair : IInterruptInput, IPortDevice
+internal sealed class Pic8259Pair : IInterruptInput, IPortDevice, IStateful
 {
     /// <summary>The master's input to which the slave's output is wired.</summary>
     public const int CascadeInput = 2;
@@ -12,7 +14,7 @@ internal sealed class Pic8259Pair : IInterruptInput, IPortDevice
     private readonly Pic8259 _master = new(isMaster: true);
     private readonly Pic8259 _slave = new(isMaster: false);
     private readonly Action<bool> _output;
-    private bool _asserted;
+    private State _state;
 
     /// <summary>Makes the pair with everything masked.</summary>
     /// <param name="output">Is told when the interrupt request to the processor changes; wired to LINT0.</param>
@@ -71,6 +73,22 @@ internal sealed class Pic8259Pair : IInterruptInput, IPortDevice
     }
 
     /// <inheritdoc/>
+    public void Save(StateWriter to)
+    {
+        _master.Save(to);
+        _slave.Save(to);
+        to.Write(_state);
+    }
+
+    /// <inheritdoc/>
+    public void Load(StateReader from)
+    {
+        _master.Load(from);
+        _slave.Load(from);
+        _state = from.Read<State>();
+    }
+
+    /// <inheritdoc/>
     public uint Read(ushort port, int size)
     {
         uint value = port switch
@@ -124,10 +142,18 @@ internal sealed class Pic8259Pair : IInterruptInput, IPortDevice
     {
         _master.SetInput(CascadeInput, _slave.Output);
         bool asserted = _master.Output;
-        if (asserted != _asserted)
+        if (asserted != _state.Asserted)
         {
-            _asserted = asserted;
+            _state.Asserted = asserted;
             _output(asserted);
         }
+    }
+
+    /// <summary>What the pair keeps beside its chips.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>The level of the master's output, as it was told.</summary>
+        public bool Asserted;
     }
 }

@@ -1,51 +1,68 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace KprobeTrace.Devices.Interrupts;
 
-/// <summary>The 256 bits of an ISR, TMR or IRR of a local APIC, with the highest one at hand.</summary>
-internal sealed class VectorSet
+/// <summary>The 256 bits of an ISR, TMR or IRR of a local APIC, with the highest one at hand; cleared before its first use.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+internal struct VectorSet
 {
-    private readonly ulong[] _words = new ulong[4];
+    private Words _words;
 
     /// <summary>The highest vector in the set, or -1 when it is empty.</summary>
-    public int Highest { get; private set; } = -1;
+    private short _highest;
 
-    public bool Contains(int vector) => (_words[vector >> 6] & (1UL << vector)) != 0;
+    /// <summary>The highest vector in the set, or -1 when it is empty.</summary>
+    public readonly int Highest => _highest;
+
+    /// <summary>Whether <see cref="Highest"/> is what the bits say.</summary>
+    public readonly bool IsConsistent => _highest == HighestBelow(4);
+
+    public readonly bool Contains(int vector) => (_words[vector >> 6] & (1UL << vector)) != 0;
 
     public void Add(int vector)
     {
         _words[vector >> 6] |= 1UL << vector;
-        if (vector > Highest)
+        if (vector > _highest)
         {
-            Highest = vector;
+            _highest = (short)vector;
         }
     }
 
     public void Remove(int vector)
     {
         _words[vector >> 6] &= ~(1UL << vector);
-        if (vector == Highest)
+        if (vector == _highest)
         {
-            FindHighest(vector >> 6);
+            _highest = (short)HighestBelow((vector >> 6) + 1);
         }
     }
 
     public void Clear()
     {
-        Array.Clear(_words);
-        Highest = -1;
+        _words = default;
+        _highest = -1;
     }
 
     /// <summary>Returns 32 bits as the register at 16 * <paramref name="index"/> shows them.</summary>
-    public uint Word(int index) => (uint)(_words[index >> 1] >> ((index & 1) * 32));
+    public readonly uint Word(int index) => (uint)(_words[index >> 1] >> ((index & 1) * 32));
 
-    private void FindHighest(int word)
+    private readonly int HighestBelow(int word)
     {
-        while (word >= 0 && _words[word] == 0)
+        do
         {
             word--;
         }
+        while (word >= 0 && _words[word] == 0);
 
-        Highest = word < 0 ? -1 : (word * 64) + BitOperations.Log2(_words[word]);
+        return word < 0 ? -1 : (word * 64) + BitOperations.Log2(_words[word]);
+    }
+
+    /// <summary>64 vectors in each.</summary>
+    [InlineArray(4)]
+    private struct Words
+    {
+        private ulong _first;
     }
 }

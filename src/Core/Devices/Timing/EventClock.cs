@@ -1,3 +1,5 @@
+using KprobeTrace.Devices.Saving;
+
 namespace KprobeTrace.Devices.Timing;
 
 /// <summary>
@@ -8,7 +10,7 @@ namespace KprobeTrace.Devices.Timing;
 /// were armed, so that a run is repeatable. A machine has about ten timers: a linear scan over them beats a heap, and
 /// arming never allocates.
 /// </remarks>
-internal sealed class EventClock : IVirtualClock
+internal sealed class EventClock : IVirtualClock, IStateful
 {
     private readonly Func<long>? _source;
     private Timer[] _timers = new Timer[8];
@@ -77,6 +79,31 @@ internal sealed class EventClock : IVirtualClock
         }
 
         _running = false;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>How many timers there are, and the deadline of each in the order in which they were created. The time is the processor's.</remarks>
+    public void Save(StateWriter to)
+    {
+        to.Write(_count);
+        foreach (Timer timer in _timers.AsSpan(0, _count))
+        {
+            to.Write(timer.Deadline);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Load(StateReader from)
+    {
+        from.Require(from.Read<int>() == _count);
+        foreach (Timer timer in _timers.AsSpan(0, _count))
+        {
+            long deadline = from.Read<long>();
+            from.Require(deadline >= 0);
+            timer.Deadline = deadline;
+        }
+
+        FindNextDeadline();
     }
 
     private Timer? Earliest()

@@ -1,5 +1,6 @@
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Timing;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -58,14 +59,21 @@ public sealed class BusModelTests
     public void The_clock_runs_what_is_due_in_the_order_of_deadlines_and_then_of_creation(int seed)
     {
         RandomWalk walk = new(seed);
-        EventClock clock = new();
         List<(int Timer, long At)> ran = [];
         List<long> told = [];
-        clock.DeadlineMovedEarlier = told.Add;
         long[] deadlines = [.. Enumerable.Repeat(long.MaxValue, 11)];
-        IVirtualTimer[] timers = [.. Enumerable.Range(0, 11).Select(i => clock.CreateTimer(() => ran.Add((i, clock.Now))))];
+        IVirtualTimer[] timers = [];
+        EventClock clock = Make();
         for (int i = 0; i < 5_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                EventClock later = Make();
+                later.Now = clock.Now;
+                clock = clock.Into(later);
+            }
+
             int n = walk.Below(11);
             long earliest = deadlines.Min();
             told.Clear();
@@ -96,6 +104,13 @@ public sealed class BusModelTests
             walk.Same(deadlines.Min(), clock.NextDeadline, "next deadline");
             walk.Same(deadlines[n], timers[n].Deadline, "deadline");
             walk.Same(deadlines[n] != long.MaxValue, timers[n].Armed, "armed");
+        }
+
+        EventClock Make()
+        {
+            EventClock made = new() { DeadlineMovedEarlier = told.Add };
+            timers = [.. Enumerable.Range(0, 11).Select(i => made.CreateTimer(() => ran.Add((i, made.Now))))];
+            return made;
         }
     }
 

@@ -1,5 +1,6 @@
 using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Tests.Devices.Interrupts;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -25,6 +26,13 @@ public sealed class IoApicModelTests
         int taken = 0;
         for (int i = 0; i < 20_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                local = local.Into(new LocalApic(0, true, new TestTime().Clock, bus = new ApicBus(), processor));
+                apic = apic.Into(new IoApic(bus));
+            }
+
             int n = walk.OneOf(walk.Below(24), walk.Below(3), 23);
             Input input = inputs[n];
             switch (walk.Below(16))

@@ -1,5 +1,6 @@
 using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Tests.Devices.Interrupts;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -24,6 +25,14 @@ public sealed class LocalApicModelTests
         int acknowledged = 0;
         for (int i = 0; i < 20_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                TestTime later = time.Anew();
+                apic = apic.Into(new LocalApic(0, true, later.Clock, bus = new ApicBus(), processor));
+                time = time.Into(later);
+            }
+
             switch (walk.Below(24))
             {
                 case 0:

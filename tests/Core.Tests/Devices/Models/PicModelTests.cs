@@ -1,5 +1,6 @@
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -23,6 +24,13 @@ public sealed class PicModelTests
         int vectors = 0;
         for (int i = 0; i < 20_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                pair = pair.Into(new Pic8259Pair(level => asserted = level));
+                pair.Register(bus = new PortBus());
+            }
+
             bool ofMaster = walk.Below(2) == 0;
             PicModel chip = ofMaster ? master : slave;
             ushort port = (ushort)((ofMaster ? 0x20 : 0xA0) + walk.Below(2));

@@ -3,6 +3,7 @@ using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Devices.Timing;
 using KprobeTrace.Tests.Devices.Interrupts;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -39,6 +40,15 @@ public sealed class PitModelTests
 
         for (int i = 0; i < 8_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                TestTime later = time.Anew();
+                pit = pit.Into(new Pit8254(later.Clock, line));
+                pit.Register(bus = new PortBus());
+                time = time.Into(later);
+            }
+
             int counter = walk.OneOf(0, 0, 1, 2, 2, 2);
             PitModel model = models[counter];
             switch (walk.Below(30))

@@ -3,6 +3,7 @@ using KprobeTrace.Devices.Acpi;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Tests.Devices.Interrupts;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -30,6 +31,15 @@ public sealed class PortModelTests
         bool up = false;
         for (int i = 0; i < 10_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                TestTime later = time.Anew();
+                device = device.Into(new AcpiPowerManagement(later.Clock, line, power));
+                device.Register(bus = new PortBus());
+                time = time.Into(later);
+            }
+
             int size = walk.OneOf(1, 2, 4);
             int at = walk.Below(13 - size);
             switch (walk.Below(6))
@@ -113,6 +123,13 @@ public sealed class PortModelTests
         (bool full, bool late, bool command, bool system) = (false, false, false, true);
         for (int i = 0; i < 10_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                device = device.Into(new KeyboardController8042(line, power));
+                device.Register(bus = new PortBus());
+            }
+
             int value = walk.Below(2) == 0 ? walk.Below(256) : walk.OneOf(0x20, 0x60, 0xA9, 0xAA, 0xAB, 0xAD, 0xAE, 0xC0, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xF0, 0xFE, 0xFF);
             switch (walk.Below(8))
             {

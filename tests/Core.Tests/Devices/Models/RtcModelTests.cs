@@ -2,6 +2,7 @@ using KprobeTrace.Devices;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Tests.Devices.Interrupts;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -27,6 +28,15 @@ public sealed class RtcModelTests
         int rises = 0;
         for (int i = 0; i < 6_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                TestTime later = time.Anew();
+                rtc = rtc.Into(new RtcMc146818(later.Clock, line));
+                rtc.Register(bus = new PortBus());
+                time = time.Into(later);
+            }
+
             int register = walk.OneOf(walk.Below(15), walk.Below(15), 0x32, 0x40, 0x7F, 0x0C, 0x0B);
             if (register == 0x0E)
             {

@@ -2,6 +2,7 @@ using KprobeTrace.Devices;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Tests.Devices.Interrupts;
+using KprobeTrace.Tests.Devices.Saving;
 using Xunit;
 
 namespace KprobeTrace.Tests.Devices.Models;
@@ -24,6 +25,13 @@ public sealed class UartModelTests
         UartModel model = new();
         for (int i = 0; i < 20_000; i++)
         {
+            if (i % CarriedOver.Steps == 0)
+            {
+                walk.Note("carried over");
+                uart = uart.Into(new Uart16550(Uart16550.Com1, line, sent.Add));
+                uart.Register(bus = new PortBus());
+            }
+
             int register = walk.Below(8);
             ushort port = (ushort)(Uart16550.Com1 + register);
             switch (walk.Below(40))
