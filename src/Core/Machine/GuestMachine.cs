@@ -6,7 +6,7 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Machine;
 
 /// <summary>One processor, its RAM and its devices, wired together; made by <see cref="MachineBuilder"/>.</summary>
-internal sealed class GuestMachine : IDisposable
+internal sealed partial class GuestMachine : IDisposable
 {
     private readonly MachineBus _bus;
 
@@ -25,10 +25,18 @@ internal sealed class GuestMachine : IDisposable
     public PhysicalMemory Memory { get; }
 
     /// <summary>Whether and how the guest ended.</summary>
-    public PowerState Power { get; internal set; }
+    public PowerState Power
+    {
+        get => _state.Power;
+        private set => _state.Power = value;
+    }
 
     /// <summary>What the guest wrote to the exit port, when <see cref="Power"/> is <see cref="PowerState.Exited"/>.</summary>
-    public uint ExitValue { get; internal set; }
+    public uint ExitValue
+    {
+        get => _state.ExitValue;
+        internal set => _state.ExitValue = value;
+    }
 
     /// <summary>Virtual time in nanoseconds.</summary>
     public long Now => Processor.Now;
@@ -40,11 +48,12 @@ internal sealed class GuestMachine : IDisposable
     public Uart16550 Serial => _bus.Serial;
 
     /// <summary>Runs until the guest ends, a stop is requested, or <paramref name="limit"/> instructions have retired in all.</summary>
-    /// <exception cref="InvalidOperationException">It runs already: this was called from a handler, or from another thread.</exception>
+    /// <exception cref="InvalidOperationException">It runs already: this was called from a handler, or from another thread. Or it holds half of a state.</exception>
     /// <exception cref="KprobeTraceException">The guest asked for what is not built.</exception>
     public PowerState Run(long limit = long.MaxValue)
     {
         Processor.ThrowIfRunning();
+        ThrowIfHalfLoaded();
         if (Power != PowerState.Running)
         {
             return Power;

@@ -3,6 +3,7 @@ using KprobeTrace.Devices;
 using KprobeTrace.Devices.Acpi;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Devices.Timing;
 using KprobeTrace.Memory;
 
@@ -41,17 +42,30 @@ internal sealed unsafe class MachineBus : ICpuBus, IProcessorSignals, IPowerCont
         rtc.Register(_ports);
         rtc.SetMemorySize(memory.Size);
         Serial.Register(_ports);
-        new SystemControlPorts(_clock, pit, this).Register(_ports);
-        new KeyboardController8042(interrupts[KeyboardController8042.Irq], this).Register(_ports);
-        new ResetControl(this).Register(_ports);
-        new DelayPort().Register(_ports);
+        SystemControlPorts control = new(_clock, pit, this);
+        control.Register(_ports);
+        KeyboardController8042 keyboard = new(interrupts[KeyboardController8042.Irq], this);
+        keyboard.Register(_ports);
+        ResetControl reset = new(this);
+        reset.Register(_ports);
+        DelayPort delay = new();
+        delay.Register(_ports);
         new ExitPort(this).Register(_ports);
-        new AcpiPowerManagement(_clock, interrupts[AcpiPowerManagement.SciIrq], this).Register(_ports);
+        AcpiPowerManagement acpi = new(_clock, interrupts[AcpiPowerManagement.SciIrq], this);
+        acpi.Register(_ports);
         _mmio.Register(IoApic.DefaultBase, IoApic.RegionLength, ioApic);
         MmioRegion apicRegion = _mmio.Register(LocalApic.DefaultBase, LocalApic.RegionLength, _apic);
         _apic.BaseChanged = (address, enabled) => (apicRegion.Start, apicRegion.Enabled) = (address, enabled);
         _apic.EnterVirtualWire();
+        Parts =
+        [
+            ("clock", _clock), ("lines", interrupts), ("8259", pic), ("ioapic", ioApic), ("apic", _apic), ("8254", pit), ("rtc", rtc),
+            ("uart", Serial), ("kvmclock", _kvmClock), ("control", control), ("keyboard", keyboard), ("reset", reset), ("delay", delay), ("acpi", acpi),
+        ];
     }
+
+    /// <summary>All that keeps a state, under the names of a saved state's records and in their order.</summary>
+    public IReadOnlyList<(string Name, IStateful Part)> Parts { get; }
 
     public Uart16550 Serial { get; }
 
@@ -60,6 +74,9 @@ internal sealed unsafe class MachineBus : ICpuBus, IProcessorSignals, IPowerCont
         get => (uint)(_apic.TaskPriority >> 4);
         set => _apic.TaskPriority = (byte)(value << 4);
     }
+
+    /// <summary>Whether the local APIC has an interrupt for the processor.</summary>
+    public bool IsInterruptPending => _apic.IsInterruptPending;
 
     public long NextEvent => _clock.NextDeadline;
 

@@ -64,6 +64,18 @@ internal sealed unsafe class PhysicalMemory : IDisposable
     /// <summary>Whether <paramref name="length"/> bytes at <paramref name="address"/> are RAM.</summary>
     public bool Contains(ulong address, ulong length) => address <= Size && length <= Size - address;
 
+    /// <summary>Whole pages of RAM, to be looked at or changed while no guest runs in it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">They are not all RAM.</exception>
+    public Span<byte> Pages(int first, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(((ulong)first + (ulong)count) * PageSize, Size, nameof(count));
+
+        // SAFETY: the range was checked against the mapping.
+        return new Span<byte>(Base + ((ulong)first * PageSize), count * PageSize);
+    }
+
     /// <summary>Copies guest bytes out; false when the range is not all RAM.</summary>
     public bool TryRead(ulong address, Span<byte> into)
     {

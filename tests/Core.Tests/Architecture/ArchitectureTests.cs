@@ -94,6 +94,31 @@ public sealed partial class ArchitectureTests
         Assert.True(!listed.Except(unused).Any(), "gone or used: " + string.Join(", ", listed.Except(unused)));
     }
 
+    /// <remarks>outside-state.tsv has each such field with the reason why nothing is lost with it when a machine is saved.</remarks>
+    [Fact]
+    public void What_changes_in_a_machine_stands_in_states_or_in_a_list_with_its_reason()
+    {
+        string[] listed = [.. File.ReadLines(Repository.PathOf("tests/Core.Tests/Architecture/outside-state.tsv")).Where(static line => line.Length > 0 && line[0] != '#')
+            .Select(static line => line.Split('\t') is [var member, { Length: > 10 }] ? member : line)];
+
+        Assert.Equal(listed.Order(StringComparer.Ordinal), StateFields.Outside());
+    }
+
+    /// <remarks>A state is saved as it lies in memory: a byte between its fields would be saved as well, whatever it is.</remarks>
+    [Fact]
+    public void States_are_values_without_padding_or_pointers()
+    {
+        (string Owner, INamedTypeSymbol State)[] states = [.. StateFields.All()];
+
+        Assert.True(states.Length > 14, $"{states.Length} states");
+        Assert.Empty(states.Where(static s => !s.State.IsUnmanagedType || !IsPacked(s.State)).Select(static s => s.Owner));
+    }
+
+    private static bool IsPacked(INamedTypeSymbol type) =>
+        type.GetAttributes().Any(static a => a.AttributeClass?.Name == "InlineArrayAttribute")
+        || (type.GetAttributes().Any(static a => a.AttributeClass?.Name == "StructLayoutAttribute" && a.NamedArguments.Any(static n => n is { Key: "Pack", Value.Value: 1 }))
+            && type.GetMembers().OfType<IFieldSymbol>().All(static f => f.IsStatic || f.Type is not INamedTypeSymbol { TypeKind: TypeKind.Struct, SpecialType: SpecialType.None } inner || IsPacked(inner)));
+
     [Fact]
     public void Every_file_that_the_page_walks_by_is_there()
     {

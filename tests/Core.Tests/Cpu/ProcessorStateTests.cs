@@ -78,6 +78,38 @@ public sealed unsafe class ProcessorStateTests
         Assert.Equal((0, 1), (second.State->NmiPending, second.State->NmiBlocked));
     }
 
+    [Theory]
+    [InlineData("the register that is always zero", 1)]
+    [InlineData("privilege", 4)]
+    [InlineData("privilege", -1)]
+    [InlineData("top of the x87 stack", 8)]
+    [InlineData("top of the x87 stack", -1)]
+    [InlineData("stopped repeats", StoppedRepeats.Most + 1)]
+    [InlineData("stopped repeats", -1)]
+    [InlineData("retired instructions", -1)]
+    [InlineData("idle time", -1)]
+    [InlineData("idle time", long.MaxValue)]
+    public void State_that_no_processor_is_in_is_refused_and_changes_nothing(string what, long value)
+    {
+        using TestGuest other = MixedProgram.Create();
+        _ = what switch
+        {
+            "the register that is always zero" => (long)(other.State->R[16] = (ulong)value),
+            "privilege" => other.State->Cpl = (int)value,
+            "top of the x87 stack" => other.State->FpuTop = (int)value,
+            "stopped repeats" => other.State->StoppedRepeats.Count = (int)value,
+            "retired instructions" => other.State->Deadline = other.State->Left + value,
+            _ => other.State->IdleTime = value,
+        };
+        using TestGuest guest = MixedProgram.Create();
+        byte[] before = Bytes(guest);
+
+        KprobeTraceException refused = Assert.Throws<KprobeTraceException>(() => guest.Processor.LoadState(Bytes(other)));
+
+        Assert.StartsWith("the saved state of the processor holds values that it never has", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(before, Bytes(guest));
+    }
+
     /// <remarks>outside-state.tsv has each such field with the reason why nothing is lost with it.</remarks>
     [Fact]
     public void What_changes_outside_the_state_is_derived_from_it_or_ends_with_the_instruction()

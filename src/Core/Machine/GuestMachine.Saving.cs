@@ -1,0 +1,106 @@
+using System.Runtime.InteropServices;
+using KprobeTrace.Cpu;
+using KprobeTrace.Devices.Saving;
+
+namespace KprobeTrace.Machine;
+
+/// <content>Taking a whole machine out and putting one in. Probes, handlers and who listens are not part of it.</content>
+internal sealed partial class GuestMachine : IStateful
+{
+    private const string ProcessorName = "processor";
+
+    private State _state;
+
+    // Set while and after a state could not be taken over.
+    private bool _isHalfLoaded;
+
+    /// <summary>Writes all that this machine is, so that another goes on from here as this one does.</summary>
+    /// <remarks>
+    /// The stream stays open. What is written depends on the guest alone: machines at the same instruction of the same run write the same
+    /// bytes, unless one was saved before and so walks its page tables anew.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">The guest runs, or the machine holds half of a state.</exception>
+    public void Save(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ThrowIfHalfLoaded();
+        byte[] processor = new byte[Processor.StateBytes];
+        Processor.SaveState(processor);
+        using StateRecordWriter records = new(stream, Memory.Size);
+        records.Write(ProcessorName, processor);
+        foreach ((string name, IStateful part) in Parts())
+        {
+            records.Write(name, part);
+        }
+
+        records.WriteRam(Memory);
+        records.WriteEnd();
+    }
+
+    /// <summary>Goes on from a state that <see cref="Save"/> wrote.</summary>
+    /// <remarks>
+    /// The machine was built of the same image and with the same options. Nothing behind the state is read, and the stream stays open. After
+    /// an exception the machine may hold half of a state: it then refuses to run and to be saved, and only another state, or
+    /// <see cref="Dispose"/>, is of use.
+    /// </remarks>
+    /// <exception cref="KprobeTraceException">It is no saved state, one that is damaged, of another version, or of a machine that was built otherwise.</exception>
+    /// <exception cref="InvalidOperationException">The guest runs.</exception>
+    public void Load(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        Processor.ThrowIfRunning();
+        _isHalfLoaded = true;
+        using StateRecordReader records = new(stream, Memory.Size);
+        byte[] processor = records.Read(ProcessorName);
+        if (processor.Length != Processor.StateBytes)
+        {
+            throw new KprobeTraceException($"the saved state's processor has {processor.Length} bytes instead of {Processor.StateBytes}: another version of KprobeTrace wrote it");
+        }
+
+        (IStateful Part, StateReader State)[] parts = [.. Parts().Select(p => (p.Part, new StateReader(p.Name, records.Read(p.Name))))];
+        records.ReadRam(Memory);
+
+        // The checksum was right: from here on it is what was saved.
+        foreach ((IStateful part, StateReader state) in parts)
+        {
+            part.Load(state);
+            state.RequireEnd();
+        }
+
+        Processor.LoadState(processor);
+        Processor.SetInterruptLine(_bus.IsInterruptPending);
+        _isHalfLoaded = false;
+    }
+
+    /// <inheritdoc/>
+    void IStateful.Save(StateWriter to) => to.Write(_state);
+
+    /// <inheritdoc/>
+    void IStateful.Load(StateReader from)
+    {
+        State state = from.Read<State>();
+        from.Require(Enum.IsDefined(state.Power));
+        _state = state;
+    }
+
+    private IEnumerable<(string Name, IStateful Part)> Parts() => [("machine", this), .. _bus.Parts];
+
+    private void ThrowIfHalfLoaded()
+    {
+        if (_isHalfLoaded)
+        {
+            throw new InvalidOperationException("a state could not be loaded into this machine: load another, or build another machine");
+        }
+    }
+
+    /// <summary>What the machine keeps beside its parts.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct State
+    {
+        /// <summary>Whether and how the guest ended.</summary>
+        public PowerState Power;
+
+        /// <summary>What the guest wrote to the exit port.</summary>
+        public uint ExitValue;
+    }
+}

@@ -1,0 +1,35 @@
+namespace KprobeTrace.Machine;
+
+/// <summary>Numbers of the format of saved states, docs/saved-state.md.</summary>
+internal static class StateFormat
+{
+    /// <summary>The version that is written, and the only one that is read.</summary>
+    public const uint Version = 1;
+
+    /// <summary>Bytes of the header: magic, version, bytes of RAM.</summary>
+    public const int HeaderSize = 20;
+
+    /// <summary>Bytes of a record's head: name and length.</summary>
+    public const int RecordHeadSize = NameSize + 4;
+
+    /// <summary>Bytes of a record's name, the rest of which is zero.</summary>
+    public const int NameSize = 12;
+
+    /// <summary>Most bytes of a record that is not RAM: a serial port's, with all the input that can wait for it, has less.</summary>
+    public const int MaxPartSize = 128 << 10;
+
+    /// <summary>Most pages in a record of RAM.</summary>
+    public const int MaxRunPages = 64;
+
+    /// <summary>Bytes before the compressed pages of a record of RAM: first page, number of pages.</summary>
+    public const int RunHeadSize = 8;
+
+    /// <summary>The name of a record of RAM.</summary>
+    public const string Ram = "ram";
+
+    /// <summary>The name of the last record.</summary>
+    public const string End = "end";
+
+    /// <summary>What every saved state begins with.</summary>
+    public static ReadOnlySpan<byte> Magic => "KPTSTATE"u8;
+}
