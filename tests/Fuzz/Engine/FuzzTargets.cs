@@ -9,6 +9,7 @@ internal static class FuzzTargets
     [
         ("cpu", 6, static () => new CpuTarget()),
         ("loader", 3, static () => new LoaderTarget()),
+        ("state", 2, static () => new StateTarget()),
         ("kallsyms", 2, static () => new KallsymsTarget()),
         ("btf", 1, static () => new BtfTarget()),
         ("orc", 1, static () => new OrcTarget()),
