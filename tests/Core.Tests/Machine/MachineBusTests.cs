@@ -1,8 +1,11 @@
 using System.Buffers.Binary;
 using KprobeTrace.Devices;
 using KprobeTrace.Devices.Acpi;
+using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Machine;
 using KprobeTrace.Memory;
+using KprobeTrace.Tests.Guests;
 using Xunit;
 
 namespace KprobeTrace.Tests.Machine;
@@ -237,6 +240,19 @@ public sealed unsafe class MachineBusTests : IDisposable
         byte[] written = new byte[3];
         Assert.True(memory.TryRead(0x1000, written));
         Assert.Equal("abc"u8, written);
+    }
+
+    /// <remarks>Counters, chips and lines are saved by what they are parts of.</remarks>
+    [Fact]
+    public void Everything_with_a_state_is_saved_under_the_name_that_the_page_has()
+    {
+        Type[] withState = [.. typeof(IStateful).Assembly.GetTypes().Where(static t => t.IsClass && t.IsAssignableTo(typeof(IStateful)))];
+        Type[] withinOthers = [typeof(GuestMachine), typeof(PitChannel), typeof(Pic8259), typeof(InterruptLine)];
+        string[] records = [.. File.ReadLines(Repository.PathOf("docs/saved-state.md"))
+            .Where(static line => line.StartsWith("| `", StringComparison.Ordinal)).Select(static line => line.Split('`')[1])];
+
+        Assert.Equal(withState.Except(withinOthers).Select(static t => t.Name).Order(), _bus.Parts.Select(static p => p.Part.GetType().Name).Order());
+        Assert.Equal(["processor", "machine", .. _bus.Parts.Select(static p => p.Name), "ram", "end"], records);
     }
 
     private void Raise(string device)

@@ -52,10 +52,10 @@ internal sealed class StateTarget : IFuzzTarget
     /// <summary>Changes a few bytes or numbers and no length, so that what is behind them has its turn.</summary>
     private static byte[] Fields(FuzzRandom random, byte[] parts)
     {
+        Span<byte> word = stackalloc byte[sizeof(ulong)];
         for (int left = 1 << random.Next(5); left > 0; left--)
         {
             int at = random.Next(parts.Length - sizeof(ulong));
-            Span<byte> word = stackalloc byte[sizeof(ulong)];
             BinaryPrimitives.WriteUInt64LittleEndian(word, random.Corner());
             word[..(1 << random.Next(4))].CopyTo(parts.AsSpan(at));
         }
