@@ -28,7 +28,7 @@ public sealed class InjectedConsoleTests : IDisposable
     {
         RecordRun run = RecordRun.Of(Words(line.Replace("TRACE", _folder["trace.mpk"], StringComparison.Ordinal)));
 
-        Assert.Equal(status, run.Status);
+        Assert.Equal(status, run.Exit);
         Assert.Contains(output, run.Output, StringComparison.OrdinalIgnoreCase);
         Assert.Contains(error, run.Error, StringComparison.Ordinal);
         Assert.Equal(output.Length == 0, run.Output.Length == 0);

@@ -30,7 +30,7 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Default_probes_are_listed_and_the_closing_line_tells_how_it_went()
     {
-        using ToolRun run = Record();
+        RecordRun run = Record();
         run.Good();
 
         long bytes = new FileInfo(_folder["trace.mpk"]).Length;
@@ -50,7 +50,7 @@ public sealed class RecordWordsTests : IDisposable
     public void Twelve_default_probes_are_listed_and_all_where_more_is_wanted(int silent, int listed, bool verbose, params string[] behind)
     {
         Map(silent);
-        using ToolRun run = Record(verbose ? ["-v"] : []);
+        RecordRun run = Record(verbose ? ["-v"] : []);
 
         string[] lines = run.Good().ErrorLines;
         Assert.Equal("kprobe-record: no probes given; using these:", lines[0]);
@@ -66,7 +66,7 @@ public sealed class RecordWordsTests : IDisposable
     public void Five_probes_that_never_fired_are_named_and_more_are_counted(int silent, string said)
     {
         Map(silent);
-        using ToolRun run = Record();
+        RecordRun run = Record();
 
         Assert.Contains(said, run.Good().ErrorLines[^1], StringComparison.Ordinal);
     }
@@ -74,7 +74,7 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Verbose_names_the_users_probes_and_what_became_of_them()
     {
-        using ToolRun run = Record("-v", "-p", "p:one f", "-p", "r:other f");
+        RecordRun run = Record("-v", "-p", "p:one f", "-p", "r:other f");
 
         Assert.Equal(
             [
@@ -96,9 +96,9 @@ public sealed class RecordWordsTests : IDisposable
     public void Users_probes_are_not_named_unless_more_is_wanted_and_quiet_says_nothing()
     {
         File.WriteAllText(_folder["probes"], "p:two f\n");
-        using ToolRun plain = Record("-p", "p:one f", "--probe-file", "probes");
-        using ToolRun file = Record("--probe-file", "probes", "-o", "file.mpk");
-        using ToolRun quiet = Record("-q", "-o", "quiet.mpk");
+        RecordRun plain = Record("-p", "p:one f", "--probe-file", "probes");
+        RecordRun file = Record("--probe-file", "probes", "-o", "file.mpk");
+        RecordRun quiet = Record("-q", "-o", "quiet.mpk");
 
         Assert.Contains("trace.mpk: ", Assert.Single(plain.Good().ErrorLines), StringComparison.Ordinal);
         Assert.Contains("file.mpk: ", Assert.Single(file.Good().ErrorLines), StringComparison.Ordinal);
@@ -108,7 +108,7 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Verbose_tells_that_there_is_no_probe_and_no_hit()
     {
-        using ToolRun run = Record("-v", "-p", "p:one f", "-p", "-:one");
+        RecordRun run = Record("-v", "-p", "p:one f", "-p", "-:one");
 
         Assert.Equal(
             [
@@ -128,7 +128,7 @@ public sealed class RecordWordsTests : IDisposable
     {
         // nop; jmp to itself; nop, which is never reached.
         File.WriteAllBytes(_folder["flat"], [0x90, 0xEB, 0xFE, 0x90]);
-        using ToolRun run = Record("-p", "p:never 0x100003", "--max-instructions", "400000000");
+        RecordRun run = Record("-p", "p:never 0x100003", "--max-instructions", "400000000");
 
         Assert.Equal(4, run.Exit);
         Assert.Contains(
@@ -142,8 +142,8 @@ public sealed class RecordWordsTests : IDisposable
     public void Undefined_instruction_is_shown_where_more_is_wanted()
     {
         File.WriteAllBytes(_folder["flat"], [0x90, 0x0F, 0x0B]);
-        using ToolRun verbose = Record("-v", "-p", "p:one start");
-        using ToolRun plain = Record("-p", "p:one start", "-o", "plain.mpk");
+        RecordRun verbose = Record("-v", "-p", "p:one start");
+        RecordRun plain = Record("-p", "p:one start", "-o", "plain.mpk");
 
         Assert.Equal(3, verbose.Exit);
         Assert.Contains(verbose.ErrorLines, static l => l.StartsWith("kprobe-record: undefined instruction at 0x100001: 0F0B", StringComparison.Ordinal));
@@ -154,7 +154,7 @@ public sealed class RecordWordsTests : IDisposable
     public void Json_has_every_number()
     {
         File.WriteAllText(_folder["probes"], "p:bad strat\n");
-        using ToolRun run = Record(
+        RecordRun run = Record(
             "--json", "-q", "-p", "p:one f n=%ax:u8", "-p", "r:two f", "-p", "p:never silent0", "--probe-file", "probes", "--skip-refused", "--filter", "one: n == 77");
 
         using JsonDocument json = JsonDocument.Parse(run.Good().Output);
@@ -185,10 +185,10 @@ public sealed class RecordWordsTests : IDisposable
     public void Json_tells_a_crash_and_where_a_guest_is_stuck()
     {
         File.WriteAllBytes(_folder["flat"], [0x90, 0x0F, 0x0B]);
-        using ToolRun crash = Record("--json", "-q", "-p", "p:one start");
+        RecordRun crash = Record("--json", "-q", "-p", "p:one start");
         Assert.Equal(3, crash.Exit);
         File.WriteAllBytes(_folder["flat"], StuckGuest.Code);
-        using ToolRun stuck = Record("--json", "-q", "-p", "p:one start", "-m", "512M", "-o", "stuck.mpk");
+        RecordRun stuck = Record("--json", "-q", "-p", "p:one start", "-m", "512M", "-o", "stuck.mpk");
 
         Assert.Equal(3, stuck.Exit);
         Assert.Contains("\"ended\":\"triple-fault\",\"crashed\":true,\"exit_value\":0", crash.Output, StringComparison.Ordinal);
@@ -198,8 +198,8 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Counts_are_those_of_functions_that_began()
     {
-        using ToolRun all = Record("--count-only", "*");
-        using ToolRun one = Record("--count-only", "f", "--console", "console");
+        RecordRun all = Record("--count-only", "*");
+        RecordRun one = Record("--count-only", "f", "--console", "console");
 
         Assert.Equal(
             "           1  0000000000100000  start\n           2  0000000000100020  f\n",
@@ -217,7 +217,7 @@ public sealed class RecordWordsTests : IDisposable
     [InlineData("9", "the guest exited with 0 after 9 instructions", 0)]
     public void Counting_ends_at_the_limit(string limit, string said, int status)
     {
-        using ToolRun run = Record("--count-only", "*", "--max-instructions", limit);
+        RecordRun run = Record("--count-only", "*", "--max-instructions", limit);
 
         Assert.Equal(status, run.Exit);
         Assert.Equal(["kprobe-record: " + said], run.ErrorLines);
@@ -229,8 +229,8 @@ public sealed class RecordWordsTests : IDisposable
         // mov ecx, 35,000,000; dec ecx; jnz back to that; mov al, 5; out 0xF4, al
         File.WriteAllBytes(_folder["flat"], [0xB9, 0xC0, 0x0E, 0x16, 0x02, 0xFF, 0xC9, 0x75, 0xFC, 0xB0, 5, 0xE6, 0xF4]);
         File.AppendAllLines(_folder["map"], [$"{0x100005:x16} t loop"]);
-        using ToolRun whole = Record("--count-only", "loop");
-        using ToolRun part = Record("--count-only", "loop", "--max-instructions", "70000000");
+        RecordRun whole = Record("--count-only", "loop");
+        RecordRun part = Record("--count-only", "loop", "--max-instructions", "70000000");
 
         Assert.Equal((3, "    35000000  0000000000100005  loop\n"), (whole.Exit, whole.Output));
         Assert.Equal(["kprobe-record: the guest exited with 5 after 70000003 instructions"], whole.ErrorLines);
@@ -242,9 +242,9 @@ public sealed class RecordWordsTests : IDisposable
     public void Functions_are_counted_and_no_data_and_capitals_are_others()
     {
         File.AppendAllLines(_folder["map"], [$"{0x100001:x16} D begin", $"{0x100021:x16} t F"]);
-        using ToolRun capital = Record("--count-only", "F");
-        using ToolRun small = Record("--count-only", "f");
-        using ToolRun data = Record("--count-only", "begin");
+        RecordRun capital = Record("--count-only", "F");
+        RecordRun small = Record("--count-only", "f");
+        RecordRun data = Record("--count-only", "begin");
 
         Assert.Equal("           2  0000000000100021  F\n", capital.Good().Output);
         Assert.Equal("           2  0000000000100020  f\n", small.Good().Output);
@@ -262,7 +262,7 @@ public sealed class RecordWordsTests : IDisposable
     {
         // mov edx, 0x3F8; mov al, 'x'; out dx, al; mov al, 0; out 0xF4, al
         File.WriteAllBytes(_folder["flat"], [0xBA, 0xF8, 0x03, 0, 0, 0xB0, 0x78, 0xEE, 0xB0, 0, 0xE6, 0xF4]);
-        using ToolRun run = Record(arguments);
+        RecordRun run = Record(arguments);
 
         Assert.Equal(output, arguments.Contains("--json") ? run.Good().Output.Split("\"trace\"")[0] : run.Good().Output);
         Assert.Equal(file, File.Exists(_folder["file"]) ? File.ReadAllText(_folder["file"]) : "");
@@ -283,8 +283,8 @@ public sealed class RecordWordsTests : IDisposable
     public void List_has_columns_as_wide_as_what_they_hold()
     {
         File.AppendAllLines(_folder["map"], [$"{0x100030:x16} t {new string('n', 70)}", $"{0x100031:x16} D data", $"{0x100032:x16} T Start"]);
-        using ToolRun all = Record("--list");
-        using ToolRun some = Record("--list", "s*");
+        RecordRun all = Record("--list");
+        RecordRun some = Record("--list", "s*");
 
         string[] lines = all.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal($"address           {"symbol",-64}  size  module", lines[0]);
@@ -301,7 +301,7 @@ public sealed class RecordWordsTests : IDisposable
     public void List_has_sizes_to_the_right_of_their_column()
     {
         File.AppendAllLines(_folder["map"], [$"{0x0420_0023:x16} T far"]);
-        using ToolRun run = Record("--list");
+        RecordRun run = Record("--list");
 
         Assert.Equal(
             [
@@ -319,7 +319,7 @@ public sealed class RecordWordsTests : IDisposable
     public void Dry_run_tells_image_symbols_and_where_each_probe_lands()
     {
         File.AppendAllLines(_folder["map"], [$"{0x100031:x16} D data"]);
-        using ToolRun run = Record("--dry-run", "-p", "p:one f", "-p", "r:two f", "-p", "p:three start+1");
+        RecordRun run = Record("--dry-run", "-p", "p:one f", "-p", "r:two f", "-p", "p:three start+1");
 
         string[] lines = run.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Matches("^image    flat \\(Flat\\), sha256 [0-9a-f]{64}$", lines[0]);
@@ -332,7 +332,7 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Probes_are_listed_as_debugfs_has_them()
     {
-        using ToolRun run = Record("--list-probes", "-p", "p:one f", "-p", "r:two start");
+        RecordRun run = Record("--list-probes", "-p", "p:one f", "-p", "r:two start");
 
         Assert.Equal(
             ["0000000000100000  r  start+0x0", "0000000000100020  k  f+0x0"],
@@ -343,7 +343,7 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Refused_definitions_come_by_reason_the_most_frequent_first()
     {
-        using ToolRun run = Record(
+        RecordRun run = Record(
             "--skip-refused", "-p", "p:one f", "-p", "r:a f+1", "-p", "p:b strat", "-p", "p:c nosuch", "-p", "p:d neither");
 
         Assert.Equal(
@@ -359,7 +359,7 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void List_of_probes_tells_which_were_left_out()
     {
-        using ToolRun run = Record("--list-probes", "--skip-refused", "-p", "p:one f", "-p", "p:b strat", "-p", "p:c nosuch");
+        RecordRun run = Record("--list-probes", "--skip-refused", "-p", "p:one f", "-p", "p:b strat", "-p", "p:c nosuch");
 
         Assert.Equal(
             [
@@ -377,7 +377,7 @@ public sealed class RecordWordsTests : IDisposable
     public void All_refused_definitions_are_named_where_more_is_wanted(string option)
     {
         File.WriteAllText(_folder["probes"], "p:b strat\np:one f\np:c nosuch\n");
-        using ToolRun run = Record("--skip-refused", "--probe-file", "probes", "-p", "r:a f+1", option);
+        RecordRun run = Record("--skip-refused", "--probe-file", "probes", "-p", "r:a f+1", option);
 
         Assert.Equal(
             [
@@ -393,11 +393,11 @@ public sealed class RecordWordsTests : IDisposable
     public void Counting_tells_where_a_guest_is_stuck_and_that_it_crashed()
     {
         File.WriteAllBytes(_folder["flat"], StuckGuest.Code);
-        using ToolRun stuck = Record("--count-only", "start", "-m", "512M");
+        RecordRun stuck = Record("--count-only", "start", "-m", "512M");
         Assert.Equal(3, stuck.Exit);
         Assert.StartsWith($"kprobe-record: the guest is stuck at 0x{StuckGuest.At:x}", Assert.Single(stuck.ErrorLines), StringComparison.Ordinal);
         File.WriteAllBytes(_folder["flat"], [0x90, 0x0F, 0x0B]);
-        using ToolRun crash = Record("--count-only", "start");
+        RecordRun crash = Record("--count-only", "start");
 
         Assert.Equal(3, crash.Exit);
         Assert.Equal(["kprobe-record: the guest crashed with a triple fault after 1 instructions"], crash.ErrorLines);
@@ -406,8 +406,8 @@ public sealed class RecordWordsTests : IDisposable
     [Fact]
     public void Definition_of_bad_syntax_ends_with_status_1_and_a_command_line_of_none_with_2()
     {
-        using ToolRun syntax = Record("-p", "p:one f %nosuch");
-        using ToolRun usage = Record("--nosuch");
+        RecordRun syntax = Record("-p", "p:one f %nosuch");
+        RecordRun usage = Record("--nosuch");
 
         Assert.Equal((1, 2), (syntax.Exit, usage.Exit));
         Assert.Equal("kprobe-record: bad probe definition", syntax.ErrorLines[0]);
@@ -419,6 +419,6 @@ public sealed class RecordWordsTests : IDisposable
         _folder["map"],
         ["0000000000100000 T start", "0000000000100020 T f", .. Enumerable.Range(0, silent).Select(static i => $"{0x100022 + i:x16} T silent{i}")]);
 
-    private ToolRun Record(params string[] arguments) =>
-        ToolRun.Record(_folder.Name, ["flat", "--load", "0x100000", "--symbols", "map", .. arguments.Contains("-m") ? (string[])[] : ["-m", "16M"], .. arguments]);
+    private RecordRun Record(params string[] arguments) =>
+        RecordRun.In(_folder.Name, "flat", ["--load", "0x100000", "--symbols", "map", .. arguments.Contains("-m") ? (string[])[] : ["-m", "16M"], .. arguments]);
 }
