@@ -31,7 +31,7 @@ public sealed class ProbeFileTests : IDisposable
     public void First_bad_line_is_named_with_file_and_line(string text, string line, params string[] message)
     {
         File.WriteAllText(_folder["probes.txt"], text);
-        using ToolRun run = ToolRun.Record(_folder.Name, "--probe-file", "probes.txt");
+        RecordRun run = RecordRun.In(_folder.Name, null, "--probe-file", "probes.txt");
 
         Assert.Equal(1, run.Exit);
         Assert.Equal([$"probes.txt:{line}: bad probe definition", .. message], run.ErrorLines.Select(l => l["kprobe-record: ".Length..]));
@@ -52,7 +52,7 @@ public sealed class ProbeFileTests : IDisposable
     public void Definitions_are_carried_out_one_by_one()
     {
         File.WriteAllText(_folder["probes"], "p:a vfs_write\np:b schedule\n-:a\np:a vfs_read\np:b vfs_read\n-:b schedule\n");
-        using ToolRun run = ToolRun.Record(_folder.Name, "--probe-file", "probes", "-p", "p:first schedule", "-p", "-:first", "--list-probes");
+        RecordRun run = RecordRun.In(_folder.Name, null, "--probe-file", "probes", "-p", "p:first schedule", "-p", "-:first", "--list-probes");
 
         string[] lines = run.Good().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(2, lines.Length);
@@ -62,7 +62,7 @@ public sealed class ProbeFileTests : IDisposable
     [Fact]
     public void Probes_that_were_taken_back_leave_no_number_free()
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, "-q", "--console", "none", "-p", "p:a vfs_write", "-p", "p:b schedule", "-p", "-:a", "-p", "r:c vfs_read $retval");
+        RecordRun run = RecordRun.In(_folder.Name, null, "-q", "--console", "none", "-p", "p:a vfs_write", "-p", "p:b schedule", "-p", "-:a", "-p", "r:c vfs_read $retval");
         run.Good();
 
         WholeTrace trace = WholeTrace.Read(_folder["trace.mpk"]);
@@ -98,7 +98,7 @@ public sealed class ProbeFileTests : IDisposable
     [InlineData("", " ")]
     public void Definitions_that_leave_no_probe_are_warned_of(string first, string second)
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, "-p", first, "-p", second, "--console", "none");
+        RecordRun run = RecordRun.In(_folder.Name, null, "-p", first, "-p", second, "--console", "none");
 
         Assert.Equal("kprobe-record: warning: the definitions leave no probe; only the guest's console is recorded", run.Good().ErrorLines[0]);
     }
@@ -106,8 +106,7 @@ public sealed class ProbeFileTests : IDisposable
     [Fact]
     public void Nothing_more_is_promised_where_each_refusal_was_told()
     {
-        using ToolRun run = ToolRun.Record(
-            _folder.Name, "-p", "p:w vfs_write", "-p", "p:gone nosuch_function", "-p", "r:inside vfs_write+1", "--skip-refused", "--console", "none");
+        RecordRun run = RecordRun.In(_folder.Name, null, "-p", "p:w vfs_write", "-p", "p:gone nosuch_function", "-p", "r:inside vfs_write+1", "--skip-refused", "--console", "none");
 
         Assert.Contains("r:inside vfs_write+1: Retprobe address", run.Good().ErrorLines[2], StringComparison.Ordinal);
         Assert.DoesNotContain("-v lists all", run.Error, StringComparison.Ordinal);
@@ -117,8 +116,8 @@ public sealed class ProbeFileTests : IDisposable
     public void Verbose_lists_each_and_json_has_them()
     {
         File.WriteAllText(_folder["probes"], Mixed);
-        using ToolRun verbose = ToolRun.Record(_folder.Name, "--probe-file", "probes", "--skip-refused", "-v", "--console", "none");
-        using ToolRun json = ToolRun.Record(_folder.Name, "--probe-file", "probes", "--skip-refused", "-q", "--json", "-o", "json.mpk");
+        RecordRun verbose = RecordRun.In(_folder.Name, null, "--probe-file", "probes", "--skip-refused", "-v", "--console", "none");
+        RecordRun json = RecordRun.In(_folder.Name, null, "--probe-file", "probes", "--skip-refused", "-q", "--json", "-o", "json.mpk");
 
         Assert.Contains("probes:7: p:other also_nosuch_function", verbose.Good().Error, StringComparison.Ordinal);
         Assert.Empty(json.Good().Error);
@@ -135,7 +134,7 @@ public sealed class ProbeFileTests : IDisposable
     public void A_file_of_which_nothing_is_left_does_not_bring_the_default_probes(string text, string message)
     {
         File.WriteAllText(_folder["probes"], text);
-        using ToolRun run = ToolRun.Record(_folder.Name, "--probe-file", "probes", "--skip-refused");
+        RecordRun run = RecordRun.In(_folder.Name, null, "--probe-file", "probes", "--skip-refused");
 
         Assert.Equal(1, run.Exit);
         Assert.Equal(["kprobe-record: " + message], run.ErrorLines);
@@ -146,7 +145,7 @@ public sealed class ProbeFileTests : IDisposable
     [InlineData("nosuch", "nosuch: no such file; give the path of the file of probe definitions")]
     public void What_is_no_list_of_definitions_is_refused_in_one_line(string file, string message)
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, "--probe-file", file);
+        RecordRun run = RecordRun.In(_folder.Name, null, "--probe-file", file);
 
         Assert.Equal(1, run.Exit);
         Assert.Equal(["kprobe-record: " + message], run.ErrorLines);
@@ -155,7 +154,7 @@ public sealed class ProbeFileTests : IDisposable
     [Fact]
     public void Filter_of_a_misspelt_probe_asks_for_the_right_one()
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, "-p", "p:opened vfs_read", "--filter", "openned: common_pid == 1");
+        RecordRun run = RecordRun.In(_folder.Name, null, "-p", "p:opened vfs_read", "--filter", "openned: common_pid == 1");
 
         Assert.Equal(1, run.Exit);
         Assert.Contains("no probe is named 'openned'; did you mean opened?", run.Error, StringComparison.Ordinal);
@@ -164,7 +163,7 @@ public sealed class ProbeFileTests : IDisposable
     [Fact]
     public void Report_asks_for_the_probe_that_was_meant()
     {
-        using ToolRun run = ToolRun.Record(_folder.Name, "-q", "--console", "none", "-p", "p:opened vfs_read");
+        RecordRun run = RecordRun.In(_folder.Name, null, "-q", "--console", "none", "-p", "p:opened vfs_read");
         run.Good();
         using ToolRun report = ToolRun.Report(_folder.Name, "events", "trace.mpk", "--probe", "opend");
 

@@ -26,11 +26,11 @@ internal sealed record RecordRun(int Exit, string Output, string Error)
         return new RecordRun(exit, System.Text.Encoding.UTF8.GetString(output.ToArray()), error.ToString());
     }
 
-    /// <summary>Runs a command line whose image and other files lie in a folder, as if that were the process's own: no message names it.</summary>
-    public static RecordRun In(string folder, string image, params string[] line)
+    /// <summary>Runs a command line whose image (null for the demo) and other files lie in a folder, as if that were the process's own: no message names it.</summary>
+    public static RecordRun In(string folder, string? image, params string[] line)
     {
         string[] words = [.. line.Select((word, i) => i > 0 && _takeFiles.Contains(line[i - 1]) && word != "none" ? Path.Combine(folder, word) : word)];
-        RecordRun run = Of([Path.Combine(folder, image), .. words, .. line.Contains("-o") ? (string[])[] : ["-o", Path.Combine(folder, "trace.mpk")]]);
+        RecordRun run = Of([.. image is null ? (string[])[] : [Path.Combine(folder, image)], .. words, .. line.Contains("-o") ? (string[])[] : ["-o", Path.Combine(folder, "trace.mpk")]]);
         return run with { Output = run.Output.Replace(folder + "/", "", StringComparison.Ordinal), Error = run.Error.Replace(folder + "/", "", StringComparison.Ordinal) };
     }
 
