@@ -10,6 +10,9 @@ Option<int> jobs = new("--jobs") { Description = "how many test processes run at
 Option<string?> rerun = new("--rerun") { Description = "instead of a sample, the faults that an earlier output lists as survivors" };
 Option<string?> argued = new("--argued") { Description = "faults that change nothing, with the reason: file, before, after, reason between tabs" };
 Option<bool> verbose = new("--verbose", "-v") { Description = "also print what noticed each fault, and how long each class of tests takes" };
+AtLeast(count, 1);
+AtLeast(budget, 0);
+AtLeast(jobs, 1);
 Option<string> root = new("--root") { Description = "the repository", DefaultValueFactory = _ => Directory.GetCurrentDirectory() };
 RootCommand command = new("Plants plausible faults in src, runs the tests that can see each, and prints those that no test noticed.")
 {
@@ -18,6 +21,16 @@ RootCommand command = new("Plants plausible faults in src, runs the tests that c
 command.SetAction(result =>
 {
     string repository = Path.GetFullPath(result.GetValue(root)!);
+    string harmless = result.GetValue(argued) ?? Path.Combine(repository, "tests/Mutants/equivalents.tsv");
+    foreach (string? file in (string?[])[result.GetValue(rerun), harmless])
+    {
+        if (file is not null && !File.Exists(file))
+        {
+            Console.Error.WriteLine($"mutants: '{file}' is no file");
+            return 1;
+        }
+    }
+
     return new Measure(new Settings(
         repository,
         result.GetValue(seed)!,
@@ -25,9 +38,17 @@ command.SetAction(result =>
         result.GetValue(folders) ?? [],
         result.GetValue(list),
         TimeSpan.FromSeconds(result.GetValue(budget)),
-        Math.Max(1, result.GetValue(jobs)),
+        result.GetValue(jobs),
         result.GetValue(rerun),
-        result.GetValue(argued) ?? Path.Combine(repository, "tests/Mutants/equivalents.tsv"),
+        harmless,
         result.GetValue(verbose))).Run();
 });
 return command.Parse(args).Invoke();
+
+static void AtLeast(Option<int> option, int least) => option.Validators.Add(result =>
+{
+    if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int number) && (number < least || number > 1_000_000))
+    {
+        result.AddError($"{option.Name} is a number from {least} to 1000000");
+    }
+});

@@ -77,6 +77,10 @@ class Copy:
 
 
 def main(wanted):
+    known = {rule[0] for rule in rules()}
+    if set(wanted) - known:
+        wrong = " ".join(sorted(set(wanted) - known))
+        sys.exit(__doc__ if {"-h", "--help"} & set(wanted) else f"run.py: no such row: {wrong}; rules.tsv has them")
     table = [rule for rule in rules() if not wanted or rule[0] in wanted]
     bad = 0
     with tempfile.TemporaryDirectory() as folder:

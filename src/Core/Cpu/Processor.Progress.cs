@@ -21,7 +21,7 @@ internal sealed unsafe partial class Processor
     /// Set when the guest can be expected to retire nothing ever again; RIP tells where. See <see cref="MaxWithoutProgress"/> and
     /// <see cref="MaxRepeatedElements"/>.
     /// </summary>
-    public bool IsStuck => State->Progress.IsStuck;
+    public bool IsStuck => State->Progress.Stuck != 0;
 
     /// <summary>Whether the run loop may go round once more: each round delivers something, wakes the processor, or executes.</summary>
     private bool MakesProgress()
@@ -35,10 +35,10 @@ internal sealed unsafe partial class Processor
         }
         else
         {
-            progress.IsStuck |= ++progress.RoundsWithout > MaxWithoutProgress;
+            progress.Stuck |= ++progress.RoundsWithout > MaxWithoutProgress ? 1 : 0;
         }
 
-        return !progress.IsStuck;
+        return progress.Stuck == 0;
     }
 
     /// <summary>Whether a repeated instruction must stop between elements: a debug trap waits, the host wants to pause, or it goes on for ever.</summary>
@@ -71,7 +71,7 @@ internal sealed unsafe partial class Processor
 
         if (++progress.RepeatedStretches > MaxRepeatedElements / (long)RepeatPauseInterval)
         {
-            progress.IsStuck = true;
+            progress.Stuck = 1;
             State->ExitRequest = 1;
         }
     }

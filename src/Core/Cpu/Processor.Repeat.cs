@@ -37,7 +37,7 @@ internal sealed unsafe partial class Processor
         for (int i = stopped.Count - 1; i >= 0; i--)
         {
             long before = stopped.At[i].Retired;
-            notifies = stopped.At[i].Notifies;
+            notifies = stopped.At[i].Notifies != 0;
             if ((Retired == before || Retired == stopped.Returned) && stopped.At[i] == RepeatAtRip(before, notifies))
             {
                 // What was stopped later, in a handler, did not come back.
@@ -52,6 +52,6 @@ internal sealed unsafe partial class Processor
     private StoppedRepeat RepeatAtRip(long retired, bool notifies)
     {
         ulong* r = State->R;
-        return new StoppedRepeat(State->Rip, r[Registers.Rsp], r[Registers.Rcx], r[Registers.Rsi], r[Registers.Rdi], retired, notifies);
+        return new StoppedRepeat(State->Rip, r[Registers.Rsp], r[Registers.Rcx], r[Registers.Rsi], r[Registers.Rdi], retired, notifies ? 1UL : 0);
     }
 }

@@ -6,8 +6,8 @@ namespace KprobeTrace.Cpu;
 /// <content>Taking the state out and putting one in. RAM is the machine's, and so are breakpoints and listeners.</content>
 internal sealed unsafe partial class Processor
 {
-    /// <summary>146 years of virtual time in nanoseconds: from there on sums of times do not fit.</summary>
-    private const long MaxTime = 1L << 62;
+    /// <summary>A hundred years of virtual time in nanoseconds: not far behind them sums of times do not fit, here or in a device.</summary>
+    public const long MaxSavedTime = 100L * 365 * 86_400 * 1_000_000_000;
 
     /// <summary>Bytes of a processor's state.</summary>
     public static int StateBytes => sizeof(CpuState);
@@ -25,6 +25,7 @@ internal sealed unsafe partial class Processor
         FlushTranslations();
         CpuState state = *State;
         state.Host = default;
+        ForgetSlices(&state);
         new ReadOnlySpan<byte>(&state, sizeof(CpuState)).CopyTo(into);
     }
 
@@ -49,11 +50,29 @@ internal sealed unsafe partial class Processor
         TellOfWatchedPages();
     }
 
-    /// <summary>Whether numbers that stand for places in arrays do so, and time is one that a guest can live to see.</summary>
+    /// <summary>Leaves out what tells in how many pieces the host has run the guest, and what is kept of the past and not in use.</summary>
+    private static void ForgetSlices(CpuState* s)
+    {
+        s->Deadline = s->Retired;
+        s->Left = 0;
+        if (s->Progress.LastRetired != s->Retired)
+        {
+            s->Progress.LastRetired = s->Retired;
+            s->Progress.RoundsWithout = 0;
+        }
+
+        for (int i = Math.Max(0, s->StoppedRepeats.Count); i < StoppedRepeats.Most; i++)
+        {
+            s->StoppedRepeats.At[i] = default;
+        }
+    }
+
+    /// <summary>Whether numbers that stand for places in arrays do so, no fault is half delivered, and time is one that can be saved.</summary>
     private static bool CanBeIn(CpuState* s) =>
         s->R[CpuState.ZeroRegister / sizeof(ulong)] == 0 && s->Cpl is >= 0 and <= 3 && s->FpuTop is >= 0 and <= 7
+        && s->FaultVector == Vector.None && s->FaultIsSoftware == 0 && s->InterruptShadow is >= 0 and <= CpuState.StackSegmentShadow
         && s->StoppedRepeats.Count is >= 0 and <= StoppedRepeats.Most
-        && s->Retired >= 0 && s->IdleTime >= 0 && s->Retired <= MaxTime - s->IdleTime;
+        && s->Retired >= 0 && s->IdleTime >= 0 && s->Retired <= MaxSavedTime - s->IdleTime;
 
     /// <summary>Who watches pages looks at them anew: all of RAM may have changed.</summary>
     private void TellOfWatchedPages()

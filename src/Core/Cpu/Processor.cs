@@ -85,7 +85,7 @@ internal sealed unsafe partial class Processor : IDisposable
         Derive();
     }
 
-    /// <summary>Recomputes what the run loop derives from CR0, CR4, EFER, CPL, CS and EFLAGS.AC; call after changing any of them.</summary>
+    /// <summary>Recomputes what the run loop derives from CR0, CR4, EFER, CPL, CS, SS and EFLAGS.AC; call after changing any of them.</summary>
     public void UpdateMode()
     {
         CpuState* s = State;

@@ -20,10 +20,16 @@ internal sealed partial class GuestMachine : IStateful
     /// bytes, unless one was saved before and so walks its page tables anew.
     /// </remarks>
     /// <exception cref="InvalidOperationException">The guest runs, or the machine holds half of a state.</exception>
+    /// <exception cref="KprobeTraceException">The guest has let more than a hundred years of virtual time go by.</exception>
     public void Save(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
         ThrowIfHalfLoaded();
+        if (Now > Processor.MaxSavedTime)
+        {
+            throw new KprobeTraceException("the guest's clock is more than a hundred years ahead, and such a state cannot be gone on from: save it earlier");
+        }
+
         byte[] processor = new byte[Processor.StateBytes];
         Processor.SaveState(processor);
         using StateRecordWriter records = new(stream, Memory.Size);
@@ -39,8 +45,9 @@ internal sealed partial class GuestMachine : IStateful
 
     /// <summary>Goes on from a state that <see cref="Save"/> wrote.</summary>
     /// <remarks>
-    /// The machine was built of the same image and with the same options. Nothing behind the state is read, and the stream stays open. After
-    /// an exception the machine may hold half of a state: it then refuses to run and to be saved, and only another state, or
+    /// The machine was built of the same image and with the same options. Nothing behind the state is read, and the stream stays open. What
+    /// is told to be no state of such a machine before its RAM is read leaves the machine as it is. After an exception from there on it may
+    /// hold half of a state: it then refuses to run and to be saved, and only another state, or
     /// <see cref="Dispose"/>, is of use.
     /// </remarks>
     /// <exception cref="KprobeTraceException">It is no saved state, one that is damaged, of another version, or of a machine that was built otherwise.</exception>
@@ -49,7 +56,6 @@ internal sealed partial class GuestMachine : IStateful
     {
         ArgumentNullException.ThrowIfNull(stream);
         Processor.ThrowIfRunning();
-        _isHalfLoaded = true;
         using StateRecordReader records = new(stream, Memory.Size);
         byte[] processor = records.Read(ProcessorName);
         if (processor.Length != Processor.StateBytes)
@@ -58,6 +64,7 @@ internal sealed partial class GuestMachine : IStateful
         }
 
         (IStateful Part, StateReader State)[] parts = [.. Parts().Select(p => (p.Part, new StateReader(p.Name, records.Read(p.Name))))];
+        _isHalfLoaded = true;
         records.ReadRam(Memory);
 
         // The checksum was right: from here on it is what was saved.

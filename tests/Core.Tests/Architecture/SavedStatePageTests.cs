@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using KprobeTrace.Cpu;
+using KprobeTrace.Cpu.State;
 using KprobeTrace.Tests.Guests;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -28,17 +30,54 @@ public sealed partial class SavedStatePageTests
     {
         yield return "| part | offset | bytes | field | is |";
         yield return "|---|---|---|---|---|";
-        foreach ((string owner, INamedTypeSymbol state) in StateFields.All().OrderBy(static s => s.Owner, StringComparer.Ordinal))
+        IEnumerable<(string Owner, INamedTypeSymbol State)> states = StateFields.All().Append((nameof(CpuState), StateFields.Processor));
+        foreach ((string owner, INamedTypeSymbol state) in states.OrderBy(static s => s.Owner, StringComparer.Ordinal))
         {
-            int offset = 0;
-            foreach (IFieldSymbol field in state.GetMembers().OfType<IFieldSymbol>().Where(static f => !f.IsStatic))
+            foreach ((IFieldSymbol field, int offset, int size) in Places(state))
             {
-                int size = Size(field.Type);
                 yield return $"| {owner} | {offset} | {size} | {field.Name} | {Summary(field)} |";
-                offset += size;
             }
         }
     }
+
+    [Fact]
+    public void The_page_has_the_processors_state_as_it_lies_in_memory()
+    {
+        (_, int offset, int size) = Places(StateFields.Processor).Last();
+
+        Assert.Equal(Processor.StateBytes, Up(offset + size, sizeof(ulong)));
+    }
+
+    /// <summary>Where the fields of a struct lie: one behind the other, each aligned unless the struct is packed.</summary>
+    private static IEnumerable<(IFieldSymbol Field, int Offset, int Size)> Places(INamedTypeSymbol type)
+    {
+        bool packed = IsPacked(type);
+        int offset = 0;
+        foreach (IFieldSymbol field in type.GetMembers().OfType<IFieldSymbol>().Where(static f => !f.IsStatic && !f.IsConst))
+        {
+            (int size, int alignment) = Room(field);
+            offset = packed ? offset : Up(offset, alignment);
+            yield return (field, offset, size);
+            offset += size;
+        }
+    }
+
+    private static (int Size, int Alignment) Room(IFieldSymbol field)
+    {
+        if (field.IsFixedSizeBuffer)
+        {
+            int element = Size(((IPointerTypeSymbol)field.Type).PointedAtType);
+            return (element * field.FixedSize, element);
+        }
+
+        return (Size(field.Type), Alignment(field.Type));
+    }
+
+    private static int Alignment(ITypeSymbol type) =>
+        type.TypeKind is TypeKind.Pointer or TypeKind.FunctionPointer || type.SpecialType != SpecialType.None || type.TypeKind == TypeKind.Enum ? Size(type)
+        : Places((INamedTypeSymbol)type).Select(static p => Room(p.Field).Alignment).Max();
+
+    private static int Up(int offset, int alignment) => (offset + alignment - 1) / alignment * alignment;
 
     private static int Size(ITypeSymbol type) => type.SpecialType switch
     {
@@ -46,9 +85,20 @@ public sealed partial class SavedStatePageTests
         SpecialType.System_Int16 or SpecialType.System_UInt16 => 2,
         SpecialType.System_Int32 or SpecialType.System_UInt32 => 4,
         SpecialType.System_Int64 or SpecialType.System_UInt64 => 8,
+        SpecialType.System_IntPtr or SpecialType.System_UIntPtr => 8,
+        _ when type.TypeKind is TypeKind.Pointer or TypeKind.FunctionPointer => 8,
         _ when type is INamedTypeSymbol { EnumUnderlyingType: { } number } => Size(number),
-        _ => type.GetMembers().OfType<IFieldSymbol>().Where(static f => !f.IsStatic).Sum(static f => Size(f.Type)) * Repeats(type),
+        _ => SizeOfStruct((INamedTypeSymbol)type) * Repeats(type),
     };
+
+    private static int SizeOfStruct(INamedTypeSymbol type)
+    {
+        (IFieldSymbol Field, int Offset, int Size)[] places = [.. Places(type)];
+        int end = places[^1].Offset + places[^1].Size;
+        return IsPacked(type) ? end : Up(end, Alignment(type));
+    }
+
+    private static bool IsPacked(INamedTypeSymbol type) => type.GetAttributes().Any(static a => a.AttributeClass?.Name == "StructLayoutAttribute" && a.NamedArguments.Any(static n => n.Key == "Pack" && n.Value.Value is 1));
 
     private static int Repeats(ITypeSymbol type) =>
         type.GetAttributes().FirstOrDefault(static a => a.AttributeClass?.Name == "InlineArrayAttribute")?.ConstructorArguments[0].Value as int? ?? 1;

@@ -25,6 +25,9 @@ internal static class StateFields
         .SelectMany(static type => type.GetMembers().OfType<IFieldSymbol>().Where(static field => !field.IsStatic && IsState(field.Type))
             .Select(field => (type.Name, (INamedTypeSymbol)field.Type)));
 
+    /// <summary>The state of the processor.</summary>
+    public static INamedTypeSymbol Processor { get; } = SourceCompilation.Models[0].Compilation.GetTypeByMetadataName("KprobeTrace.Cpu.State.CpuState")!;
+
     private static IEnumerable<INamedTypeSymbol> Classes() => SourceCompilation.Models
         .Where(static model => FolderUses.FolderOf(model.SyntaxTree.FilePath).Split('/')[0] is "Devices" or "Machine")
         .SelectMany(static model => model.SyntaxTree.GetRoot().DescendantNodes().OfType<TypeDeclarationSyntax>().Select(type => model.GetDeclaredSymbol(type)!))

@@ -63,6 +63,30 @@ public sealed unsafe class ProcessorStateTests
         Assert.Equal(RunThrough(other), RunThrough(guest));
     }
 
+    /// <remarks>The loop has no exit, so that the run loop goes round where the host's slices end and nowhere else.</remarks>
+    [Fact]
+    public void A_state_does_not_tell_in_how_many_pieces_the_host_has_run_it()
+    {
+        byte[][] states = [.. ((long[][])[[1000], [500, 1000], [1, 2, 999, 1000]]).Select(static slices =>
+        {
+            using TestGuest guest = new();
+            guest.Assemble(TestGuest.Code, static a =>
+            {
+                a.inc(Iced.Intel.AssemblerRegisters.rbx);
+                a.jmp(TestGuest.Code);
+            });
+            foreach (long until in slices)
+            {
+                guest.Processor.Run(until);
+            }
+
+            return Bytes(guest);
+        })];
+
+        Assert.Equal(states[0], states[1]);
+        Assert.Equal(states[0], states[2]);
+    }
+
     [Fact]
     public void A_non_maskable_interrupt_that_waits_is_part_of_the_state()
     {
@@ -110,6 +134,17 @@ public sealed unsafe class ProcessorStateTests
         Assert.Equal(before, Bytes(guest));
     }
 
+    /// <remarks>Else half of them would lie in two lines of the host's cache.</remarks>
+    [Fact]
+    public void Registers_of_sixteen_bytes_lie_on_sixteen_bytes()
+    {
+        using TestGuest guest = new();
+
+        Assert.Equal(0, ((nint)guest.State->XmmRegisters - (nint)guest.State) % 16);
+        Assert.Equal(0, ((nint)guest.State->FpuRegisters - (nint)guest.State) % 16);
+        Assert.Equal(0, (nint)guest.State % 64);
+    }
+
     /// <remarks>outside-state.tsv has each such field with the reason why nothing is lost with it.</remarks>
     [Fact]
     public void What_changes_outside_the_state_is_derived_from_it_or_ends_with_the_instruction()
@@ -120,7 +155,7 @@ public sealed unsafe class ProcessorStateTests
 
         Assert.Equal(
             listed.Order(StringComparer.Ordinal),
-            typeof(Processor).GetFields(own).Where(static f => !f.IsInitOnly)
+            typeof(Processor).GetFields(own)
                 .Select(static f => f.Name.StartsWith('<') ? f.Name[1..f.Name.IndexOf('>', StringComparison.Ordinal)] : f.Name).Order(StringComparer.Ordinal));
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Text;
+using KprobeTrace.Cpu;
 using KprobeTrace.Loaders;
 using KprobeTrace.Machine;
 using KprobeTrace.Tests.Guests;
@@ -75,6 +76,34 @@ public sealed class SavedStateTests
 
         Assert.Equal(Saved(first).ToArray(), Saved(second).ToArray());
         Assert.Equal(Saved(first).ToArray(), Saved(first).ToArray());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("#!/bin/sh\necho no state\n")]
+    [InlineData("KPTSTATE")]
+    public void What_is_no_state_at_all_leaves_the_machine_as_it_is(string text)
+    {
+        using GuestMachine machine = Small(out _);
+        machine.Run(100);
+
+        Assert.Throws<KprobeTraceException>(() => machine.Load(new MemoryStream(System.Text.Encoding.ASCII.GetBytes(text))));
+
+        Assert.Equal((PowerState.Exited, 5u), (machine.Run(), machine.ExitValue));
+    }
+
+    [Fact]
+    public void Time_of_more_than_a_hundred_years_cannot_be_saved()
+    {
+        using GuestMachine machine = Small(out _);
+        unsafe
+        {
+            machine.Processor.State->IdleTime = Processor.MaxSavedTime;
+            Assert.NotEqual(0, Saved(machine).Length);
+            machine.Processor.State->IdleTime++;
+        }
+
+        Assert.Contains("more than a hundred years ahead", Assert.Throws<KprobeTraceException>(() => Saved(machine)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -113,11 +113,13 @@ public sealed class PerfettoModelTests(HistoryBatch batch)
             $"{a.Value("name")}={a.Value("int_value") ?? Pointer(a.Value("pointer_value")) ?? "text " + a.Value("string_value")}"));
 
     /// <summary>
-    /// Whether no two calls of a task begin at one time and end at different ones, which no reader could tell apart. Only a trace
-    /// that names the entries of some returns and leaves others to be guessed has such calls.
+    /// Whether no two calls of a task begin at one time and end at different ones, or end in the order in which they began: a slice ends
+    /// the innermost that is open, so no reader could tell such calls apart. Only a trace that names the entries of some returns and leaves
+    /// others to be guessed has them.
     /// </summary>
     private static bool IsNested(HistoryRun run) =>
-        run.Calls.GroupBy(static c => (c.Return.Pid, c.TimeNs)).All(static g => g.Select(static c => c.Return.TimeNs).Distinct().Count() == 1);
+        run.Calls.GroupBy(static c => (c.Return.Pid, c.TimeNs)).All(static g => g.Select(static c => c.Return.TimeNs).Distinct().Count() == 1)
+        && run.Calls.GroupBy(static c => c.Return.Pid).All(static g => g.All(a => g.All(b => !(a.TimeNs < b.TimeNs && b.TimeNs < a.Return.TimeNs && a.Return.TimeNs < b.Return.TimeNs))));
 
     private static string? Pointer(string? value) => value is null ? null : "pointer " + value;
 

@@ -181,6 +181,8 @@ internal static unsafe class SystemOps
     public static Op* ClearTaskSwitched(CpuState* s, Op* op)
     {
         s->Cr0 &= ~Cr0.TS;
+
+        // What follows in the block was decoded for the mode before, so it must be left here and not gone on with.
         Processor.Of(s).UpdateMode();
         s->ExitRequest = 1;
         return Flow.StopAfter(s, op);

@@ -12,7 +12,7 @@ internal static unsafe class BounceChecks
     public static void Count(CpuState* s)
     {
 #if DEBUG
-        s->Accesses++;
+        s->Host.Accesses++;
 #endif
     }
 
@@ -21,8 +21,8 @@ internal static unsafe class BounceChecks
     public static void Begin(CpuState* s)
     {
 #if DEBUG
-        s->Accesses = 0;
-        s->OnBounce = 1;
+        s->Host.Accesses = 0;
+        s->Host.OnBounce = 1;
 #endif
     }
 
@@ -31,8 +31,8 @@ internal static unsafe class BounceChecks
     public static void End(CpuState* s, Op* op)
     {
 #if DEBUG
-        s->OnBounce = 0;
-        Debug.Assert(s->Accesses == 1, $"the operation at {Op.IpOf(op):x} went to memory {s->Accesses} times on the bounce buffer, which stands for one operand");
+        s->Host.OnBounce = 0;
+        Debug.Assert(s->Host.Accesses == 1, $"the operation at {Op.IpOf(op):x} went to memory {s->Host.Accesses} times on the bounce buffer, which stands for one operand");
 #endif
     }
 
@@ -41,7 +41,7 @@ internal static unsafe class BounceChecks
     public static void IsFree(CpuState* s)
     {
 #if DEBUG
-        Debug.Assert(s->OnBounce == 0, "an operation on the bounce buffer took a slow path to memory");
+        Debug.Assert(s->Host.OnBounce == 0, "an operation on the bounce buffer took a slow path to memory");
 #endif
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu.State;
 
@@ -75,18 +74,6 @@ internal unsafe struct CpuState
     /// <summary>Set from the delivery of a non-maskable interrupt to the next IRET.</summary>
     public byte NmiBlocked;
 
-    /// <summary>What debug registers and single steps have met, as DR6 tells it, until the instruction has completed.</summary>
-    public ulong PendingDebug;
-
-    /// <summary>What MOV SS touched, while the instruction behind it has yet to run.</summary>
-    public ulong HeldDebug;
-
-    /// <summary>Whether the guest gets on.</summary>
-    public Progress Progress;
-
-    /// <summary>Repeated instructions that have stopped between elements.</summary>
-    public StoppedRepeats StoppedRepeats;
-
     /// <summary>Current privilege level, 0 to 3.</summary>
     public int Cpl;
 
@@ -114,7 +101,7 @@ internal unsafe struct CpuState
     /// <summary>Bytes in the bounce buffer that a commit writes.</summary>
     public int BounceSize;
 
-    /// <summary>Which TLB table <see cref="Tlb"/> is: the access mode.</summary>
+    /// <summary>Which TLB table <see cref="HostLinks.Tlb"/> is: the access mode.</summary>
     public int AccessMode;
 
     /// <summary>Segment registers in the order ES CS SS DS FS GS.</summary>
@@ -180,12 +167,6 @@ internal unsafe struct CpuState
     /// <summary>IA32_PAT: kept, not obeyed.</summary>
     public ulong Pat;
 
-    /// <summary>IA32_SYSENTER_CS, _ESP and _EIP.</summary>
-    public fixed ulong Sysenter[3];
-
-    /// <summary>The model-specific registers that no part of the processor acts on, in the order of their table.</summary>
-    public fixed ulong ModelRegisters[ModelRegisterCount];
-
     /// <summary>Debug registers 0 to 7.</summary>
     public fixed ulong Dr[8];
 
@@ -222,13 +203,23 @@ internal unsafe struct CpuState
     /// <summary>XMM0 to XMM15, two halves each.</summary>
     public fixed ulong XmmRegisters[32];
 
-#if DEBUG
-    /// <summary>Accesses to memory since the count was last set to zero: what the bounce buffer executes makes one.</summary>
-    internal int Accesses;
+    /// <summary>What debug registers and single steps have met, as DR6 tells it, until the instruction has completed.</summary>
+    public ulong PendingDebug;
 
-    /// <summary>Set while an operation is executed on the bounce buffer.</summary>
-    internal int OnBounce;
-#endif
+    /// <summary>What MOV SS touched, while the instruction behind it has yet to run.</summary>
+    public ulong HeldDebug;
+
+    /// <summary>Whether the guest gets on.</summary>
+    public Progress Progress;
+
+    /// <summary>Repeated instructions that have stopped between elements.</summary>
+    public StoppedRepeats StoppedRepeats;
+
+    /// <summary>IA32_SYSENTER_CS, _ESP and _EIP.</summary>
+    public fixed ulong Sysenter[3];
+
+    /// <summary>The model-specific registers that no part of the processor acts on, in the order of their table.</summary>
+    public fixed ulong ModelRegisters[ModelRegisterCount];
 
     /// <summary>Instructions retired so far; exact only between blocks.</summary>
     public readonly long Retired => Deadline - Left;

@@ -19,4 +19,10 @@ internal unsafe struct HostLinks
 
     /// <summary>Handle of the managed <c>Processor</c> the state belongs to.</summary>
     public nint Owner;
+
+    /// <summary>In debug builds, accesses to memory since the count was last set to zero: what the bounce buffer executes makes one.</summary>
+    public int Accesses;
+
+    /// <summary>In debug builds, set while an operation is executed on the bounce buffer.</summary>
+    public int OnBounce;
 }

@@ -15,8 +15,8 @@ internal struct Progress
     /// <summary>Rounds of the run loop since the last instruction retired.</summary>
     public int RoundsWithout;
 
-    /// <summary>Whether the guest can be expected to retire nothing ever again.</summary>
-    public bool IsStuck;
+    /// <summary>Set when the guest can be expected to retire nothing ever again.</summary>
+    public int Stuck;
 
     /// <summary>Nothing has been seen yet.</summary>
     public static Progress None => new() { LastRetired = -1, RepeatRetired = -1 };
