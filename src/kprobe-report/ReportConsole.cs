@@ -1,35 +1,19 @@
-using KprobeTrace.Files;
 using KprobeTrace.Queries;
 using KprobeTrace.Tools;
 
 namespace KprobeTrace.Report;
 
-/// <summary>Where results and messages go, and what the terminal can do.</summary>
-internal sealed class ReportConsole
+/// <summary>The console of kprobe-report: results, messages, what the terminal can do, and what is typed.</summary>
+/// <param name="output">Standard output, or what stands for it.</param>
+/// <param name="error">Takes messages.</param>
+/// <param name="input">Opens standard input, or what stands for it.</param>
+internal sealed class ReportConsole(Stream output, TextWriter error, Func<TextReader> input) : ToolConsole("kprobe-report", output, error)
 {
-    private const string Name = "kprobe-report: ";
-
-    private readonly Func<TextReader> _input;
-
-    internal ReportConsole(Stream output, TextWriter error, Func<TextReader> input)
-    {
-        Output = output;
-        Error = error;
-        _input = input;
-    }
-
-    internal Stream Output { get; }
-
-    internal TextWriter Error { get; }
-
     /// <summary>Standard input. Asking for it changes the mode of a terminal, so only who reads it asks.</summary>
-    internal TextReader Input => _input();
+    internal TextReader Input => input();
 
     /// <summary>True where the process does nothing but this command line, so that limits of the process are its own.</summary>
     internal bool OwnsProcess { get; init; }
-
-    /// <summary>True where messages go to a terminal.</summary>
-    internal bool ErrorIsTerminal { get; init; }
 
     /// <summary>Columns of the terminal, 0 where results go elsewhere.</summary>
     internal int Width { get; init; }
@@ -63,9 +47,6 @@ internal sealed class ReportConsole
 
     /// <summary>Green, where colours are wanted.</summary>
     internal string Green(string text) => Colour ? $"\e[32m{text}\e[0m" : text;
-
-    /// <summary>Prints one line on stderr.</summary>
-    internal void Say(string message) => Error.WriteLine(Name + OneLine.OfMessage(message));
 
     private static int WidthOfTerminal()
     {

@@ -1,18 +1,16 @@
 using System.CommandLine;
 using KprobeTrace.Tests.Mutants;
+using KprobeTrace.Tools;
 
 Option<string> seed = new("--seed") { Description = "any text; the same text plants the same faults in the same sources", DefaultValueFactory = _ => "0" };
-Option<int> count = new("--count") { Description = "how many faults", DefaultValueFactory = _ => 25 };
+Option<int> count = new Option<int>("--count") { Description = "how many faults", DefaultValueFactory = _ => 25 }.Whole(1, 1_000_000);
 Option<string[]> folders = new("--folder") { Description = "only in this folder of src/Core, or of src (repeatable)" };
 Option<bool> list = new("--list") { Description = "print what would be planted, build nothing" };
-Option<int> budget = new("--budget") { Description = "seconds for all of it: nothing is found out beforehand, each fault gets its share of what the build leaves" };
-Option<int> jobs = new("--jobs") { Description = "how many test processes run at a time", DefaultValueFactory = _ => Environment.ProcessorCount };
+Option<int> budget = new Option<int>("--budget") { Description = "seconds for all of it: nothing is found out beforehand, each fault gets its share of what the build leaves" }.Whole(0, 1_000_000);
+Option<int> jobs = new Option<int>("--jobs") { Description = "how many test processes run at a time", DefaultValueFactory = _ => Environment.ProcessorCount }.Whole(1, 1_000_000);
 Option<string?> rerun = new("--rerun") { Description = "instead of a sample, the faults that an earlier output lists as survivors" };
 Option<string?> argued = new("--argued") { Description = "faults that change nothing, with the reason: file, before, after, reason between tabs" };
 Option<bool> verbose = new("--verbose", "-v") { Description = "also print what noticed each fault, and how long each class of tests takes" };
-AtLeast(count, 1);
-AtLeast(budget, 0);
-AtLeast(jobs, 1);
 Option<string> root = new("--root") { Description = "the repository", DefaultValueFactory = _ => Directory.GetCurrentDirectory() };
 RootCommand command = new("Plants plausible faults in src, runs the tests that can see each, and prints those that no test noticed.")
 {
@@ -44,11 +42,3 @@ command.SetAction(result =>
         result.GetValue(verbose))).Run();
 });
 return command.Parse(args).Invoke();
-
-static void AtLeast(Option<int> option, int least) => option.Validators.Add(result =>
-{
-    if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int number) && (number < least || number > 1_000_000))
-    {
-        result.AddError($"{option.Name} is a number from {least} to 1000000");
-    }
-});

@@ -11,6 +11,9 @@ namespace KprobeTrace.Session;
 /// <summary>A guest before its first instruction, with everything known of it: symbols, types, tables, and its kprobes.</summary>
 public sealed unsafe partial class GuestSession : IDisposable
 {
+    /// <summary>Through the kernel's own page tables; null unless the guest is Linux.</summary>
+    private readonly AddressTranslation? _kernelTranslation;
+
     private GuestSession(LoadedImage image, string? symbolFile, Action<byte> console)
     {
         Image = image;
@@ -22,6 +25,7 @@ public sealed unsafe partial class GuestSession : IDisposable
         if (image.IsLinux)
         {
             KernelMemory = new KernelMemory(Machine.Memory.Base, Machine.Memory.Size, image, Symbols);
+            _kernelTranslation = KernelMemory.TryTranslate;
             Linux = new LinuxGuest(image, Symbols, Types, KernelMemory);
             Unwinder = new OrcUnwinder(image, Symbols, Types, KernelMemory)
             {
@@ -29,9 +33,8 @@ public sealed unsafe partial class GuestSession : IDisposable
             };
         }
 
-        AddressTranslation? translate = KernelMemory is null ? null : KernelMemory.TryTranslate;
         ProbedProcessor probed = new(Machine.Processor, Linux, KernelMemory);
-        Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image, translate));
+        Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image, _kernelTranslation));
         _ = new ProcessorBreakpoints(Machine.Processor, Kprobes.Handler);
         Watch = Linux is null ? null : new KernelWatch(Kprobes, Text, Linux, Unwinder);
         Environment = new FetchEnvironment(this, probed);
