@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
@@ -10,7 +9,7 @@ namespace KprobeTrace.Store;
 /// <summary>Turns an event's arguments, one MessagePack array, into the JSON object that the history stores.</summary>
 /// <remarks>
 /// Integers of 64 bits are written as SQLite holds them, in two's complement. Bytes that are no UTF-8 appear as the
-/// four characters <c>\xNN</c>. Nothing in the input is believed: what does not parse becomes null.
+/// four characters <c>\xNN</c>. What an argument never is (a map, arrays deeper than a definition makes them) becomes null.
 /// </remarks>
 internal sealed class ArgumentJson
 {
@@ -32,6 +31,8 @@ internal sealed class ArgumentJson
     }
 
     /// <summary>The JSON text, valid until the next call; empty where there are no arguments.</summary>
+    /// <param name="array">What <see cref="TraceReader.GetArguments"/> gave: one whole array, or nothing.</param>
+    /// <param name="keys">The probe's <see cref="Keys"/>; values beyond them are left out.</param>
     internal ReadOnlySpan<byte> Convert(ReadOnlySpan<byte> array, byte[][] keys)
     {
         _length = 0;
@@ -40,9 +41,9 @@ internal sealed class ArgumentJson
             return default;
         }
 
-        int position = 0;
-        int count = Math.Min(ReadArrayLength(array, ref position), keys.Length);
-        if (count <= 0)
+        MessagePackCursor cursor = new(array);
+        int count = Math.Min(cursor.ReadArrayHeader(), keys.Length);
+        if (count == 0)
         {
             return default;
         }
@@ -50,152 +51,59 @@ internal sealed class ArgumentJson
         for (int i = 0; i < count; i++)
         {
             Append(keys[i]);
-            if (!Value(array, ref position, 0))
-            {
-                position = array.Length;
-            }
+            Value(ref cursor, 0);
         }
 
         Append("}"u8);
         return _text.AsSpan(0, _length);
     }
 
-    private static int ReadArrayLength(ReadOnlySpan<byte> bytes, ref int position)
+    private void Value(ref MessagePackCursor cursor, int depth)
     {
-        byte code = bytes[position];
-        if ((code & 0xF0) == 0x90)
+        switch (cursor.Kind)
         {
-            position++;
-            return code & 0x0F;
-        }
-
-        if (code == 0xDC && bytes.Length >= position + 3)
-        {
-            position += 3;
-            return BinaryPrimitives.ReadUInt16BigEndian(bytes[(position - 2)..]);
-        }
-
-        if (code == 0xDD && bytes.Length >= position + 5)
-        {
-            position += 5;
-            return (int)Math.Min(BinaryPrimitives.ReadUInt32BigEndian(bytes[(position - 4)..]), int.MaxValue);
-        }
-
-        position = bytes.Length;
-        return 0;
-    }
-
-    /// <summary>Writes one value; false (and null in the text) where the bytes do not parse.</summary>
-    private bool Value(ReadOnlySpan<byte> bytes, ref int position, int depth)
-    {
-        if (position >= bytes.Length)
-        {
-            Append("null"u8);
-            return false;
-        }
-
-        byte code = bytes[position];
-        switch (code)
-        {
-            case < 0x80:
-                position++;
-                Integer(code);
-                return true;
-            case >= 0xE0:
-                position++;
-                Integer((sbyte)code);
-                return true;
-            case >= 0xA0 and < 0xC0:
-                position++;
-                return Text(bytes, ref position, (uint)(code & 0x1F));
-            case 0xC2 or 0xC3:
-                position++;
-                Integer(code - 0xC2);
-                return true;
-            case 0xC4 or 0xD9:
-                return Unsigned(bytes, ref position, 1, out ulong length8) && Text(bytes, ref position, length8);
-            case 0xC5 or 0xDA:
-                return Unsigned(bytes, ref position, 2, out ulong length16) && Text(bytes, ref position, length16);
-            case 0xC6 or 0xDB:
-                return Unsigned(bytes, ref position, 4, out ulong length32) && Text(bytes, ref position, length32);
-            case 0xCA or 0xCB:
-                return Number(bytes, ref position, code == 0xCA ? 4 : 8);
-            case 0xCC or 0xCD or 0xCE or 0xCF:
-                if (!Unsigned(bytes, ref position, 1 << (code - 0xCC), out ulong unsigned))
-                {
-                    return false;
-                }
-
-                Integer(unchecked((long)unsigned));
-                return true;
-            case 0xD0 or 0xD1 or 0xD2 or 0xD3:
-                int size = 1 << (code - 0xD0);
-                if (!Unsigned(bytes, ref position, size, out ulong raw))
-                {
-                    return false;
-                }
-
-                Integer(unchecked((long)(raw << (64 - (8 * size)))) >> (64 - (8 * size)));
-                return true;
-            case (>= 0x90 and < 0xA0) or 0xDC or 0xDD when depth < MaxDepth:
-                return Array(bytes, ref position, depth);
+            case MessagePackKind.Integer:
+                Integer(cursor.ReadInteger());
+                break;
+            case MessagePackKind.Bytes:
+                Text(cursor.ReadBytes());
+                break;
+            case MessagePackKind.Boolean:
+                Integer(cursor.ReadBoolean() ? 1 : 0);
+                break;
+            case MessagePackKind.Real:
+                Number(cursor.ReadReal());
+                break;
+            case MessagePackKind.Array when depth < MaxDepth:
+                Array(ref cursor, depth);
+                break;
             default:
-                position = code == 0xC0 ? position + 1 : bytes.Length;
+                cursor.Skip();
                 Append("null"u8);
-                return code == 0xC0;
+                break;
         }
     }
 
-    private bool Array(ReadOnlySpan<byte> bytes, ref int position, int depth)
+    private void Array(ref MessagePackCursor cursor, int depth)
     {
-        int count = ReadArrayLength(bytes, ref position);
+        int count = cursor.ReadArrayHeader();
         Append("["u8);
-        bool whole = true;
-        for (int i = 0; i < count && whole; i++)
+        for (int i = 0; i < count; i++)
         {
             if (i > 0)
             {
                 Append(","u8);
             }
 
-            whole = Value(bytes, ref position, depth + 1);
+            Value(ref cursor, depth + 1);
         }
 
         Append("]"u8);
-        return whole;
     }
 
-    private bool Unsigned(ReadOnlySpan<byte> bytes, ref int position, int size, out ulong value)
-    {
-        value = 0;
-        position++;
-        if (bytes.Length - position < size)
-        {
-            Append("null"u8);
-            return false;
-        }
-
-        for (int i = 0; i < size; i++)
-        {
-            value = (value << 8) | bytes[position++];
-        }
-
-        return true;
-    }
-
-    private bool Number(ReadOnlySpan<byte> bytes, ref int position, int size)
-    {
-        if (!Unsigned(bytes, ref position, size, out ulong raw))
-        {
-            return false;
-        }
-
-        double value = size == 4 ? BitConverter.UInt32BitsToSingle((uint)raw) : BitConverter.UInt64BitsToDouble(raw);
-        Append(double.IsFinite(value)
-            ? Encoding.ASCII.GetBytes(value.ToString("R", CultureInfo.InvariantCulture))
-            : "null"u8);
-        return true;
-    }
+    private void Number(double value) => Append(double.IsFinite(value)
+        ? Encoding.ASCII.GetBytes(value.ToString("R", CultureInfo.InvariantCulture))
+        : "null"u8);
 
     private void Integer(long value)
     {
@@ -204,16 +112,8 @@ internal sealed class ArgumentJson
         _length += written;
     }
 
-    private bool Text(ReadOnlySpan<byte> bytes, ref int position, ulong length)
+    private void Text(ReadOnlySpan<byte> text)
     {
-        if ((ulong)(bytes.Length - position) < length)
-        {
-            Append("null"u8);
-            return false;
-        }
-
-        ReadOnlySpan<byte> text = bytes.Slice(position, (int)length);
-        position += (int)length;
         Append("\""u8);
         bool valid = Utf8.IsValid(text);
         Reserve((text.Length * 6) + 1);
@@ -246,7 +146,6 @@ internal sealed class ArgumentJson
         }
 
         Append("\""u8);
-        return true;
     }
 
     private void Character(byte value)

@@ -18,9 +18,9 @@ internal sealed unsafe class EventEncoder : IDisposable
     private readonly Dictionary<ulong, int> _streams = [];
     private readonly Dictionary<(int Pid, ulong Low, ulong High), int> _tasks = [];
     private readonly StackTable _stacks = new();
-    private readonly ByteSink _streamRows = new();
-    private readonly ByteSink _taskRows = new();
-    private readonly ByteSink _arguments = new();
+    private readonly MessagePackSink _streamRows = new();
+    private readonly MessagePackSink _taskRows = new();
+    private readonly MessagePackSink _arguments = new();
     private int _argumentCount;
 
     // A direct-mapped front of _streams; no stream has the key of an empty place.
@@ -126,56 +126,54 @@ internal sealed unsafe class EventEncoder : IDisposable
     }
 
     /// <summary>Appends the chunk's payload to <paramref name="target"/> and starts the next chunk.</summary>
-    internal void Take(ByteSink target)
+    internal void Take(MessagePackSink target)
     {
-        target.AppendHead32(0xDF, 8);
-        target.AppendKey("streams");
-        target.AppendHead32(0xDD, _streams.Count);
+        target.WriteLongMapHeader(8);
+        target.Write("streams");
+        target.WriteLongArrayHeader(_streams.Count);
         target.Append(_streamRows.Written);
-        target.AppendKey("tasks");
-        target.AppendHead32(0xDD, _tasks.Count);
+        target.Write("tasks");
+        target.WriteLongArrayHeader(_tasks.Count);
         target.Append(_taskRows.Written);
-        target.AppendKey("stacks");
-        target.AppendHead32(0xDD, _stacks.Count);
+        target.Write("stacks");
+        target.WriteLongArrayHeader(_stacks.Count);
         for (int i = 0; i < _stacks.Count; i++)
         {
             ReadOnlySpan<ulong> stack = _stacks[i];
-            target.AppendHead32(0xDD, stack.Length);
+            target.WriteLongArrayHeader(stack.Length);
             foreach (ulong address in stack)
             {
-                target.AppendUnsigned(address);
+                target.Write(address);
             }
         }
 
         AppendColumn(target, "stream", _streamStart, _streamEnd, Count);
         AppendColumn(target, "insn", _instructionStart, _instructionEnd, Count);
         AppendColumn(target, "mask", _maskStart, _maskEnd, Count);
-        target.AppendKey("args");
-        target.AppendHead32(0xDD, _argumentCount);
+        target.Write("args");
+        target.WriteLongArrayHeader(_argumentCount);
         target.Append(_arguments.Written);
-        target.AppendKey("fields");
-        target.AppendHead32(0xDF, EventFields.Count);
+        target.Write("fields");
+        target.WriteLongMapHeader(EventFields.Count);
         for (int i = 0; i < EventFields.Count; i++)
         {
             Column* column = _columns + i;
-            target.AppendKey(EventFields.Names[i]);
-            target.Append([0x92]);
-            int codes = (int)(column->CodeEnd - column->CodeStart);
-            target.AppendHead32(0xC6, codes);
+            target.Write(EventFields.Names[i]);
+            target.WriteArrayHeader(2);
 
             // SAFETY: both spans cover what has been written of the column.
-            target.Append(new ReadOnlySpan<byte>(column->CodeStart, codes));
-            target.AppendHead32(0xDD, column->DeltaCount);
+            target.WriteLongBin(new ReadOnlySpan<byte>(column->CodeStart, (int)(column->CodeEnd - column->CodeStart)));
+            target.WriteLongArrayHeader(column->DeltaCount);
             target.Append(new ReadOnlySpan<byte>(column->DeltaStart, (int)(column->DeltaEnd - column->DeltaStart)));
         }
 
         Clear();
     }
 
-    private static void AppendColumn(ByteSink target, string key, byte* start, byte* end, int count)
+    private static void AppendColumn(MessagePackSink target, string key, byte* start, byte* end, int count)
     {
-        target.AppendKey(key);
-        target.AppendHead32(0xDD, count);
+        target.Write(key);
+        target.WriteLongArrayHeader(count);
 
         // SAFETY: start to end is what has been written of the column.
         target.Append(new ReadOnlySpan<byte>(start, (int)(end - start)));
@@ -244,10 +242,10 @@ internal sealed unsafe class EventEncoder : IDisposable
         {
             stream = _streams.Count;
             _streams.Add(key, stream);
-            _streamRows.Append([0x93]);
-            _streamRows.AppendInteger(probe);
-            _streamRows.AppendInteger((long)kind);
-            _streamRows.AppendInteger((long)parts);
+            _streamRows.WriteArrayHeader(3);
+            _streamRows.Write(probe);
+            _streamRows.Write((long)kind);
+            _streamRows.Write((long)parts);
 
             // A stream's first event is held against the event before it in the chunk.
             // SAFETY: at most one stream an event, so stream < _capacity; _before has Stride elements.
@@ -271,11 +269,9 @@ internal sealed unsafe class EventEncoder : IDisposable
         {
             index = _tasks.Count;
             _tasks.Add(task, index);
-            _taskRows.Append([0x92]);
-            _taskRows.AppendInteger(e.Pid);
-            ReadOnlySpan<byte> comm = e.Comm.Bytes;
-            _taskRows.Append([0xC4, (byte)comm.Length]);
-            _taskRows.Append(comm);
+            _taskRows.WriteArrayHeader(2);
+            _taskRows.Write(e.Pid);
+            _taskRows.Write(e.Comm.Bytes);
         }
 
         _lastTask = task;

@@ -10,6 +10,8 @@ namespace KprobeTrace.Tracing;
 /// </remarks>
 internal ref struct MessagePackCursor
 {
+    private static readonly MessagePackKind[] _kinds = MakeKinds();
+
     private readonly ReadOnlySpan<byte> _bytes;
     private int _position;
 
@@ -24,15 +26,18 @@ internal ref struct MessagePackCursor
 
     internal readonly bool AtEnd => _position == _bytes.Length;
 
+    /// <summary>What the next value is; <see cref="MessagePackKind.None"/> at the end.</summary>
+    internal readonly MessagePackKind Kind => _position < _bytes.Length ? _kinds[_bytes[_position]] : MessagePackKind.None;
+
     /// <summary>Length of an array: at most the bytes that are left, since each element takes one.</summary>
     internal int ReadArrayHeader()
     {
         byte type = Next();
         uint count = type switch
         {
-            >= 0x90 and <= 0x9F => type & 0xFu,
-            0xDC => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            0xDD => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            >= MessagePackType.Array and <= MessagePackType.ArrayLast => type & 0xFu,
+            MessagePackType.Array16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackType.Array32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
             _ => throw Wrong("array", type),
         };
         return Fit(count, 1);
@@ -44,9 +49,9 @@ internal ref struct MessagePackCursor
         byte type = Next();
         uint count = type switch
         {
-            >= 0x80 and <= 0x8F => type & 0xFu,
-            0xDE => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            0xDF => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            >= MessagePackType.Map and <= MessagePackType.MapLast => type & 0xFu,
+            MessagePackType.Map16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackType.Map32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
             _ => throw Wrong("map", type),
         };
         return Fit(count, 2);
@@ -58,17 +63,35 @@ internal ref struct MessagePackCursor
         byte type = Next();
         return type switch
         {
-            <= 0x7F => type,
-            >= 0xE0 => (sbyte)type,
-            0xCC => Next(),
-            0xCD => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            0xCE => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
-            0xCF => (long)BinaryPrimitives.ReadUInt64BigEndian(Take(8)),
-            0xD0 => (sbyte)Next(),
-            0xD1 => BinaryPrimitives.ReadInt16BigEndian(Take(2)),
-            0xD2 => BinaryPrimitives.ReadInt32BigEndian(Take(4)),
-            0xD3 => BinaryPrimitives.ReadInt64BigEndian(Take(8)),
+            <= MessagePackType.GreatestPositive => type,
+            >= MessagePackType.LeastNegative => (sbyte)type,
+            MessagePackType.UInt8 => Next(),
+            MessagePackType.UInt16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackType.UInt32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            MessagePackType.UInt64 => (long)BinaryPrimitives.ReadUInt64BigEndian(Take(8)),
+            MessagePackType.Int8 => (sbyte)Next(),
+            MessagePackType.Int16 => BinaryPrimitives.ReadInt16BigEndian(Take(2)),
+            MessagePackType.Int32 => BinaryPrimitives.ReadInt32BigEndian(Take(4)),
+            MessagePackType.Int64 => BinaryPrimitives.ReadInt64BigEndian(Take(8)),
             _ => throw Wrong("integer", type),
+        };
+    }
+
+    internal bool ReadBoolean()
+    {
+        byte type = Next();
+        return type is MessagePackType.False or MessagePackType.True ? type == MessagePackType.True : throw Wrong("true or false", type);
+    }
+
+    /// <summary>A floating-point number of either width.</summary>
+    internal double ReadReal()
+    {
+        byte type = Next();
+        return type switch
+        {
+            MessagePackType.Real32 => BinaryPrimitives.ReadSingleBigEndian(Take(4)),
+            MessagePackType.Real64 => BinaryPrimitives.ReadDoubleBigEndian(Take(8)),
+            _ => throw Wrong("floating-point number", type),
         };
     }
 
@@ -89,10 +112,10 @@ internal ref struct MessagePackCursor
         byte type = Next();
         uint count = type switch
         {
-            >= 0xA0 and <= 0xBF => type & 0x1Fu,
-            0xC4 or 0xD9 => Next(),
-            0xC5 or 0xDA => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            0xC6 or 0xDB => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            >= MessagePackType.Str and <= MessagePackType.StrLast => type & 0x1Fu,
+            MessagePackType.Bin8 or MessagePackType.Str8 => Next(),
+            MessagePackType.Bin16 or MessagePackType.Str16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackType.Bin32 or MessagePackType.Str32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
             _ => throw Wrong("str or bin", type),
         };
         return Take(Fit(count, 1));
@@ -144,8 +167,7 @@ internal ref struct MessagePackCursor
     /// <summary>Steps over one array and checks that it is whole.</summary>
     internal void SkipArray()
     {
-        byte type = _position < _bytes.Length ? _bytes[_position] : (byte)0;
-        if (type is (< 0x90 or > 0x9F) and not (0xDC or 0xDD))
+        if (Kind != MessagePackKind.Array)
         {
             ReadArrayHeader(); // says what is wrong
         }
@@ -187,30 +209,26 @@ internal ref struct MessagePackCursor
     /// <summary>Steps over a scalar or the head of an array or map; the number of values that belong to the latter.</summary>
     private long SkipOne()
     {
-        byte type = _position < _bytes.Length ? _bytes[_position] : (byte)0xC0;
-        switch (type)
+        switch (Kind)
         {
-            case <= 0x7F or >= 0xE0 or 0xC0 or 0xC2 or 0xC3:
-                Next();
-                return 0;
-            case >= 0x80 and <= 0x8F or 0xDE or 0xDF:
+            case MessagePackKind.Map:
                 return 2L * ReadMapHeader();
-            case >= 0x90 and <= 0x9F or 0xDC or 0xDD:
+            case MessagePackKind.Array:
                 return ReadArrayHeader();
-            case >= 0xA0 and <= 0xBF or >= 0xC4 and <= 0xC6 or >= 0xD9 and <= 0xDB:
+            case MessagePackKind.Bytes:
                 ReadBytes();
                 return 0;
-            case >= 0xCC and <= 0xD3:
-                Take(MessagePackInteger.Length(type));
+            case MessagePackKind.Integer:
+                Take(MessagePackInteger.Length(_bytes[_position]));
                 return 0;
-            case 0xCA:
-                Take(5);
+            case MessagePackKind.Real:
+                Take(_bytes[_position] == MessagePackType.Real32 ? 5 : 9);
                 return 0;
-            case 0xCB:
-                Take(9);
+            case MessagePackKind.Nil or MessagePackKind.Boolean:
+                Next();
                 return 0;
             default:
-                throw Wrong("value without extension type", type);
+                throw Wrong("value without extension type", Next());
         }
     }
 
@@ -239,4 +257,25 @@ internal ref struct MessagePackCursor
 
     private readonly MalformedTraceException Wrong(string wanted, byte type) =>
         new($"expected {wanted} at payload offset {_position - 1}, found type byte 0x{type:x2}");
+
+    private static MessagePackKind[] MakeKinds()
+    {
+        MessagePackKind[] kinds = new MessagePackKind[256];
+        for (int type = 0; type < kinds.Length; type++)
+        {
+            kinds[type] = type switch
+            {
+                <= MessagePackType.GreatestPositive or >= MessagePackType.LeastNegative or (>= MessagePackType.UInt8 and <= MessagePackType.Int64) => MessagePackKind.Integer,
+                <= MessagePackType.MapLast or MessagePackType.Map16 or MessagePackType.Map32 => MessagePackKind.Map,
+                <= MessagePackType.ArrayLast or MessagePackType.Array16 or MessagePackType.Array32 => MessagePackKind.Array,
+                <= MessagePackType.StrLast or (>= MessagePackType.Bin8 and <= MessagePackType.Bin32) or (>= MessagePackType.Str8 and <= MessagePackType.Str32) => MessagePackKind.Bytes,
+                MessagePackType.Nil => MessagePackKind.Nil,
+                MessagePackType.False or MessagePackType.True => MessagePackKind.Boolean,
+                MessagePackType.Real32 or MessagePackType.Real64 => MessagePackKind.Real,
+                _ => MessagePackKind.None,
+            };
+        }
+
+        return kinds;
+    }
 }

@@ -76,7 +76,7 @@ internal static unsafe class MessagePackInteger
 
         // 0xCC to 0xCF are unsigned, 0xD0 to 0xD3 signed.
         int shift = 64 - (8 * width);
-        return type >= 0xD0 ? (long)digits >> shift : (long)(digits >> shift);
+        return type >= MessagePackType.Int8 ? (long)digits >> shift : (long)(digits >> shift);
     }
 
     private static bool TryReadAtEnd(ref byte* source, byte* end, out long value)
@@ -114,18 +114,18 @@ internal static unsafe class MessagePackInteger
             forms[bits] = bits switch
             {
                 <= 7 => (0, 0),
-                8 => (0xCC, 1),
-                <= 16 => (0xCD, 2),
-                <= 32 => (0xCE, 4),
-                _ => (0xCF, 8),
+                8 => (MessagePackType.UInt8, 1),
+                <= 16 => (MessagePackType.UInt16, 2),
+                <= 32 => (MessagePackType.UInt32, 4),
+                _ => (MessagePackType.UInt64, 8),
             };
             forms[bits + 64] = bits switch
             {
                 <= 5 => (0, 0),
-                <= 7 => (0xD0, 1),
-                <= 15 => (0xD1, 2),
-                <= 31 => (0xD2, 4),
-                _ => (0xD3, 8),
+                <= 7 => (MessagePackType.Int8, 1),
+                <= 15 => (MessagePackType.Int16, 2),
+                <= 31 => (MessagePackType.Int32, 4),
+                _ => (MessagePackType.Int64, 8),
             };
         }
 
@@ -139,8 +139,8 @@ internal static unsafe class MessagePackInteger
         {
             widths[type] = type switch
             {
-                <= 0x7F or >= 0xE0 => 0,
-                >= 0xCC and <= 0xD3 => (byte)(1 << (type & 3)),
+                <= MessagePackType.GreatestPositive or >= MessagePackType.LeastNegative => 0,
+                >= MessagePackType.UInt8 and <= MessagePackType.Int64 => (byte)(1 << (type & 3)),
                 _ => byte.MaxValue,
             };
         }

@@ -5,7 +5,7 @@ internal sealed class RowBuffer(TraceChunkKind kind)
 {
     internal TraceChunkKind Kind { get; } = kind;
 
-    internal ByteSink Bytes { get; } = new();
+    internal MessagePackSink Bytes { get; } = new();
 
     internal int Count { get; set; }
 

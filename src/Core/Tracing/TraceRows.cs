@@ -1,5 +1,3 @@
-using MessagePack;
-
 namespace KprobeTrace.Tracing;
 
 /// <summary>How header, footer and the rows of the small chunks look in MessagePack.</summary>
@@ -9,7 +7,7 @@ namespace KprobeTrace.Tracing;
 /// </remarks>
 internal static class TraceRows
 {
-    internal static void Write(ref MessagePackWriter writer, TraceHeader header)
+    internal static void Write(MessagePackSink writer, TraceHeader header)
     {
         writer.WriteMapHeader(12);
         writer.Write("format");
@@ -91,7 +89,7 @@ internal static class TraceRows
         return header;
     }
 
-    internal static void Write(ref MessagePackWriter writer, TraceFooter footer)
+    internal static void Write(MessagePackSink writer, TraceFooter footer)
     {
         writer.WriteMapHeader(7);
         writer.Write("ended");
@@ -155,7 +153,7 @@ internal static class TraceRows
         return footer;
     }
 
-    internal static void Write(ref MessagePackWriter writer, TraceProbe probe)
+    internal static void Write(MessagePackSink writer, TraceProbe probe)
     {
         writer.WriteArrayHeader(12);
         writer.Write(probe.Id);
@@ -200,7 +198,7 @@ internal static class TraceRows
         return probe;
     }
 
-    internal static void Write(ref MessagePackWriter writer, in TraceSymbol symbol)
+    internal static void Write(MessagePackSink writer, in TraceSymbol symbol)
     {
         writer.WriteArrayHeader(5);
         writer.Write(symbol.Address);
@@ -245,10 +243,10 @@ internal static class TraceRows
         return poke;
     }
 
-    internal static void Write(ref MessagePackWriter writer, TraceNote note)
+    internal static void Write(MessagePackSink writer, TraceNote note)
     {
         writer.WriteArrayHeader(6);
-        writer.Write((byte)note.Kind);
+        writer.Write((long)note.Kind);
         writer.Write(note.TimeNs);
         writer.Write(note.Instructions);
         writer.Write(note.ProbeId);

@@ -1,5 +1,4 @@
 using KprobeTrace.Files;
-using MessagePack;
 
 namespace KprobeTrace.Tracing;
 
@@ -16,7 +15,7 @@ internal sealed class TraceWriter : IDisposable
     private readonly FrameWriter _frames;
     private readonly TraceWriterOptions _options;
     private readonly EventEncoder _events;
-    private readonly ByteSink _payload = new();
+    private readonly MessagePackSink _payload = new();
     private readonly HashSet<ulong> _addresses = [];
     private readonly Dictionary<ulong, TraceSymbol> _symbolsWritten = [];
 
@@ -44,9 +43,7 @@ internal sealed class TraceWriter : IDisposable
         _nextFlush = _options.InstructionsPerFlush;
         _frames = new FrameWriter(stream, name);
         _events = new EventEncoder(_options.EventsPerChunk, _options.ResolveSymbol is null ? null : NameAddress);
-        MessagePackWriter writer = new(_payload);
-        TraceRows.Write(ref writer, header);
-        writer.Flush();
+        TraceRows.Write(_payload, header);
         _frames.Write(TraceChunkKind.None, 1, 1, _payload.Written, compress: false);
     }
 
@@ -149,18 +146,14 @@ internal sealed class TraceWriter : IDisposable
     {
         ArgumentNullException.ThrowIfNull(probe);
         ArgumentOutOfRangeException.ThrowIfNegative(probe.Id, nameof(probe));
-        MessagePackWriter writer = new(_probes.Bytes);
-        TraceRows.Write(ref writer, probe);
-        writer.Flush();
+        TraceRows.Write(_probes.Bytes, probe);
         Added(_probes);
     }
 
     /// <summary>Adds a symbol. Those that <see cref="TraceWriterOptions.ResolveSymbol"/> gave need not be repeated.</summary>
     public void WriteSymbol(in TraceSymbol symbol)
     {
-        MessagePackWriter writer = new(_symbols.Bytes);
-        TraceRows.Write(ref writer, symbol with { Name = Clip(symbol.Name) });
-        writer.Flush();
+        TraceRows.Write(_symbols.Bytes, symbol with { Name = Clip(symbol.Name) });
         _symbolsWritten[symbol.Address] = symbol;
         Added(_symbols);
     }
@@ -197,12 +190,11 @@ internal sealed class TraceWriter : IDisposable
         {
             ReadOnlySpan<byte> piece = line[..Math.Min(line.Length, TraceFormat.MaxTextBytes)];
             line = line[piece.Length..];
-            MessagePackWriter writer = new(_console.Bytes);
+            MessagePackSink writer = _console.Bytes;
             writer.WriteArrayHeader(3);
             writer.Write(timeNs);
             writer.Write(instructions);
             writer.Write(piece);
-            writer.Flush();
             Added(_console);
         }
         while (!line.IsEmpty);
@@ -223,7 +215,7 @@ internal sealed class TraceWriter : IDisposable
         for (int start = 0; start == 0 || start < old.Length; start += TraceFormat.MaxTextBytes)
         {
             int length = Math.Min(old.Length - start, TraceFormat.MaxTextBytes);
-            MessagePackWriter writer = new(_pokes.Bytes);
+            MessagePackSink writer = _pokes.Bytes;
             writer.WriteArrayHeader(6);
             writer.Write(timeNs);
             writer.Write(instructions);
@@ -231,7 +223,6 @@ internal sealed class TraceWriter : IDisposable
             writer.Write(old.Slice(start, length));
             writer.Write(replacement.Slice(start, length));
             writer.Write(Clip(reason));
-            writer.Flush();
             Added(_pokes);
         }
     }
@@ -241,9 +232,7 @@ internal sealed class TraceWriter : IDisposable
     {
         ArgumentNullException.ThrowIfNull(note);
         Advance(note.Instructions);
-        MessagePackWriter writer = new(_notes.Bytes);
-        TraceRows.Write(ref writer, note with { Text = Clip(note.Text) });
-        writer.Flush();
+        TraceRows.Write(_notes.Bytes, note with { Text = Clip(note.Text) });
         Added(_notes);
     }
 
@@ -267,9 +256,7 @@ internal sealed class TraceWriter : IDisposable
         ArgumentNullException.ThrowIfNull(footer);
         Flush();
         _payload.Clear();
-        MessagePackWriter writer = new(_payload);
-        TraceRows.Write(ref writer, footer with { Events = EventCount, Chunks = _chunks });
-        writer.Flush();
+        TraceRows.Write(_payload, footer with { Events = EventCount, Chunks = _chunks });
         _frames.Write(TraceChunkKind.Footer, EventCount + 1, 1, _payload.Written, compress: false);
         Close();
     }
@@ -395,7 +382,7 @@ internal sealed class TraceWriter : IDisposable
         }
 
         _payload.Clear();
-        _payload.AppendHead32(0xDD, rows.Count);
+        _payload.WriteLongArrayHeader(rows.Count);
         _payload.Append(rows.Bytes.Written);
         _frames.Write(rows.Kind, _eventsInChunks + 1, rows.Count, _payload.Written, compress: true);
         rows.Clear();
