@@ -73,7 +73,7 @@ internal static class RecordVerb
 
         if (settings.Verbose)
         {
-            recorder.Session.Machine.Processor.UndefinedInstruction = (ip, bytes) =>
+            recorder.Session.Machine.Processors.UndefinedInstruction = (ip, bytes) =>
                 console.Say($"undefined instruction at 0x{ip:x}: {Convert.ToHexString(bytes)}");
         }
 

@@ -16,7 +16,7 @@ internal sealed unsafe class EmulatedProcessor : IDisposable
     public EmulatedProcessor()
     {
         GuestLayout.Build(_memory, HostKernel.Current.HasCompatibilityCode);
-        _processor = Interpreter.Create(_memory, new NoBus());
+        _processor = Interpreter.Create(_memory, new NoBus()).Bootstrap;
         CpuState* s = _processor.State;
         s->Cr0 = Cr0.PE | Cr0.MP | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.PG;
         s->Cr3 = GuestLayout.PageTables;
@@ -48,7 +48,7 @@ internal sealed unsafe class EmulatedProcessor : IDisposable
 
     public void Dispose()
     {
-        _processor.Dispose();
+        _processor.Group.Dispose();
         _memory.Dispose();
     }
 
@@ -73,8 +73,8 @@ internal sealed unsafe class EmulatedProcessor : IDisposable
 
     private void InvalidateCode()
     {
-        _processor.InvalidateCode(GuestLayout.CodePhysical);
-        _processor.InvalidateCode(GuestLayout.CodePhysical + PhysicalMemory.PageSize);
+        _processor.Group.InvalidateCode(GuestLayout.CodePhysical);
+        _processor.Group.InvalidateCode(GuestLayout.CodePhysical + PhysicalMemory.PageSize);
     }
 
     private void LoadState(ProcessorState from)

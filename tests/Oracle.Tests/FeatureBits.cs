@@ -25,7 +25,7 @@ internal static unsafe class FeatureBits
     {
         (uint leaf, uint subleaf, string register, int bit) = _bits[feature];
         CpuState state = default;
-        CpuIdentity.Leaf answer = CpuIdentity.Read(&state, leaf, subleaf);
+        CpuIdentity.Leaf answer = CpuIdentity.Read(&state, leaf, subleaf, index: 0, count: 1);
         return IsSet((answer.Eax, answer.Ebx, answer.Ecx, answer.Edx), register, bit);
     }
 

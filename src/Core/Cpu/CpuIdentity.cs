@@ -33,10 +33,15 @@ internal static unsafe class CpuIdentity
     public readonly record struct Leaf(uint Eax, uint Ebx, uint Ecx, uint Edx);
 
     /// <summary>Answers CPUID for a leaf and subleaf; leaves that do not exist are zero.</summary>
-    public static Leaf Read(CpuState* s, uint leaf, uint subleaf) => leaf switch
+    /// <param name="s">The processor's state, of which control registers decide what is declared.</param>
+    /// <param name="leaf">The leaf.</param>
+    /// <param name="subleaf">The subleaf.</param>
+    /// <param name="index">Which of the machine's processors it is.</param>
+    /// <param name="count">How many there are.</param>
+    public static Leaf Read(CpuState* s, uint leaf, uint subleaf, int index, int count) => leaf switch
     {
         0 => new Leaf(7, Text(Vendor, 0), Text(Vendor, 8), Text(Vendor, 4)),
-        1 => new Leaf(Signature, 0x00010800, Features1Ecx(s), Features1Edx),
+        1 => new Leaf(Signature, Place(index, count), Features1Ecx(s), Features1Edx),
         6 => new Leaf(AlwaysRunningApicTimer, 0, 0, 0),
         7 when subleaf == 0 => new Leaf(0, Features7Ebx, Features7Ecx, 0),
         0x40000000 => new Leaf(0x40000001, Text(HypervisorVendor, 0), Text(HypervisorVendor, 4), Text(HypervisorVendor, 8)),
@@ -50,6 +55,9 @@ internal static unsafe class CpuIdentity
         0x80000008 => new Leaf(0x00003028, 0, 0, 0),
         _ => default,
     };
+
+    /// <summary>Leaf 1 EBX: initial APIC id, number of processors, eight times eight bytes for CLFLUSH.</summary>
+    private static uint Place(int index, int count) => ((uint)index << 24) | ((uint)count << 16) | (8 << 8);
 
     /// <summary>Leaf 1 EDX: FPU VME- DE PSE TSC MSR PAE MCE CX8 APIC SEP- MTRR PGE MCA CMOV PAT CLFSH MMX FXSR SSE SSE2.</summary>
     private static uint Features1Edx =>

@@ -1,7 +1,7 @@
 namespace KprobeTrace.Cpu;
 
 /// <summary>Bytes that only instruction fetch in kernel mode sees: where breakpoints lie over guest code.</summary>
-/// <remarks>Asked while code is decoded, never while it runs. After a change the owner calls <see cref="Processor.InvalidateCode"/>.</remarks>
+/// <remarks>Asked while code is decoded, never while it runs. After a change the owner calls <see cref="ProcessorGroup.InvalidateCode"/>.</remarks>
 internal interface IFetchOverlay
 {
     /// <summary>Whether any breakpoint may lie in a page, by its physical and linear address; quick, may be wrong on the safe side.</summary>

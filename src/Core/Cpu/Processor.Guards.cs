@@ -8,33 +8,15 @@ internal sealed unsafe partial class Processor
 {
     private bool _legacyPaging;
 
-    /// <summary>Whether the guest runs at this moment: what is called now is called by a handler, a device's output, or another thread.</summary>
-    public bool IsRunning
-    {
-        get;
-        internal set
-        {
-            field = value;
-            _memory.IsInUse = value;
-        }
-    }
-
-    /// <summary>Throws while the guest runs: its registers and caches are in the hands of the instruction that called the handler.</summary>
+    /// <summary>Throws while the guest runs, on this processor or another of its machine.</summary>
     /// <param name="what">The member that was called.</param>
     /// <exception cref="InvalidOperationException">The guest runs.</exception>
-    internal void ThrowIfRunning([CallerMemberName] string what = "")
-    {
-        if (IsRunning)
-        {
-            throw new InvalidOperationException($"{what} cannot be called while the guest runs: return from the handler first, and use one thread at a time");
-        }
-    }
+    internal void ThrowIfRunning([CallerMemberName] string what = "") => _group.ThrowIfRunning(what);
 
     private RunGuard Enter([CallerMemberName] string what = "")
     {
         ThrowIfRunning(what);
-        IsRunning = true;
-        return new RunGuard(this);
+        return _group.Enter(this);
     }
 
     /// <summary>

@@ -315,7 +315,7 @@ internal sealed unsafe partial class Processor
         for (int done = 0, part; done < bytes.Length; done += part)
         {
             part = BytesInPage(linear + (ulong)done, bytes.Length - done);
-            _ = translate(linear + (ulong)done, out ulong physical) && TryWriteRam(physical, bytes.Slice(done, part));
+            _ = translate(linear + (ulong)done, out ulong physical) && _group.TryWriteRam(physical, bytes.Slice(done, part));
         }
 
         return true;
@@ -385,27 +385,6 @@ internal sealed unsafe partial class Processor
             _fetchTlb.Flush();
             _jumpCache.Flush();
         }
-    }
-
-    /// <summary>Writes RAM from outside the guest's own instructions; decoded code in the range is dropped.</summary>
-    public bool TryWriteRam(ulong physical, ReadOnlySpan<byte> from)
-    {
-        if (!_memory.Contains(physical, (ulong)from.Length))
-        {
-            return false;
-        }
-
-        fixed (byte* p = from)
-        {
-            for (int done = 0; done < from.Length;)
-            {
-                int part = BytesInPage(physical + (ulong)done, from.Length - done);
-                WritePhysical(null, physical + (ulong)done, p + done, part);
-                done += part;
-            }
-        }
-
-        return true;
     }
 
     private static bool IsWithinPage(ulong address, int size) => (address & 0xFFF) + (ulong)size <= PhysicalMemory.PageSize;
@@ -579,13 +558,8 @@ internal sealed unsafe partial class Processor
             Buffer.MemoryCopy(from, _memory.Base + physical, size, size);
             if (_memory.CodePages[physical >> 12] != 0)
             {
-                if (_blocks.InvalidatePage(physical))
-                {
-                    State->ExitRequest = 1;
-                }
-
                 _currentOp = op;
-                CodeWritten?.Invoke(physical, size);
+                _group.NoteWritten(physical, size);
                 _currentOp = null;
             }
 

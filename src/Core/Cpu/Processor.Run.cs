@@ -35,38 +35,6 @@ internal sealed unsafe partial class Processor
     /// <summary>Set when the processor waits in HLT and nothing can ever wake it.</summary>
     public bool HaltedForGood => State->HaltedForGood != 0;
 
-    /// <summary>Breakpoints that lie over guest code, or null.</summary>
-    public IFetchOverlay? FetchOverlay { get; set; }
-
-    /// <summary>Which instructions the engine itself counts, or null; set it before the guest runs.</summary>
-    public IExecutionCounts? ExecutionCounts { get; set; }
-
-    /// <summary>Who is told of the overlay's breakpoints.</summary>
-    public IBreakpointHandler? BreakpointHandler { get; set; }
-
-    /// <summary>Called with physical address and length of every write to a page that is watched or has decoded code, when set.</summary>
-    public Action<ulong, int>? CodeWritten { get; set; }
-
-    /// <summary>Called with address and bytes of every instruction that raised #UD, when set.</summary>
-    public Action<ulong, byte[]>? UndefinedInstruction { get; set; }
-
-    /// <summary>Forgets the decoded code of a physical page, for instance because breakpoints in it changed.</summary>
-    public void InvalidateCode(ulong physical)
-    {
-        _blocks.InvalidatePage(physical);
-        State->ExitRequest = 1;
-    }
-
-    /// <summary>Forgets all decoded code.</summary>
-    public void InvalidateAllCode()
-    {
-        _blocks.Clear();
-        State->ExitRequest = 1;
-    }
-
-    /// <summary>Has <see cref="CodeWritten"/> told of every write to a physical page, also while none of its code is decoded.</summary>
-    public void WatchCode(ulong physical, bool watched) => _blocks.Watch(physical, watched);
-
     /// <summary>Makes the processor take a non-maskable interrupt before its next instruction.</summary>
     public void RequestNmi()
     {
@@ -155,7 +123,7 @@ internal sealed unsafe partial class Processor
             if (Retired >= _nextHandlerLook)
             {
                 _nextHandlerLook = Retired + HandlerLookInterval;
-                _blocks.ResolveHandlers();
+                _group.Code.ResolveHandlers();
             }
 
             long hard = Math.Min(_bus.NextEvent - s->IdleTime, limit);
@@ -403,9 +371,9 @@ internal sealed unsafe partial class Processor
             return;
         }
 
-        int generation = _blocks.Generation;
-        BreakpointAction action = BreakpointHandler?.OnBreakpoint(this, handle) ?? BreakpointAction.Step;
-        if (_blocks.Generation != generation)
+        int generation = _group.Code.Generation;
+        BreakpointAction action = _group.BreakpointHandler?.OnBreakpoint(this, handle) ?? BreakpointAction.Step;
+        if (_group.Code.Generation != generation)
         {
             op = null;
         }
@@ -457,7 +425,7 @@ internal sealed unsafe partial class Processor
             byte vector = s->FaultVector;
             uint error = s->FaultErrorCode;
             ulong address = s->FaultAddress;
-            if (BreakpointHandler!.OnStepFault(this, handle, vector, error, address))
+            if (_group.BreakpointHandler!.OnStepFault(this, handle, vector, error, address))
             {
                 ClearFault();
                 State->PendingDebug = 0;
@@ -472,16 +440,16 @@ internal sealed unsafe partial class Processor
         }
         else if (notify)
         {
-            BreakpointHandler!.OnStepped(this, handle);
+            _group.BreakpointHandler!.OnStepped(this, handle);
         }
     }
 
     private Block* DecodeUnderBreakpoint(Op* breakpoint)
     {
-        int generation = _blocks.Generation;
+        int generation = _group.Code.Generation;
         bool lasting = false;
         Block* original = TryTranslateFetch(State->Rip, out ulong physical) ? _blocks.DecodeSingle(State->Rip, physical, _mode, out lasting) : null;
-        if (lasting && breakpoint != null && _blocks.Generation == generation)
+        if (lasting && breakpoint != null && _group.Code.Generation == generation)
         {
             breakpoint->Link = Block.First(original);
         }
@@ -499,7 +467,7 @@ internal sealed unsafe partial class Processor
     /// <summary>Tells who listens of an instruction that raised #UD.</summary>
     internal void ReportUndefined(Op* op)
     {
-        if (UndefinedInstruction != null)
+        if (_group.UndefinedInstruction != null)
         {
             byte[] bytes = new byte[op->Length];
             ulong ip = Op.IpOf(op);
@@ -512,7 +480,7 @@ internal sealed unsafe partial class Processor
                 }
             }
 
-            UndefinedInstruction(ip, bytes);
+            _group.UndefinedInstruction(ip, bytes);
             _currentOp = null;
         }
     }

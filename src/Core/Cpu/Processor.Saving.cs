@@ -1,5 +1,4 @@
 using KprobeTrace.Cpu.State;
-using KprobeTrace.Memory;
 
 namespace KprobeTrace.Cpu;
 
@@ -45,9 +44,8 @@ internal sealed unsafe partial class Processor
 
         state.Host = State->Host;
         *State = state;
-        _blocks.Clear();
+        _group.Code.Clear();
         Derive();
-        TellOfWatchedPages();
     }
 
     /// <summary>Leaves out what tells in how many pieces the host has run the guest, and what is kept of the past and not in use.</summary>
@@ -73,18 +71,6 @@ internal sealed unsafe partial class Processor
         && s->FaultVector == Vector.None && s->FaultIsSoftware == 0 && s->InterruptShadow is >= 0 and <= CpuState.StackSegmentShadow
         && s->StoppedRepeats.Count is >= 0 and <= StoppedRepeats.Most
         && s->Retired >= 0 && s->IdleTime >= 0 && s->Retired <= MaxSavedTime - s->IdleTime;
-
-    /// <summary>Who watches pages looks at them anew: all of RAM may have changed.</summary>
-    private void TellOfWatchedPages()
-    {
-        for (ulong page = 0; CodeWritten != null && page < _memory.Size / PhysicalMemory.PageSize; page++)
-        {
-            if (_memory.CodePages[page] != 0)
-            {
-                CodeWritten(page * PhysicalMemory.PageSize, PhysicalMemory.PageSize);
-            }
-        }
-    }
 
     /// <summary>Computes anew all that follows from the state, and forgets what is cached of it.</summary>
     private void Derive()

@@ -9,26 +9,30 @@ namespace KprobeTrace.Cpu;
 /// <summary>One virtual x86-64 processor: its state, its caches and the run loop around its decoded blocks.</summary>
 internal sealed unsafe partial class Processor : IDisposable
 {
+    private readonly ProcessorGroup _group;
     private readonly PhysicalMemory _memory;
     private readonly ICpuBus _bus;
     private readonly Tlb _tlb = new();
     private readonly JumpCache _jumpCache = new();
     private readonly FetchTlb _fetchTlb = new();
     private readonly LoneOperation _lone = new();
-    private readonly BlockCache _blocks;
+    private readonly BlockLookUp _blocks;
     private GCHandle _handle;
 
     /// <summary>Creates a processor in its state after reset, with nothing to run yet.</summary>
-    /// <param name="memory">The guest's RAM.</param>
+    /// <param name="group">What it shares with the machine's other processors.</param>
+    /// <param name="index">Its index in the group.</param>
     /// <param name="bus">The machine around it.</param>
     /// <param name="engine">Makes what turns guest code into blocks for this processor.</param>
-    internal Processor(PhysicalMemory memory, ICpuBus bus, Func<Processor, IBlockSource> engine)
+    internal Processor(ProcessorGroup group, int index, ICpuBus bus, Func<Processor, IBlockSource> engine)
     {
-        _memory = memory;
+        _group = group;
+        Index = index;
+        _memory = group.Memory;
         _bus = bus;
         State = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         _handle = GCHandle.Alloc(this, GCHandleType.Weak);
-        _blocks = new BlockCache(State, memory, _tlb, _jumpCache, engine(this));
+        _blocks = group.Code.Attach(State, _tlb, _jumpCache, engine(this));
         Reset();
     }
 
@@ -38,14 +42,17 @@ internal sealed unsafe partial class Processor : IDisposable
     /// <summary>The architectural and micro-architectural state, in unmanaged memory.</summary>
     public CpuState* State { get; private set; }
 
+    /// <summary>Which of the machine's processors it is: its initial APIC id, and the number events tell.</summary>
+    public int Index { get; }
+
+    /// <summary>What it shares with the machine's other processors.</summary>
+    public ProcessorGroup Group => _group;
+
     /// <summary>The guest RAM this processor runs in.</summary>
     public PhysicalMemory Memory => _memory;
 
     /// <summary>The machine around this processor.</summary>
     internal ICpuBus Bus => _bus;
-
-    /// <summary>The decoded code.</summary>
-    internal BlockCache Blocks => _blocks;
 
     /// <summary>The processor that owns a state.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -139,7 +146,7 @@ internal sealed unsafe partial class Processor : IDisposable
         }
     }
 
-    /// <summary>Frees the unmanaged state.</summary>
+    /// <summary>Frees the unmanaged state; called by the group, which frees the code that all share.</summary>
     /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Dispose()
     {

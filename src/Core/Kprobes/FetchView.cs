@@ -3,7 +3,7 @@ using KprobeTrace.Loaders;
 
 namespace KprobeTrace.Kprobes;
 
-/// <summary>The fetch view of one processor: the armed addresses, found by where the image lies or by linear address.</summary>
+/// <summary>The fetch view of a machine's processors: the armed addresses, found by where the image lies or by linear address.</summary>
 /// <remarks>
 /// An address in the image is kept by its physical address, so that it also matches while the kernel runs identity-mapped
 /// or through any other mapping. Anything else, modules above all, is kept by linear address.
@@ -12,7 +12,7 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
 {
     private const ulong PageSize = 0x1000;
     private const ulong PageMask = ~(PageSize - 1);
-    private readonly Processor _processor;
+    private readonly ProcessorGroup _processors;
     private readonly LoadedImage? _image;
     private readonly AddressTranslation _translate;
     private readonly Dictionary<ulong, int> _byPhysical = [];
@@ -29,20 +29,20 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
     private readonly HashSet<ulong> _changedPages = [];
     private bool _changedUnmapped;
 
-    /// <summary>Creates the view and gives it to the processor.</summary>
-    /// <param name="processor">The processor whose fetches see the breakpoints.</param>
-    /// <param name="image">The image it runs; without one every address is a linear one.</param>
+    /// <summary>Creates the view and gives it to the processors.</summary>
+    /// <param name="processors">The processors whose fetches see the breakpoints.</param>
+    /// <param name="image">The image they run; without one every address is a linear one.</param>
     /// <param name="translate">
     /// Where the kernel maps an address outside the image; null to go through CR3, whose tables need not map modules at the moment.
     /// </param>
-    public FetchView(Processor processor, LoadedImage? image, AddressTranslation? translate = null)
+    public FetchView(ProcessorGroup processors, LoadedImage? image, AddressTranslation? translate = null)
     {
-        ArgumentNullException.ThrowIfNull(processor);
-        _processor = processor;
+        ArgumentNullException.ThrowIfNull(processors);
+        _processors = processors;
         _image = image;
         _translate = translate ?? TranslateLive;
-        processor.FetchOverlay = this;
-        processor.CodeWritten = OnCodeWritten;
+        processors.FetchOverlay = this;
+        processors.CodeWritten = OnCodeWritten;
     }
 
     /// <inheritdoc/>
@@ -104,12 +104,12 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
         if (_changedUnmapped)
         {
             _changedUnmapped = false;
-            _processor.InvalidateAllCode();
+            _processors.InvalidateAllCode();
         }
 
         foreach (ulong page in _changedPages)
         {
-            _processor.InvalidateCode(page);
+            _processors.InvalidateCode(page);
         }
 
         _changedPages.Clear();
@@ -144,7 +144,7 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
     }
 
     private unsafe bool TranslateLive(ulong address, out ulong physical) =>
-        _processor.TryPeek(address, _processor.State->Cr3, out physical);
+        _processors.Running.TryPeek(address, _processors.Running.State->Cr3, out physical);
 
     /// <summary>Notes the page whose decoded code no longer tells the truth; all pages when it cannot be said which that is.</summary>
     private void Change(ulong address)
@@ -171,7 +171,7 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
                 found &= PageMask;
                 _physicalOf[page] = found;
                 _pagesAt[found] = [.. _pagesAt.GetValueOrDefault(found, []), page];
-                _processor.WatchCode(found, true);
+                _processors.WatchCode(found, true);
             }
         }
         else if (_physicalOf.Remove(page, out ulong physical))
@@ -185,7 +185,7 @@ internal sealed class FetchView : IFetchView, IFetchOverlay
             else
             {
                 _pagesAt.Remove(physical);
-                _processor.WatchCode(physical, false);
+                _processors.WatchCode(physical, false);
             }
         }
     }

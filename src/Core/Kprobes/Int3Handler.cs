@@ -18,8 +18,7 @@ internal sealed unsafe class Int3Handler
     private readonly IProbedGuest _guest;
     private readonly Func<ulong, string> _describe;
     private readonly IKernelText _text;
-    private ulong _stuckAt = ulong.MaxValue;
-    private int _stuckCount;
+    private readonly PerCpu[] _cpus;
 
     internal Int3Handler(
         BreakpointMap breakpoints, ReturnCalls returns, IProbedGuest guest, IKernelText text, Func<ulong, string> describe)
@@ -29,18 +28,20 @@ internal sealed unsafe class Int3Handler
         _breakpoints = breakpoints;
         _returns = returns;
         _guest = guest;
+        _cpus = [.. Enumerable.Range(0, guest.CpuCount).Select(static _ => new PerCpu())];
     }
 
     /// <summary>Brings probes up to date with what the guest wrote to its text.</summary>
     internal Action Settle { get; init; } = static () => { };
 
-    /// <summary>True while a handler runs; the machine must not be run then.</summary>
-    public bool IsInHandler { get; private set; }
+    /// <summary>Whether a handler runs for a hit of a processor; the machine must not be run then.</summary>
+    public bool IsInHandler(int cpu) => _cpus[cpu].IsInHandler;
 
     /// <summary>A fetch in kernel mode reached an armed address.</summary>
+    /// <param name="cpu">The index of the processor that fetched.</param>
     /// <param name="slot">The number given to <see cref="IFetchView.Arm"/>.</param>
     /// <param name="registers">The frame, <c>Ip</c> being the address plus one as after an int3; edits count.</param>
-    public BreakpointAction OnBreakpoint(int slot, PtRegs* registers)
+    public BreakpointAction OnBreakpoint(int cpu, int slot, PtRegs* registers)
     {
         if ((registers->Cs & PrivilegeMask) != 0 || !_breakpoints.Contains(slot))
         {
@@ -53,8 +54,9 @@ internal sealed unsafe class Int3Handler
 
         // Where a return was waited for as well, the flag tells whether the fetch saw a probe's breakpoint too.
         bool isProbed = breakpoint.IsArmedByProbe || !breakpoint.IsReturnSite;
-        bool outer = IsInHandler;
-        IsInHandler = true;
+        PerCpu here = _cpus[cpu];
+        bool outer = here.IsInHandler;
+        here.IsInHandler = true;
         try
         {
             if (breakpoint.IsReturnSite)
@@ -73,11 +75,11 @@ internal sealed unsafe class Int3Handler
                 return BreakpointAction.Step;
             }
 
-            return RunPreHandlers(entry, registers);
+            return RunPreHandlers(here, entry, registers);
         }
         finally
         {
-            IsInHandler = outer;
+            here.IsInHandler = outer;
         }
     }
 
@@ -92,7 +94,7 @@ internal sealed unsafe class Int3Handler
     }
 
     /// <summary>The stepped instruction completed; the frame is the state after it, and edits count.</summary>
-    public void OnStepped(int slot, PtRegs* registers)
+    public void OnStepped(int cpu, int slot, PtRegs* registers)
     {
         KprobeEntry? entry = _breakpoints[slot].Entry;
         if (entry is null)
@@ -100,8 +102,9 @@ internal sealed unsafe class Int3Handler
             return;
         }
 
-        bool outer = IsInHandler;
-        IsInHandler = true;
+        PerCpu here = _cpus[cpu];
+        bool outer = here.IsInHandler;
+        here.IsInHandler = true;
         try
         {
             Kprobe[] probes = entry.Children;
@@ -115,13 +118,13 @@ internal sealed unsafe class Int3Handler
         }
         finally
         {
-            IsInHandler = outer;
+            here.IsInHandler = outer;
         }
     }
 
     /// <summary>The stepped instruction raised a fault; the frame is the state before it, <c>Ip</c> the address.</summary>
     /// <returns>True: handled, continue at the frame's <c>Ip</c>. False: the guest gets the fault.</returns>
-    public bool OnStepFault(int slot, PtRegs* registers, int vector, uint errorCode, ulong cr2)
+    public bool OnStepFault(int cpu, int slot, PtRegs* registers, int vector, uint errorCode, ulong cr2)
     {
         KprobeEntry? entry = _breakpoints[slot].Entry;
         if (entry is null)
@@ -129,8 +132,9 @@ internal sealed unsafe class Int3Handler
             return false;
         }
 
-        bool outer = IsInHandler;
-        IsInHandler = true;
+        PerCpu here = _cpus[cpu];
+        bool outer = here.IsInHandler;
+        here.IsInHandler = true;
         try
         {
             Kprobe[] probes = entry.Children;
@@ -154,18 +158,18 @@ internal sealed unsafe class Int3Handler
 
             if (handled)
             {
-                CheckProgress(entry, "its fault handler handled");
+                CheckProgress(here, entry, "its fault handler handled");
             }
 
             return handled;
         }
         finally
         {
-            IsInHandler = outer;
+            here.IsInHandler = outer;
         }
     }
 
-    private BreakpointAction RunPreHandlers(KprobeEntry entry, PtRegs* registers)
+    private BreakpointAction RunPreHandlers(PerCpu here, KprobeEntry entry, PtRegs* registers)
     {
         ulong flags = registers->Flags;
         ulong ip = registers->Ip;
@@ -180,7 +184,7 @@ internal sealed unsafe class Int3Handler
             probe.Hits++;
             if (probe.PreHandler is KprobePreHandler handler && handler(probe, ref *registers) != 0)
             {
-                CheckProgress(entry, "its pre-handler took over");
+                CheckProgress(here, entry, "its pre-handler took over");
                 return BreakpointAction.Resume;
             }
         }
@@ -199,21 +203,34 @@ internal sealed unsafe class Int3Handler
         !probe.IsDisabled || (probes.Length == 1 && (probe.Flags & KprobeStatus.Gone) == 0);
 
     /// <summary>Ends a run in which handlers send the guest round in circles.</summary>
-    private void CheckProgress(KprobeEntry entry, string what)
+    private void CheckProgress(PerCpu here, KprobeEntry entry, string what)
     {
         ulong retired = _guest.RetiredInstructions;
-        if (retired != _stuckAt)
+        if (retired != here.StuckAt)
         {
-            _stuckAt = retired;
-            _stuckCount = 0;
+            here.StuckAt = retired;
+            here.StuckCount = 0;
         }
 
-        if (++_stuckCount > MaxWithoutProgress)
+        if (++here.StuckCount > MaxWithoutProgress)
         {
             throw new KprobeTraceException(
                 $"the probe at {_describe(entry.Address)} stops the guest: {what} "
                 + $"{MaxWithoutProgress} times with no instruction executed in between; "
                 + "let the handler repair the cause or set ip to another address");
         }
+    }
+
+    /// <summary>What the kernel keeps in a <c>kprobe_ctlblk</c> of each CPU.</summary>
+    private sealed class PerCpu
+    {
+        /// <summary>Whether a handler runs for a hit of this processor.</summary>
+        public bool IsInHandler;
+
+        /// <summary>What the processor had retired when a handler last sent it elsewhere.</summary>
+        public ulong StuckAt = ulong.MaxValue;
+
+        /// <summary>How often handlers have done so since then.</summary>
+        public int StuckCount;
     }
 }

@@ -3,22 +3,23 @@ using KprobeTrace.Cpu.State;
 
 namespace KprobeTrace.Kprobes;
 
-/// <summary>Takes a processor's breakpoints to the int3 handler: state to frame, frame to state.</summary>
+/// <summary>Takes the processors' breakpoints to the int3 handler: state to frame, frame to state.</summary>
 internal sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
 {
     private const int GeneralRegisters = 16;
     private readonly Int3Handler _handler;
 
-    /// <summary>What the address of the instruction being stepped is above RIP: 0 but where the kernel runs identity-mapped.</summary>
-    private ulong _shift;
+    /// <summary>For each processor, what the address of the instruction being stepped is above RIP: 0 but where the kernel runs identity-mapped.</summary>
+    private readonly ulong[] _shifts;
 
-    /// <summary>Connects a processor with the handler of its kprobes.</summary>
-    public ProcessorBreakpoints(Processor processor, Int3Handler handler)
+    /// <summary>Connects processors with the handler of their kprobes.</summary>
+    public ProcessorBreakpoints(ProcessorGroup processors, Int3Handler handler)
     {
-        ArgumentNullException.ThrowIfNull(processor);
+        ArgumentNullException.ThrowIfNull(processors);
         ArgumentNullException.ThrowIfNull(handler);
         _handler = handler;
-        processor.BreakpointHandler = this;
+        _shifts = new ulong[processors.Count];
+        processors.BreakpointHandler = this;
     }
 
     /// <inheritdoc/>
@@ -31,10 +32,10 @@ internal sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
 
         // While the kernel runs identity-mapped, RIP is not the address the probe was put on; handlers see the latter.
         ulong shift = _handler.AddressOf(handle) - state->Rip;
-        _shift = shift;
+        _shifts[cpu.Index] = shift;
         ulong flags = frame.Flags;
         frame.Ip = state->Rip + shift + 1;
-        BreakpointAction action = _handler.OnBreakpoint(handle, &frame);
+        BreakpointAction action = _handler.OnBreakpoint(cpu.Index, handle, &frame);
         StoreRegisters(cpu, &frame, flags);
         if (action == BreakpointAction.Resume)
         {
@@ -52,10 +53,11 @@ internal sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
         Load(cpu.State, &frame);
 
         // The instruction may have left the identity mapping: into the kernel's own, or into a handler of the guest's.
-        ulong shift = _shift != 0 && _handler.IsInImage(frame.Ip + _shift) ? _shift : 0;
+        ulong stepped = _shifts[cpu.Index];
+        ulong shift = stepped != 0 && _handler.IsInImage(frame.Ip + stepped) ? stepped : 0;
         ulong flags = frame.Flags;
         frame.Ip += shift;
-        _handler.OnStepped(handle, &frame);
+        _handler.OnStepped(cpu.Index, handle, &frame);
         StoreRegisters(cpu, &frame, flags);
         cpu.State->Rip = frame.Ip - shift;
     }
@@ -69,7 +71,7 @@ internal sealed unsafe class ProcessorBreakpoints : IBreakpointHandler
         ulong shift = _handler.AddressOf(handle) - frame.Ip;
         ulong flags = frame.Flags;
         frame.Ip += shift;
-        bool handled = _handler.OnStepFault(handle, &frame, vector, errorCode, faultAddress);
+        bool handled = _handler.OnStepFault(cpu.Index, handle, &frame, vector, errorCode, faultAddress);
         if (handled)
         {
             StoreRegisters(cpu, &frame, flags);

@@ -30,10 +30,15 @@ internal sealed partial class GuestMachine : IStateful
             throw new KprobeTraceException("the guest's clock is more than a hundred years ahead, and such a state cannot be gone on from: save it earlier");
         }
 
-        byte[] processor = new byte[Processor.StateBytes];
-        Processor.SaveState(processor);
-        using StateRecordWriter records = new(stream, Memory.Size);
-        records.Write(ProcessorName, processor);
+        Processors.ThrowIfRunning();
+        byte[] state = new byte[Processor.StateBytes];
+        using StateRecordWriter records = new(stream, Processors.Count, Memory.Size);
+        foreach (Processor processor in Processors)
+        {
+            processor.SaveState(state);
+            records.Write(ProcessorName, state);
+        }
+
         foreach ((string name, IStateful part) in Parts())
         {
             records.Write(name, part);
@@ -55,12 +60,16 @@ internal sealed partial class GuestMachine : IStateful
     public void Load(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        Processor.ThrowIfRunning();
-        using StateRecordReader records = new(stream, Memory.Size);
-        byte[] processor = records.Read(ProcessorName);
-        if (processor.Length != Processor.StateBytes)
+        Processors.ThrowIfRunning();
+        using StateRecordReader records = new(stream, Processors.Count, Memory.Size);
+        byte[][] processors = new byte[Processors.Count][];
+        for (int i = 0; i < processors.Length; i++)
         {
-            throw new KprobeTraceException($"the saved state's processor has {processor.Length} bytes instead of {Processor.StateBytes}: another version of KprobeTrace wrote it");
+            processors[i] = records.Read(ProcessorName);
+            if (processors[i].Length != Processor.StateBytes)
+            {
+                throw new KprobeTraceException($"the saved state's processor has {processors[i].Length} bytes instead of {Processor.StateBytes}: another version of KprobeTrace wrote it");
+            }
         }
 
         (IStateful Part, StateReader State)[] parts = [.. Parts().Select(p => (p.Part, new StateReader(p.Name, records.Read(p.Name))))];
@@ -74,8 +83,13 @@ internal sealed partial class GuestMachine : IStateful
             state.RequireEnd();
         }
 
-        Processor.LoadState(processor);
-        Processor.SetInterruptLine(_bus.IsInterruptPending);
+        for (int i = 0; i < processors.Length; i++)
+        {
+            Processors[i].LoadState(processors[i]);
+            _bus.Processors[i].RenewInterruptLine();
+        }
+
+        Processors.TellOfWatchedPages();
         _isHalfLoaded = false;
     }
 

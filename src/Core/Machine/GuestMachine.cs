@@ -5,7 +5,7 @@ using KprobeTrace.Memory;
 
 namespace KprobeTrace.Machine;
 
-/// <summary>One processor, its RAM and its devices, wired together; made by <see cref="MachineBuilder"/>.</summary>
+/// <summary>Processors, their RAM and their devices, wired together; made by <see cref="MachineBuilder"/>.</summary>
 internal sealed partial class GuestMachine : IDisposable
 {
     private readonly MachineBus _bus;
@@ -14,12 +14,12 @@ internal sealed partial class GuestMachine : IDisposable
     {
         Memory = memory;
         _bus = bus;
-        Processor = Interpreter.Create(memory, bus);
+        Processors = Interpreter.Create(memory, [.. bus.Processors]);
         bus.Attach(this);
     }
 
-    /// <summary>The processor.</summary>
-    public Processor Processor { get; }
+    /// <summary>The processors. Only the first of them runs: nothing starts another yet.</summary>
+    public ProcessorGroup Processors { get; }
 
     /// <summary>Guest RAM.</summary>
     public PhysicalMemory Memory { get; }
@@ -38,11 +38,11 @@ internal sealed partial class GuestMachine : IDisposable
         internal set => _state.ExitValue = value;
     }
 
-    /// <summary>Virtual time in nanoseconds.</summary>
-    public long Now => Processor.Now;
+    /// <summary>Virtual time in nanoseconds, as the processor has it whose turn it is.</summary>
+    public long Now => Processors.Running.Now;
 
-    /// <summary>Instructions retired so far.</summary>
-    public long Retired => Processor.Retired;
+    /// <summary>Instructions retired so far, by all processors.</summary>
+    public long Retired => Processors.Retired;
 
     /// <summary>The serial port, for input.</summary>
     public Uart16550 Serial => _bus.Serial;
@@ -52,27 +52,28 @@ internal sealed partial class GuestMachine : IDisposable
     /// <exception cref="KprobeTraceException">The guest asked for what is not built.</exception>
     public PowerState Run(long limit = long.MaxValue)
     {
-        Processor.ThrowIfRunning();
+        Processors.ThrowIfRunning();
         ThrowIfHalfLoaded();
         if (Power != PowerState.Running)
         {
             return Power;
         }
 
-        Processor.Run(limit);
+        Processor processor = Processors.Bootstrap;
+        processor.Run(limit);
         if (Power != PowerState.Running)
         {
-            Processor.StopRequested = false;
+            Processors.RequestStop(false);
         }
-        else if (Processor.ShutDown)
+        else if (processor.ShutDown)
         {
             Power = PowerState.TripleFault;
         }
-        else if (Processor.HaltedForGood)
+        else if (processor.HaltedForGood)
         {
             Power = PowerState.Halted;
         }
-        else if (Processor.IsStuck)
+        else if (processor.IsStuck)
         {
             Power = PowerState.Stuck;
         }
@@ -85,20 +86,20 @@ internal sealed partial class GuestMachine : IDisposable
     }
 
     /// <summary>Makes <see cref="Run"/> return before the next instruction; may be called from any thread.</summary>
-    public void Stop() => Processor.StopRequested = true;
+    public void Stop() => Processors.RequestStop(true);
 
     /// <summary>Returns the guest's memory to the host.</summary>
     /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Dispose()
     {
-        Processor.Dispose();
+        Processors.Dispose();
         Memory.Dispose();
     }
 
     internal void End(PowerState state)
     {
         Power = state;
-        Processor.StopRequested = true;
-        _bus.RequestExit();
+        Processors.RequestStop(true);
+        Processors.RequestExit();
     }
 }

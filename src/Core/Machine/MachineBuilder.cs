@@ -12,6 +12,9 @@ internal static unsafe class MachineBuilder
     /// <summary>Most guest RAM, in bytes: what lies below the devices of the physical address space.</summary>
     public const ulong MaxMemory = 3UL << 30;
 
+    /// <summary>Processors of a machine: one, as long as nothing starts another.</summary>
+    private const int ProcessorCount = 1;
+
     /// <summary>Builds a machine that stands before the image's first instruction.</summary>
     /// <param name="image">What to run.</param>
     /// <param name="console">Receives every byte the guest writes to its serial port.</param>
@@ -23,20 +26,20 @@ internal static unsafe class MachineBuilder
             throw new KprobeTraceException($"{image.MemorySize >> 20} MiB of guest memory are too many: at most {MaxMemory >> 20} MiB fit below the devices");
         }
 
-        return Build(image, console, new PhysicalMemory(image.MemorySize));
+        return Build(image, console, new PhysicalMemory(image.MemorySize), ProcessorCount);
     }
 
     /// <summary>Builds a machine in memory that is there already.</summary>
-    internal static GuestMachine Build(LoadedImage image, Action<byte> console, PhysicalMemory memory)
+    internal static GuestMachine Build(LoadedImage image, Action<byte> console, PhysicalMemory memory, int processorCount)
     {
-        GuestMachine machine = new(memory, new MachineBus(memory, console));
-        Put(memory, AcpiTables.BaseAddress, AcpiTables.Build(processorCount: 1), "ACPI tables");
+        GuestMachine machine = new(memory, new MachineBus(memory, console, processorCount));
+        Put(memory, AcpiTables.BaseAddress, AcpiTables.Build(processorCount), "ACPI tables");
         foreach (ImageSegment segment in image.Segments)
         {
             Put(memory, segment.PhysicalAddress, segment.Bytes.Span, segment.Purpose);
         }
 
-        Enter(machine.Processor, image.Cpu);
+        Enter(machine.Processors.Bootstrap, image.Cpu);
         return machine;
     }
 

@@ -1,4 +1,3 @@
-using KprobeTrace.Cpu;
 using KprobeTrace.Devices;
 using KprobeTrace.Devices.Acpi;
 using KprobeTrace.Devices.Bus;
@@ -9,129 +8,76 @@ using KprobeTrace.Memory;
 
 namespace KprobeTrace.Machine;
 
-/// <summary>The devices of the machine and the processor's way to them.</summary>
-internal sealed unsafe class MachineBus : ICpuBus, IProcessorSignals, IPowerControl, IPhysicalMemoryWriter
+/// <summary>The devices of the machine, which its processors reach by a <see cref="ProcessorBus"/> each.</summary>
+internal sealed class MachineBus : IPowerControl, IPhysicalMemoryWriter
 {
-    private const int ApicTimerInput = 0;
-
     private readonly PhysicalMemory _memory;
-    private readonly PortBus _ports = new();
-    private readonly MmioBus _mmio = new();
-    private readonly EventClock _clock;
-    private readonly LocalApic _apic;
-    private readonly KvmClock _kvmClock;
     private GuestMachine? _machine;
-    private Processor? _processor;
 
-    public MachineBus(PhysicalMemory memory, Action<byte> console)
+    public MachineBus(PhysicalMemory memory, Action<byte> console, int processorCount)
     {
         _memory = memory;
-        _clock = new EventClock(() => _processor?.Now ?? 0) { DeadlineMovedEarlier = _ => RequestExit() };
+        Clock = new EventClock(() => _machine?.Now ?? 0) { DeadlineMovedEarlier = _ => _machine?.Processors.RequestExit() };
         ApicBus apicBus = new();
-        _apic = new LocalApic(0, isBootstrap: true, _clock, apicBus, this);
+        Processors = [.. Enumerable.Range(0, processorCount).Select(index => new ProcessorBus(this, index, apicBus))];
         IoApic ioApic = new(apicBus);
-        Pic8259Pair pic = new(level => _apic.SetLocalInput(ApicTimerInput, level));
-        _apic.ExternalVector = pic.Acknowledge;
+        Pic8259Pair pic = new(SetExternalInput);
         IsaInterrupts interrupts = new(pic, ioApic);
-        Pit8254 pit = new(_clock, interrupts[0]);
-        RtcMc146818 rtc = new(_clock, interrupts[RtcMc146818.Irq]);
+        Pit8254 pit = new(Clock, interrupts[0]);
+        RtcMc146818 rtc = new(Clock, interrupts[RtcMc146818.Irq]);
         Serial = new Uart16550(Uart16550.Com1, interrupts[Uart16550.Com1Irq], console);
-        _kvmClock = new KvmClock(_clock, this);
-        pic.Register(_ports);
-        pit.Register(_ports);
-        rtc.Register(_ports);
+        pic.Register(Ports);
+        pit.Register(Ports);
+        rtc.Register(Ports);
         rtc.SetMemorySize(memory.Size);
-        Serial.Register(_ports);
-        SystemControlPorts control = new(_clock, pit, this);
-        control.Register(_ports);
+        Serial.Register(Ports);
+        SystemControlPorts control = new(Clock, pit, this);
+        control.Register(Ports);
         KeyboardController8042 keyboard = new(interrupts[KeyboardController8042.Irq], this);
-        keyboard.Register(_ports);
+        keyboard.Register(Ports);
         ResetControl reset = new(this);
-        reset.Register(_ports);
+        reset.Register(Ports);
         DelayPort delay = new();
-        delay.Register(_ports);
-        new ExitPort(this).Register(_ports);
-        AcpiPowerManagement acpi = new(_clock, interrupts[AcpiPowerManagement.SciIrq], this);
-        acpi.Register(_ports);
-        _mmio.Register(IoApic.DefaultBase, IoApic.RegionLength, ioApic);
-        MmioRegion apicRegion = _mmio.Register(LocalApic.DefaultBase, LocalApic.RegionLength, _apic);
-        _apic.BaseChanged = (address, enabled) => (apicRegion.Start, apicRegion.Enabled) = (address, enabled);
-        _apic.EnterVirtualWire();
+        delay.Register(Ports);
+        new ExitPort(this).Register(Ports);
+        AcpiPowerManagement acpi = new(Clock, interrupts[AcpiPowerManagement.SciIrq], this);
+        acpi.Register(Ports);
+        foreach (ProcessorBus processor in Processors)
+        {
+            processor.Connect(ioApic, pic);
+        }
+
         Parts =
         [
-            ("clock", _clock), ("lines", interrupts), ("8259", pic), ("ioapic", ioApic), ("apic", _apic), ("8254", pit), ("rtc", rtc),
-            ("uart", Serial), ("kvmclock", _kvmClock), ("control", control), ("keyboard", keyboard), ("reset", reset), ("delay", delay), ("acpi", acpi),
+            ("clock", Clock), ("lines", interrupts), ("8259", pic), ("ioapic", ioApic),
+            .. Processors.Select(static p => ("apic", (IStateful)p.Apic)),
+            ("8254", pit), ("rtc", rtc), ("uart", Serial),
+            .. Processors.Select(static p => ("kvmclock", (IStateful)p.Clock)),
+            ("control", control), ("keyboard", keyboard), ("reset", reset), ("delay", delay), ("acpi", acpi),
         ];
     }
+
+    /// <summary>Each processor's way to the devices.</summary>
+    public IReadOnlyList<ProcessorBus> Processors { get; }
 
     /// <summary>All that keeps a state, under the names of a saved state's records and in their order.</summary>
     public IReadOnlyList<(string Name, IStateful Part)> Parts { get; }
 
     public Uart16550 Serial { get; }
 
-    public uint TaskPriority
-    {
-        get => (uint)(_apic.TaskPriority >> 4);
-        set => _apic.TaskPriority = (byte)(value << 4);
-    }
+    /// <summary>Virtual time and what waits for it.</summary>
+    internal EventClock Clock { get; }
 
-    /// <summary>Whether the local APIC has an interrupt for the processor.</summary>
-    public bool IsInterruptPending => _apic.IsInterruptPending;
-
-    public long NextEvent => _clock.NextDeadline;
+    /// <summary>The ports, which are the same for every processor.</summary>
+    internal PortBus Ports { get; } = new();
 
     public void Attach(GuestMachine machine)
     {
         _machine = machine;
-        _processor = machine.Processor;
-    }
-
-    public void RequestExit()
-    {
-        if (_processor != null)
+        for (int i = 0; i < Processors.Count; i++)
         {
-            _processor.State->ExitRequest = 1;
+            Processors[i].Attach(machine.Processors[i]);
         }
-    }
-
-    public ulong ReadMmio(ulong physical, int size) => _mmio.Read(physical, size);
-
-    public void WriteMmio(ulong physical, ulong value, int size) => _mmio.Write(physical, value, size);
-
-    public uint ReadPort(ushort port, int size) => _ports.Read(port, size);
-
-    public void WritePort(ushort port, uint value, int size) => _ports.Write(port, value, size);
-
-    public bool TryReadMsr(uint msr, out ulong value) =>
-        _apic.TryReadMsr(msr, out value) || _kvmClock.TryReadMsr(msr, out value);
-
-    public bool TryWriteMsr(uint msr, ulong value) =>
-        _apic.TryWriteMsr(msr, value) || _kvmClock.TryWriteMsr(msr, value);
-
-    public void OnTscOffset(long offset)
-    {
-        _apic.TscOffset = offset;
-        _kvmClock.TscOffset = offset;
-    }
-
-    public int AcknowledgeInterrupt() => _apic.AcknowledgeInterrupt();
-
-    public void RunEvents() => _clock.RunDue(_processor!.Now);
-
-    public void SetInterruptPending(bool pending) => _processor?.SetInterruptLine(pending);
-
-    public void DeliverNmi() => _processor!.RequestNmi();
-
-    // No system management mode is built: the request has nowhere to go.
-    public void DeliverSmi()
-    {
-    }
-
-    public void DeliverInit() => Reset();
-
-    // The bootstrap processor never waits for a start-up message.
-    public void DeliverStartup(byte vector)
-    {
     }
 
     public void PowerOff() => _machine!.End(PowerState.PoweredOff);
@@ -145,5 +91,13 @@ internal sealed unsafe class MachineBus : ICpuBus, IProcessorSignals, IPowerCont
     }
 
     public bool TryWrite(ulong address, ReadOnlySpan<byte> data) =>
-        _processor != null ? _processor.TryWriteRam(address, data) : _memory.TryWrite(address, data);
+        _machine != null ? _machine.Processors.TryWriteRam(address, data) : _memory.TryWrite(address, data);
+
+    private void SetExternalInput(bool level)
+    {
+        foreach (ProcessorBus processor in Processors)
+        {
+            processor.SetExternalInput(level);
+        }
+    }
 }

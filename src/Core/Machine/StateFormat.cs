@@ -4,10 +4,10 @@ namespace KprobeTrace.Machine;
 internal static class StateFormat
 {
     /// <summary>The version that is written, and the only one that is read.</summary>
-    public const uint Version = 1;
+    public const uint Version = 2;
 
-    /// <summary>Bytes of the header: magic, version, bytes of RAM.</summary>
-    public const int HeaderSize = 20;
+    /// <summary>Bytes of the header: magic, version, bytes of RAM, number of processors.</summary>
+    public const int HeaderSize = 24;
 
     /// <summary>Bytes of a record's head: name and length.</summary>
     public const int RecordHeadSize = NameSize + 4;

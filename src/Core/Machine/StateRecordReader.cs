@@ -17,9 +17,10 @@ internal sealed class StateRecordReader : IDisposable
 
     /// <summary>Reads the header.</summary>
     /// <param name="stream">Stays open.</param>
+    /// <param name="processorCount">Processors that the machine has.</param>
     /// <param name="memorySize">Bytes of RAM that the machine has.</param>
-    /// <exception cref="KprobeTraceException">It is no saved state, one of another version, or one of a machine with other RAM.</exception>
-    public StateRecordReader(Stream stream, ulong memorySize)
+    /// <exception cref="KprobeTraceException">It is no saved state, one of another version, or one of a machine with other processors or RAM.</exception>
+    public StateRecordReader(Stream stream, int processorCount, ulong memorySize)
     {
         _stream = stream;
         Span<byte> header = stackalloc byte[StateFormat.HeaderSize];
@@ -41,6 +42,12 @@ internal sealed class StateRecordReader : IDisposable
         if (saved != memorySize)
         {
             throw new KprobeTraceException($"the saved state is that of a machine with 0x{saved:x} bytes of memory, and this one has 0x{memorySize:x}: give the same with --memory");
+        }
+
+        int processors = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
+        if (processors != processorCount)
+        {
+            throw new KprobeTraceException($"the saved state is that of a machine with {processors} processors, and this one has {processorCount}");
         }
     }
 

@@ -17,14 +17,16 @@ internal sealed class StateRecordWriter : IDisposable
 
     /// <summary>Writes the header.</summary>
     /// <param name="stream">Stays open.</param>
+    /// <param name="processorCount">Processors.</param>
     /// <param name="memorySize">Bytes of RAM.</param>
-    public StateRecordWriter(Stream stream, ulong memorySize)
+    public StateRecordWriter(Stream stream, int processorCount, ulong memorySize)
     {
         _stream = stream;
         Span<byte> header = stackalloc byte[StateFormat.HeaderSize];
         StateFormat.Magic.CopyTo(header);
         BinaryPrimitives.WriteUInt32LittleEndian(header[8..], StateFormat.Version);
         BinaryPrimitives.WriteUInt64LittleEndian(header[12..], memorySize);
+        BinaryPrimitives.WriteInt32LittleEndian(header[20..], processorCount);
         Put(header);
     }
 

@@ -24,8 +24,7 @@ internal sealed unsafe class EventRecorder
     private readonly bool _wantsStack;
     private readonly bool _atEntry;
     private readonly ulong[] _stack = new ulong[MaxStack];
-    private bool _passed;
-    private ulong _lastPre;
+    private readonly Hit[] _hits;
     private TraceEvent _scratch;
 
     public EventRecorder(Recorder recorder, GuestSession session, ProbeEvent probeEvent, ProbeDefinition definition, bool atEntry)
@@ -38,6 +37,7 @@ internal sealed unsafe class EventRecorder
         _values = _program.CreateBuffer();
         _wantsStack = definition.WantsStack;
         _atEntry = atEntry;
+        _hits = new Hit[_machine.Processors.Count];
         Definition = definition;
     }
 
@@ -123,9 +123,10 @@ internal sealed unsafe class EventRecorder
         fixed (PtRegs* frame = &registers)
         {
             _program.Execute(frame, _environment, _values);
-            _passed = _event.Filter is null || _event.Filter.Matches(_values, probe.Addr, 0, _environment);
-            _lastPre = 0;
-            if (!_passed)
+            ref Hit hit = ref _hits[_environment.CpuIndex];
+            hit.Passed = _event.Filter is null || _event.Filter.Matches(_values, probe.Addr, 0, _environment);
+            hit.Pre = 0;
+            if (!hit.Passed)
             {
                 Filtered++;
             }
@@ -134,7 +135,7 @@ internal sealed unsafe class EventRecorder
                 Begin(TraceEventKind.Pre, probe.Addr, frame);
                 _scratch.Caller = _atEntry ? ReadCaller(frame->Sp) : 0;
                 int depth = _wantsStack ? _environment.WalkStack(frame, probe.Addr, _stack) : 0;
-                _lastPre = Write(withArguments: true, depth);
+                hit.Pre = Write(withArguments: true, depth);
             }
         }
 
@@ -143,7 +144,8 @@ internal sealed unsafe class EventRecorder
 
     private void OnPost(Kprobe probe, ref PtRegs registers, ulong flags)
     {
-        if (!_passed)
+        Hit hit = _hits[_environment.CpuIndex];
+        if (!hit.Passed)
         {
             return;
         }
@@ -151,14 +153,15 @@ internal sealed unsafe class EventRecorder
         fixed (PtRegs* frame = &registers)
         {
             Begin(TraceEventKind.Post, probe.Addr, frame);
-            _scratch.EntrySeq = _lastPre;
+            _scratch.EntrySeq = hit.Pre;
             Write(withArguments: false, depth: 0);
         }
     }
 
     private void OnFault(Kprobe probe, ref PtRegs registers, in KprobeFault fault)
     {
-        if (!_passed)
+        Hit hit = _hits[_environment.CpuIndex];
+        if (!hit.Passed)
         {
             return;
         }
@@ -166,7 +169,7 @@ internal sealed unsafe class EventRecorder
         fixed (PtRegs* frame = &registers)
         {
             Begin(TraceEventKind.Fault, probe.Addr, frame);
-            _scratch.EntrySeq = _lastPre;
+            _scratch.EntrySeq = hit.Pre;
             _scratch.Vector = (byte)fault.Vector;
             _scratch.ErrorCode = fault.ErrorCode;
             _scratch.Cr2 = fault.Vector == Vector.PageFault ? fault.Cr2 : 0;
@@ -206,9 +209,10 @@ internal sealed unsafe class EventRecorder
     private void Begin(TraceEventKind kind, ulong address, PtRegs* frame)
     {
         ref TraceEvent e = ref _scratch;
-        long retired = _machine.Retired;
-        e.Instructions = (ulong)retired;
-        e.TimeNs = (ulong)(retired + _machine.Processor.State->IdleTime);
+        Processor processor = _machine.Processors.Running;
+        e.Instructions = (ulong)_machine.Retired;
+        e.TimeNs = (ulong)processor.Now;
+        e.Cpu = (ushort)processor.Index;
         e.Address = address;
         e.Caller = 0;
         e.EntrySeq = 0;
@@ -219,7 +223,7 @@ internal sealed unsafe class EventRecorder
         e.Kind = kind;
         e.Parts = TraceEventParts.Registers;
         CopyRegisters(ref e.Registers, frame);
-        e.Registers.Cr3 = _machine.Processor.State->Cr3;
+        e.Registers.Cr3 = processor.State->Cr3;
         CurrentTask task = _environment.Current();
         if (task.Address != 0)
         {
@@ -277,5 +281,15 @@ internal sealed unsafe class EventRecorder
         to.R15 = from->R15;
         to.Ip = from->Ip;
         to.Flags = from->Flags;
+    }
+
+    /// <summary>What one processor's step after a hit needs of the hit: another processor may meet the probe before it is over.</summary>
+    private struct Hit
+    {
+        /// <summary>Whether the filter let it pass.</summary>
+        public bool Passed;
+
+        /// <summary>The number of the event it gave, 0 for none.</summary>
+        public ulong Pre;
     }
 }

@@ -85,7 +85,7 @@ public sealed partial class Recorder : IDisposable
     public RunEnd Run(Action? progress = null)
     {
         GuestMachine machine = Session.Machine;
-        machine.Processor.ThrowIfRunning();
+        machine.Processors.ThrowIfRunning();
         using TraceWriter writer = TraceWriter.Create(_options.Output, Header(), new TraceWriterOptions { ResolveSymbol = Resolve });
         _writer = writer;
         _console.Writer = writer;

@@ -6,10 +6,10 @@ using KprobeTrace.Probes;
 
 namespace KprobeTrace.Session;
 
-/// <summary>The guest at the moment of a hit, as fetch arguments and filters read it.</summary>
-internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProcessor probed) : IFetchEnvironment
+/// <summary>The guest at the moment of a hit, as fetch arguments and filters read it: on the processor whose turn it is.</summary>
+internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProcessors probed) : IFetchEnvironment
 {
-    public int CpuIndex => 0;
+    public int CpuIndex => session.Machine.Processors.Running.Index;
 
     public int CurrentPid => Current().Pid;
 
@@ -19,7 +19,7 @@ internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProces
     public CurrentTask Current()
     {
         CurrentTask task = default;
-        session.Linux?.ReadCurrent(0, out task);
+        session.Linux?.ReadCurrent(CpuIndex, out task);
         return task;
     }
 
@@ -27,7 +27,7 @@ internal sealed unsafe class FetchEnvironment(GuestSession session, ProbedProces
 
     // Between the halves there is nothing that could be read, so only where it begins tells whose it is.
     public bool TryReadUser(ulong address, Span<byte> destination) =>
-        (long)address >= 0 && session.Machine.Processor.TryPeek(address, destination);
+        (long)address >= 0 && session.Machine.Processors.Running.TryPeek(address, destination);
 
     public int ReadComm(Span<byte> destination)
     {

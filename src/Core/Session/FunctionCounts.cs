@@ -14,7 +14,7 @@ internal sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
     /// <summary>The functions with their counters; those at one address share theirs.</summary>
     private readonly List<(Symbol Function, int Counter)> _functions = [];
     private readonly ImageText _text;
-    private readonly Processor _processor;
+    private readonly ProcessorGroup _processors;
     private readonly long* _counters;
 
     /// <summary>Counts the given functions from the guest's first instruction on.</summary>
@@ -38,8 +38,8 @@ internal sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
         }
 
         _counters = (long*)NativeMemory.AllocZeroed((nuint)Math.Max(1, _functions.Count), sizeof(long));
-        _processor = session.Machine.Processor;
-        _processor.ExecutionCounts = this;
+        _processors = session.Machine.Processors;
+        _processors.ExecutionCounts = this;
     }
 
     /// <summary>Frees the counters of an object that was never disposed.</summary>
@@ -59,7 +59,7 @@ internal sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
     /// <exception cref="InvalidOperationException">The guest runs.</exception>
     public void Dispose()
     {
-        _processor.ThrowIfRunning();
+        _processors.ThrowIfRunning();
         NativeMemory.Free(_counters);
         GC.SuppressFinalize(this);
     }

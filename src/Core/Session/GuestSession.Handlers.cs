@@ -40,7 +40,7 @@ public sealed unsafe partial class GuestSession
     /// <summary>Writes what <see cref="TryRead"/> reads, whatever rights the page tables give; all bytes or none.</summary>
     /// <remarks>No dirty bit is set. Where code is written, the processor runs the new bytes from its next instruction on.</remarks>
     public bool TryWrite(ulong address, ReadOnlySpan<byte> bytes) =>
-        Machine.Processor.TryPoke(address, bytes, (long)address < 0 ? _kernelTranslation : null);
+        Machine.Processors.Running.TryPoke(address, bytes, (long)address < 0 ? _kernelTranslation : null);
 
     /// <summary>Makes an argument that handlers read, in the language of definitions: <c>path-&gt;dentry-&gt;d_name.name:string</c>.</summary>
     /// <param name="argument">The argument, with or without a name before it.</param>

@@ -29,13 +29,13 @@ public sealed unsafe partial class GuestSession : IDisposable
             Linux = new LinuxGuest(image, Symbols, Types, KernelMemory);
             Unwinder = new OrcUnwinder(image, Symbols, Types, KernelMemory)
             {
-                Trampolines = new ReturnTrampolines(Symbols, Types, KernelMemory, () => Linux.CurrentTaskAddress(0)),
+                Trampolines = new ReturnTrampolines(Symbols, Types, KernelMemory, () => Linux.CurrentTaskAddress(Machine.Processors.Running.Index)),
             };
         }
 
-        ProbedProcessor probed = new(Machine.Processor, Linux, KernelMemory);
-        Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processor, image, _kernelTranslation));
-        _ = new ProcessorBreakpoints(Machine.Processor, Kprobes.Handler);
+        ProbedProcessors probed = new(Machine.Processors, Linux, KernelMemory);
+        Kprobes = new KprobeSubsystem(probed, Text, new DecoderLength(), new FetchView(Machine.Processors, image, _kernelTranslation));
+        _ = new ProcessorBreakpoints(Machine.Processors, Kprobes.Handler);
         Watch = Linux is null ? null : new KernelWatch(Kprobes, Text, Linux, Unwinder);
         Environment = new FetchEnvironment(this, probed);
         Target = new ImageProbeTarget(Symbols, Types);
@@ -99,7 +99,7 @@ public sealed unsafe partial class GuestSession : IDisposable
     /// <summary>Where the guest stands: its instruction pointer, with the symbol that holds it.</summary>
     public string Place()
     {
-        ulong rip = Machine.Processor.State->Rip;
+        ulong rip = Machine.Processors.Running.State->Rip;
         string name = Symbols.TryFind(rip, out Symbol symbol, out ulong offset) ? $" ({symbol.Name}+0x{offset:x})" : "";
         return $"0x{rip:x}{name}";
     }

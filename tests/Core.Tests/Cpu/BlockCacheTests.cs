@@ -15,11 +15,17 @@ public sealed unsafe class BlockCacheTests : IDisposable
     private readonly CpuState* _state = (CpuState*)NativeMemory.AllocZeroed((nuint)sizeof(CpuState));
     private readonly LateHandler _handler = new();
     private readonly BlockCache _cache;
+    private readonly BlockLookUp _lookUp;
 
-    public BlockCacheTests() => _cache = new BlockCache(_state, _memory, _tlb, _jumpCache, _handler);
+    public BlockCacheTests()
+    {
+        _cache = new BlockCache(_memory);
+        _lookUp = _cache.Attach(_state, _tlb, _jumpCache, _handler);
+    }
 
     public void Dispose()
     {
+        _lookUp.Dispose();
         _cache.Dispose();
         _jumpCache.Dispose();
         _tlb.Dispose();
@@ -30,8 +36,8 @@ public sealed unsafe class BlockCacheTests : IDisposable
     [Fact]
     public void A_block_has_the_stub_of_its_handler_until_that_is_compiled()
     {
-        Block* first = _cache.Find(0x1000, 0x1000, 0);
-        Block* second = _cache.Find(0x2000, 0x2000, 0);
+        Block* first = _lookUp.Find(0x1000, 0x1000, 0);
+        Block* second = _lookUp.Find(0x2000, 0x2000, 0);
         _cache.ResolveHandlers();
         Assert.Equal((_handler.Stub, _handler.Stub), (HandlerOf(first), HandlerOf(second)));
 
@@ -47,13 +53,13 @@ public sealed unsafe class BlockCacheTests : IDisposable
     {
         _handler.Compile();
 
-        Assert.Equal(_handler.Code, HandlerOf(_cache.Find(0x1000, 0x1000, 0)));
+        Assert.Equal(_handler.Code, HandlerOf(_lookUp.Find(0x1000, 0x1000, 0)));
     }
 
     [Fact]
     public void The_room_of_blocks_that_were_dropped_is_not_written_to()
     {
-        Block* dropped = _cache.Find(0x1000, 0x1000, 0);
+        Block* dropped = _lookUp.Find(0x1000, 0x1000, 0);
         _cache.Clear();
         _handler.Compile();
 

@@ -316,7 +316,7 @@ public sealed unsafe class FetchOverlayTests
         using TestGuest guest = new();
         BreakpointRecorder overlay = Attach(guest, BreakpointAction.Step, TestGuest.Code);
         byte value = 0;
-        overlay.Before = cpu => Assert.True(cpu.TryWriteRam(TestGuest.Code + 1, [++value]));
+        overlay.Before = cpu => Assert.True(cpu.Group.TryWriteRam(TestGuest.Code + 1, [++value]));
         guest.Assemble(TestGuest.Code, a =>
         {
             a.mov(eax, 0x11);
@@ -338,8 +338,8 @@ public sealed unsafe class FetchOverlayTests
         (string end, long retired, List<ulong> trace) = Unprobed();
         using TestGuest guest = MixedProgram.Create();
         BreakpointRecorder overlay = Attach(guest, BreakpointAction.StepThenNotify, [.. trace.Distinct()]);
-        overlay.Before = cpu => cpu.Blocks.Clear();
-        overlay.After = cpu => cpu.Blocks.Clear();
+        overlay.Before = cpu => cpu.Group.Code.Clear();
+        overlay.After = cpu => cpu.Group.Code.Clear();
 
         guest.Run();
 
@@ -355,7 +355,7 @@ public sealed unsafe class FetchOverlayTests
         overlay.Before = cpu =>
         {
             overlay.Addresses.Remove(TestGuest.Code + 3);
-            cpu.InvalidateCode(TestGuest.Code);
+            cpu.Group.InvalidateCode(TestGuest.Code);
         };
         guest.Assemble(TestGuest.Code, a =>
         {
@@ -370,7 +370,7 @@ public sealed unsafe class FetchOverlayTests
         guest.Processor.Run(201);
         Assert.Single(overlay.Hits);
         overlay.Addresses.Add(TestGuest.Code + 3);
-        guest.Processor.InvalidateCode(TestGuest.Code);
+        guest.Processor.Group.InvalidateCode(TestGuest.Code);
         guest.Run();
 
         Assert.Equal(2, overlay.Hits.Count);
@@ -399,11 +399,11 @@ public sealed unsafe class FetchOverlayTests
             overlay.Addresses.Add(TestGuest.Code + 3);
             if (all)
             {
-                guest.Processor.InvalidateAllCode();
+                guest.Processor.Group.InvalidateAllCode();
             }
             else
             {
-                guest.Processor.InvalidateCode(TestGuest.Code);
+                guest.Processor.Group.InvalidateCode(TestGuest.Code);
             }
         };
 
@@ -671,8 +671,8 @@ public sealed unsafe class FetchOverlayTests
     {
         BreakpointRecorder overlay = new() { Action = action };
         overlay.Addresses.UnionWith(addresses);
-        guest.Processor.FetchOverlay = overlay;
-        guest.Processor.BreakpointHandler = overlay;
+        guest.Processor.Group.FetchOverlay = overlay;
+        guest.Processor.Group.BreakpointHandler = overlay;
         return overlay;
     }
 

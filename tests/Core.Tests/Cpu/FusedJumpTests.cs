@@ -53,7 +53,7 @@ public sealed unsafe class FusedJumpTests
                 a.inc(r9);
                 a.hlt();
             });
-            guest.Processor.InvalidateCode(TestGuest.Code);
+            guest.Processor.Group.InvalidateCode(TestGuest.Code);
             foreach (ulong first in _values)
             {
                 foreach (ulong second in _values)

@@ -203,8 +203,8 @@ internal static unsafe class LongOperations
     {
         BreakpointRecorder overlay = new() { Action = action };
         overlay.Addresses.Add(TestGuest.Code);
-        guest.Processor.FetchOverlay = overlay;
-        guest.Processor.BreakpointHandler = overlay;
+        guest.Processor.Group.FetchOverlay = overlay;
+        guest.Processor.Group.BreakpointHandler = overlay;
     }
 
     private static void MapWindow(TestGuest guest, ulong linear, ulong physical, ulong slot)

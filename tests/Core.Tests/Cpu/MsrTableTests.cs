@@ -47,7 +47,7 @@ public sealed unsafe class MsrTableTests : IDisposable
                 continue;
             }
 
-            Assert.True(_machine.Processor.TryReadMsr(null, msr, out ulong value), $"{msr:x} cannot be read");
+            Assert.True(_machine.Processors.Bootstrap.TryReadMsr(null, msr, out ulong value), $"{msr:x} cannot be read");
             if (reads != "brand string")
             {
                 Assert.Equal((msr, Hex(reads)), (msr, value));
@@ -66,7 +66,7 @@ public sealed unsafe class MsrTableTests : IDisposable
         {
             for (uint msr = first; msr <= last; msr++)
             {
-                if (!named.Contains(msr) && (_machine.Processor.TryReadMsr(null, msr, out _) || _machine.Processor.TryWriteMsr(null, msr, 0)))
+                if (!named.Contains(msr) && (_machine.Processors.Bootstrap.TryReadMsr(null, msr, out _) || _machine.Processors.Bootstrap.TryWriteMsr(null, msr, 0)))
                 {
                     unnamed.Add(msr.ToString("x", CultureInfo.InvariantCulture));
                 }
@@ -83,7 +83,7 @@ public sealed unsafe class MsrTableTests : IDisposable
         List<byte> fromCpuid = [];
         for (uint leaf = 0x80000002; leaf <= 0x80000004; leaf++)
         {
-            CpuIdentity.Leaf part = CpuIdentity.Read(_machine.Processor.State, leaf, 0);
+            CpuIdentity.Leaf part = CpuIdentity.Read(_machine.Processors.Bootstrap.State, leaf, 0, index: 0, count: 1);
             foreach (uint word in new[] { part.Eax, part.Ebx, part.Ecx, part.Edx })
             {
                 fromCpuid.AddRange(BitConverter.GetBytes(word));
@@ -93,7 +93,7 @@ public sealed unsafe class MsrTableTests : IDisposable
         List<byte> fromRegisters = [];
         for (uint msr = 0xC0010030; msr <= 0xC0010035; msr++)
         {
-            Assert.True(_machine.Processor.TryReadMsr(null, msr, out ulong value));
+            Assert.True(_machine.Processors.Bootstrap.TryReadMsr(null, msr, out ulong value));
             fromRegisters.AddRange(BitConverter.GetBytes(value));
         }
 
@@ -103,11 +103,11 @@ public sealed unsafe class MsrTableTests : IDisposable
     [Fact]
     public void Reset_puts_back_what_firmware_left()
     {
-        Assert.True(_machine.Processor.TryWriteMsr(null, Msr.MtrrDefaultType, 0));
+        Assert.True(_machine.Processors.Bootstrap.TryWriteMsr(null, Msr.MtrrDefaultType, 0));
 
-        _machine.Processor.Reset();
+        _machine.Processors.Bootstrap.Reset();
 
-        Assert.True(_machine.Processor.TryReadMsr(null, Msr.MtrrDefaultType, out ulong value));
+        Assert.True(_machine.Processors.Bootstrap.TryReadMsr(null, Msr.MtrrDefaultType, out ulong value));
         Assert.Equal(0xC06UL, value);
     }
 
@@ -124,20 +124,20 @@ public sealed unsafe class MsrTableTests : IDisposable
         };
         bool refused = write.Contains("#GP", StringComparison.Ordinal);
 
-        Assert.Equal((msr, !refused), (msr, _machine.Processor.TryWriteMsr(null, msr, ulong.MaxValue)));
+        Assert.Equal((msr, !refused), (msr, _machine.Processors.Bootstrap.TryWriteMsr(null, msr, ulong.MaxValue)));
         Assert.Equal((msr, expected), (msr, Read(msr)));
         if (write.Contains("else", StringComparison.Ordinal))
         {
             // A memory type and nothing else is right in each of them, 2 is no type.
-            Assert.True(_machine.Processor.TryWriteMsr(null, msr, 0));
+            Assert.True(_machine.Processors.Bootstrap.TryWriteMsr(null, msr, 0));
             Assert.Equal((msr, 0UL), (msr, Read(msr)));
-            Assert.False(_machine.Processor.TryWriteMsr(null, msr, 2));
+            Assert.False(_machine.Processors.Bootstrap.TryWriteMsr(null, msr, 2));
         }
     }
 
     private ulong Read(uint msr)
     {
-        Assert.True(_machine.Processor.TryReadMsr(null, msr, out ulong value));
+        Assert.True(_machine.Processors.Bootstrap.TryReadMsr(null, msr, out ulong value));
         return value;
     }
 

@@ -68,8 +68,8 @@ public sealed unsafe class SelfModifyingCodeTests : IDisposable
     {
         BreakpointRecorder recorder = new() { Action = BreakpointAction.Step };
         recorder.Addresses.Add(Function);
-        _guest.Processor.FetchOverlay = probed ? recorder : null;
-        _guest.Processor.BreakpointHandler = recorder;
+        _guest.Processor.Group.FetchOverlay = probed ? recorder : null;
+        _guest.Processor.Group.BreakpointHandler = recorder;
         _guest.Assemble(Function, a =>
         {
             a.mov(eax, 0);
@@ -92,7 +92,7 @@ public sealed unsafe class SelfModifyingCodeTests : IDisposable
 
         Assert.Equal(1UL, _guest.Rax);
         Assert.Equal(probed ? 30_000 : 0, recorder.Hits.Count);
-        Assert.Equal(1, _guest.Processor.Blocks.Chunks);
+        Assert.Equal(1, _guest.Processor.Group.Code.Chunks);
     }
 
     [Fact]

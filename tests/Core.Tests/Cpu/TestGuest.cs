@@ -64,7 +64,7 @@ internal sealed unsafe class TestGuest : IDisposable
     public TestGuest()
     {
         Memory = new PhysicalMemory(MemorySize);
-        Processor = Interpreter.Create(Memory, Bus);
+        Processor = Interpreter.Create(Memory, Bus).Bootstrap;
         Bus.Processor = Processor;
         for (ulong page = 0; page < MemorySize; page += 0x1000)
         {
@@ -195,7 +195,7 @@ internal sealed unsafe class TestGuest : IDisposable
     }
 
     /// <summary>Writes memory as a device would: decoded code is told.</summary>
-    public void Write(ulong physical, ReadOnlySpan<byte> bytes) => Assert.True(Processor.TryWriteRam(physical, bytes));
+    public void Write(ulong physical, ReadOnlySpan<byte> bytes) => Assert.True(Processor.Group.TryWriteRam(physical, bytes));
 
     public void Write(ulong physical, params ulong[] words)
     {
@@ -293,7 +293,7 @@ internal sealed unsafe class TestGuest : IDisposable
 
     public void Dispose()
     {
-        Processor.Dispose();
+        Processor.Group.Dispose();
         Memory.Dispose();
     }
 

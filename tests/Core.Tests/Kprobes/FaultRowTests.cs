@@ -80,7 +80,7 @@ public sealed unsafe class FaultRowTests : KprobeRows
 
         Assert.Equal(0UL, Guest.Flags & Rflags.TF);
         Assert.NotEqual(0UL, Guest.Flags & Rflags.IF);
-        Assert.False(Kprobes.Handler.IsInHandler);
+        Assert.False(Kprobes.Handler.IsInHandler(0));
     }
 
     [Fact]

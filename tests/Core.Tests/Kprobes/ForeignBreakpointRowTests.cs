@@ -77,7 +77,7 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
         Register(Logged("p", "leaf"));
         PtRegs frame = new() { Cs = SyntheticGuest.UserCode, Ip = Guest["leaf"] + 1 };
 
-        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, &frame);
+        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, 0, &frame);
 
         Assert.Equal(BreakpointAction.Deliver, action);
         Assert.Empty(Log);
@@ -119,7 +119,7 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
         Kprobes.UnregisterKprobe(probe);
         PtRegs frame = new() { Cs = SyntheticGuest.KernelCode, Ip = Guest["leaf"] + 1 };
 
-        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, &frame);
+        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, 0, &frame);
 
         Assert.Equal(BreakpointAction.Step, action);
         Assert.Equal(Guest["leaf"], frame.Ip);
@@ -431,10 +431,10 @@ public sealed unsafe class ForeignBreakpointRowTests : KprobeRows
     private BreakpointAction Dispatch(string symbol)
     {
         PtRegs frame = new() { Cs = SyntheticGuest.KernelCode, Ip = Guest[symbol] + 1 };
-        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, &frame);
+        BreakpointAction action = Kprobes.Handler.OnBreakpoint(0, 0, &frame);
         if (action == BreakpointAction.StepThenNotify)
         {
-            Kprobes.Handler.OnStepped(0, &frame);
+            Kprobes.Handler.OnStepped(0, 0, &frame);
         }
 
         return action;

@@ -25,7 +25,7 @@ public sealed class HitRowTests : KprobeRows
         Kprobe probe = On("third");
         probe.PreHandler = (_, ref _) =>
         {
-            inHandler = Kprobes.Handler.IsInHandler;
+            inHandler = Kprobes.Handler.IsInHandler(0);
             return 0;
         };
         Register(probe);
@@ -33,7 +33,7 @@ public sealed class HitRowTests : KprobeRows
         Guest.Call("third", 10);
 
         Assert.True(inHandler);
-        Assert.False(Kprobes.Handler.IsInHandler);
+        Assert.False(Kprobes.Handler.IsInHandler(0));
     }
 
     [Fact]
@@ -41,13 +41,13 @@ public sealed class HitRowTests : KprobeRows
     {
         List<bool> inHandler = [];
         Kprobe probe = On("third");
-        probe.PostHandler = (_, ref _, _) => inHandler.Add(Kprobes.Handler.IsInHandler);
+        probe.PostHandler = (_, ref _, _) => inHandler.Add(Kprobes.Handler.IsInHandler(0));
         Register(probe);
 
         Guest.Call("third", 10);
-        inHandler.Add(Kprobes.Handler.IsInHandler);
+        inHandler.Add(Kprobes.Handler.IsInHandler(0));
         Guest.Call("third", 10);
-        inHandler.Add(Kprobes.Handler.IsInHandler);
+        inHandler.Add(Kprobes.Handler.IsInHandler(0));
 
         Assert.Equal([true, false, true, false], inHandler);
     }

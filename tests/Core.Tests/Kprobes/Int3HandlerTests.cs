@@ -104,7 +104,7 @@ public sealed unsafe class Int3HandlerTests
             + "let the handler repair the cause or set ip to another address",
             before);
         Assert.Equal(before.Replace("its pre-handler took over", "its fault handler handled", StringComparison.Ordinal), fault);
-        Assert.False(_kprobes.Handler.IsInHandler);
+        Assert.False(_kprobes.Handler.IsInHandler(0));
     }
 
     [Fact]
@@ -127,24 +127,24 @@ public sealed unsafe class Int3HandlerTests
         _probe.FaultHandler = (_, ref r, vector) => Nested($"fault {vector}", r, () => Break());
         _probe.FaultObserver = (_, ref r, in fault) => Nested($"seen {fault.Handled}", r, static () => { });
 
-        Assert.False(handler.IsInHandler);
+        Assert.False(handler.IsInHandler(0));
         Assert.Equal(BreakpointAction.StepThenNotify, Break());
-        Assert.False(handler.IsInHandler);
+        Assert.False(handler.IsInHandler(0));
         Step();
-        Assert.False(handler.IsInHandler);
+        Assert.False(handler.IsInHandler(0));
         Assert.False(Fault());
-        Assert.False(handler.IsInHandler);
+        Assert.False(handler.IsInHandler(0));
         Assert.Equal(
             ["pre", "post 0", "post 0", "fault 14", "pre", "post 0", "seen False"], _log);
 
         int Nested(string what, PtRegs registers, Action inner)
         {
-            Assert.True(handler.IsInHandler);
+            Assert.True(handler.IsInHandler(0));
             _log.Add(what);
             _frame = registers;
             _frame.Ip = At + 1;
             inner();
-            Assert.True(handler.IsInHandler);
+            Assert.True(handler.IsInHandler(0));
             return 0;
         }
     }
@@ -157,11 +157,11 @@ public sealed unsafe class Int3HandlerTests
         _probe.FaultHandler = static (_, ref _, _) => throw new InvalidOperationException();
 
         Assert.Throws<InvalidOperationException>(() => Break());
-        Assert.False(_kprobes.Handler.IsInHandler);
+        Assert.False(_kprobes.Handler.IsInHandler(0));
         Assert.Throws<InvalidOperationException>(Step);
-        Assert.False(_kprobes.Handler.IsInHandler);
+        Assert.False(_kprobes.Handler.IsInHandler(0));
         Assert.Throws<InvalidOperationException>(() => Fault());
-        Assert.False(_kprobes.Handler.IsInHandler);
+        Assert.False(_kprobes.Handler.IsInHandler(0));
     }
 
     [Fact]
@@ -177,7 +177,7 @@ public sealed unsafe class Int3HandlerTests
         Step();
         Assert.False(Fault());
         Assert.Empty(_log);
-        Assert.False(_kprobes.Handler.IsInHandler);
+        Assert.False(_kprobes.Handler.IsInHandler(0));
     }
 
     /// <summary>Of two probes at an address one is disabled; of a lone one nobody asks, unless its text is gone.</summary>
@@ -253,7 +253,7 @@ public sealed unsafe class Int3HandlerTests
     private BreakpointAction Break(int slot = 0)
     {
         PtRegs frame = _frame;
-        BreakpointAction action = _kprobes.Handler.OnBreakpoint(slot, &frame);
+        BreakpointAction action = _kprobes.Handler.OnBreakpoint(0, slot, &frame);
         _frame = frame;
         return action;
     }
@@ -261,14 +261,14 @@ public sealed unsafe class Int3HandlerTests
     private void Step()
     {
         PtRegs frame = _frame;
-        _kprobes.Handler.OnStepped(0, &frame);
+        _kprobes.Handler.OnStepped(0, 0, &frame);
         _frame = frame;
     }
 
     private bool Fault()
     {
         PtRegs frame = _frame;
-        bool handled = _kprobes.Handler.OnStepFault(0, &frame, 14, 2, 0x1234);
+        bool handled = _kprobes.Handler.OnStepFault(0, 0, &frame, 14, 2, 0x1234);
         _frame = frame;
         return handled;
     }

@@ -13,7 +13,7 @@ public sealed class ReturnProbeRowTests : KprobeRows
     {
         ulong value = 0;
         bool inHandler = false;
-        Register(Returning("third", r => (value, inHandler) = (r.Ax, Kprobes.Handler.IsInHandler)));
+        Register(Returning("third", r => (value, inHandler) = (r.Ax, Kprobes.Handler.IsInHandler(0))));
 
         Assert.Equal(3UL, Guest.Call("third", 10));
 

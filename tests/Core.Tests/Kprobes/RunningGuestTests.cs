@@ -17,10 +17,10 @@ public sealed class RunningGuestTests
         ["GuestMachine.Run to a limit that has passed"] = guest => guest.Machine.Run(0),
         ["GuestMachine.Dispose"] = guest => guest.Machine.Dispose(),
         ["GuestSession.Dispose"] = guest => guest.Dispose(),
-        ["Processor.Run"] = guest => guest.Machine.Processor.Run(),
-        ["Processor.SingleStep"] = guest => guest.Machine.Processor.SingleStep(),
-        ["Processor.Reset"] = guest => guest.Machine.Processor.Reset(),
-        ["Processor.Dispose"] = guest => guest.Machine.Processor.Dispose(),
+        ["Processor.Run"] = guest => guest.Machine.Processors.Bootstrap.Run(),
+        ["Processor.SingleStep"] = guest => guest.Machine.Processors.Bootstrap.SingleStep(),
+        ["Processor.Reset"] = guest => guest.Machine.Processors.Bootstrap.Reset(),
+        ["Processors.Dispose"] = guest => guest.Machine.Processors.Dispose(),
         ["PhysicalMemory.Dispose"] = guest => guest.Machine.Memory.Dispose(),
     };
 

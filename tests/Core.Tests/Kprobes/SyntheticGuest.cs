@@ -41,7 +41,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     public SyntheticGuest()
     {
         Memory = new PhysicalMemory(MemorySize);
-        Processor = Interpreter.Create(Memory, _bus);
+        Processor = Interpreter.Create(Memory, _bus).Bootstrap;
         _bus.Processor = Processor;
         Text = new SyntheticText();
         MapMemory();
@@ -49,7 +49,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
         EnterLongMode();
         Image = ImageOf(LinkBase + 0x100_0000, 0x100_0000, 0x70_0000);
         Context = new SyntheticContext(this);
-        View = new FetchView(Processor, Image, (address, out physical) => Processor.TryPeek(address, KernelTables, out physical));
+        View = new FetchView(Processor.Group, Image, (address, out physical) => Processor.TryPeek(address, KernelTables, out physical));
         Kprobes = Probe(View);
         DefineFixture();
     }
@@ -103,7 +103,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     public void Write(ulong address, params byte[] bytes)
     {
         Assert(Processor.TryPeek(address, State->Cr3, out ulong physical));
-        Assert(Processor.TryWriteRam(physical, bytes));
+        Assert(Processor.Group.TryWriteRam(physical, bytes));
     }
 
     public void WriteWord(ulong address, ulong value)
@@ -219,18 +219,18 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
 
     /// <summary>Begins anew with kprobes on another image, of which no page table is known yet.</summary>
     public void UseUnmappedImage(ulong link, ulong physical, ulong length) =>
-        Kprobes = Probe(new FetchView(Processor, ImageOf(link, physical, length), static (ulong _, out ulong found) =>
+        Kprobes = Probe(new FetchView(Processor.Group, ImageOf(link, physical, length), static (ulong _, out ulong found) =>
         {
             found = 0;
             return false;
         }));
 
     /// <summary>Begins anew with kprobes that know no tables but those in CR3.</summary>
-    public void ForgetKernelTables() => Kprobes = Probe(new FetchView(Processor, Image));
+    public void ForgetKernelTables() => Kprobes = Probe(new FetchView(Processor.Group, Image));
 
     public void Dispose()
     {
-        Processor.Dispose();
+        Processor.Group.Dispose();
         Memory.Dispose();
     }
 
@@ -250,7 +250,7 @@ internal sealed unsafe partial class SyntheticGuest : IDisposable
     private KprobeSubsystem Probe(FetchView view)
     {
         KprobeSubsystem kprobes = new(Context, Text, new DecoderLength(), view);
-        _ = new ProcessorBreakpoints(Processor, kprobes.Handler);
+        _ = new ProcessorBreakpoints(Processor.Group, kprobes.Handler);
         kprobes.TextPoked += Pokes.Add;
         return kprobes;
     }

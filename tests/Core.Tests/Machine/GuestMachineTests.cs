@@ -33,7 +33,7 @@ public sealed class GuestMachineTests
 
         Assert.Equal((PowerState.Stopped, 0L), (machine.Run(100), machine.Retired));
         Assert.Equal((PowerState.Stopped, 0L), (machine.Run(100), machine.Retired));
-        machine.Processor.StopRequested = false;
+        machine.Processors.Bootstrap.StopRequested = false;
         Assert.Equal((PowerState.Stopped, 100L), (machine.Run(100), machine.Retired));
     }
 
@@ -46,7 +46,7 @@ public sealed class GuestMachineTests
         using GuestMachine machine = Build(guest);
 
         Assert.Equal((PowerState.Exited, 7u, 2L), (machine.Run(), machine.ExitValue, machine.Retired));
-        Assert.False(machine.Processor.StopRequested);
+        Assert.False(machine.Processors.Bootstrap.StopRequested);
         Assert.Equal((PowerState.Exited, 7u, 2L), (machine.Run(), machine.ExitValue, machine.Retired));
     }
 

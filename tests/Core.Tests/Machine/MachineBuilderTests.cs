@@ -23,7 +23,7 @@ public sealed unsafe class MachineBuilderTests
 
         using GuestMachine machine = MachineBuilder.Build(image, _ => { });
 
-        CpuState* s = machine.Processor.State;
+        CpuState* s = machine.Processors.Bootstrap.State;
         for (int i = 0; i < 16; i++)
         {
             Assert.Equal(0x1111_0000_0000_0000ul + (ulong)i, s->R[i]);
@@ -57,7 +57,7 @@ public sealed unsafe class MachineBuilderTests
         Assert.Equal("two"u8, Read(machine, MemorySize - 3, 3));
         byte[] tables = AcpiTables.Build(1);
         Assert.Equal(tables, Read(machine, AcpiTables.BaseAddress, tables.Length));
-        Assert.Equal((MemorySize, MemorySize), (machine.Memory.Size, machine.Processor.Memory.Size));
+        Assert.Equal((MemorySize, MemorySize), (machine.Memory.Size, machine.Processors.Bootstrap.Memory.Size));
     }
 
     [Fact]

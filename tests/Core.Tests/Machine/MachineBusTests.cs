@@ -22,11 +22,13 @@ public sealed unsafe class MachineBusTests : IDisposable
     private readonly PhysicalMemory _memory = new(Memory);
     private readonly List<byte> _console = [];
     private readonly MachineBus _bus;
+    private readonly ProcessorBus _processor;
     private readonly GuestMachine _machine;
 
     public MachineBusTests()
     {
-        _bus = new MachineBus(_memory, _console.Add);
+        _bus = new MachineBus(_memory, _console.Add, processorCount: 1);
+        _processor = _bus.Processors[0];
         _machine = new GuestMachine(_memory, _bus);
     }
 
@@ -56,7 +58,7 @@ public sealed unsafe class MachineBusTests : IDisposable
 
         Raise(device);
 
-        Assert.Equal(vector, _bus.AcknowledgeInterrupt());
+        Assert.Equal(vector, _processor.AcknowledgeInterrupt());
     }
 
     [Theory]
@@ -71,21 +73,21 @@ public sealed unsafe class MachineBusTests : IDisposable
 
         Raise(device);
 
-        Assert.Equal(0x40 + pin, _bus.AcknowledgeInterrupt());
+        Assert.Equal(0x40 + pin, _processor.AcknowledgeInterrupt());
     }
 
     [Fact]
     public void Timer_wakes_the_processor_when_its_deadline_is_the_next_one()
     {
-        _machine.Processor.State->ExitRequest = 0;
-        Assert.Equal(long.MaxValue, _bus.NextEvent);
+        _machine.Processors.Bootstrap.State->ExitRequest = 0;
+        Assert.Equal(long.MaxValue, _processor.NextEvent);
 
         Out(0x43, 0x34);
         Out(0x40, 0xA9);
         Out(0x40, 0x04); // 1193 ticks of 1,193,182 Hz: a millisecond
 
-        Assert.InRange(_bus.NextEvent, 998_000, 1_002_000);
-        Assert.Equal(1, _machine.Processor.State->ExitRequest);
+        Assert.InRange(_processor.NextEvent, 998_000, 1_002_000);
+        Assert.Equal(1, _machine.Processors.Bootstrap.State->ExitRequest);
     }
 
     [Theory]
@@ -97,74 +99,74 @@ public sealed unsafe class MachineBusTests : IDisposable
     [InlineData(0xF0u, 15u)]
     public void CR8_is_the_upper_half_of_the_task_priority(uint priority, uint cr8)
     {
-        _bus.WriteMmio(Apic + 0x80, priority, 4);
-        Assert.Equal(cr8, _bus.TaskPriority);
+        _processor.WriteMmio(Apic + 0x80, priority, 4);
+        Assert.Equal(cr8, _processor.TaskPriority);
 
-        _bus.WriteMmio(Apic + 0x80, 0x33, 4);
-        _bus.TaskPriority = cr8;
-        Assert.Equal(cr8 << 4, _bus.ReadMmio(Apic + 0x80, 4));
+        _processor.WriteMmio(Apic + 0x80, 0x33, 4);
+        _processor.TaskPriority = cr8;
+        Assert.Equal(cr8 << 4, _processor.ReadMmio(Apic + 0x80, 4));
     }
 
     [Fact]
     public void Local_APIC_is_that_of_processor_0_and_moves_and_disappears_with_its_base()
     {
-        Assert.Equal(0ul, _bus.ReadMmio(Apic + 0x20, 4));
-        Assert.True(_bus.TryReadMsr(ApicBaseMsr, out ulong at));
+        Assert.Equal(0ul, _processor.ReadMmio(Apic + 0x20, 4));
+        Assert.True(_processor.TryReadMsr(ApicBaseMsr, out ulong at));
         Assert.Equal(Apic | 0x900, at); // enabled, and the bootstrap processor's
-        ulong version = _bus.ReadMmio(Apic + 0x30, 4);
+        ulong version = _processor.ReadMmio(Apic + 0x30, 4);
 
-        Assert.True(_bus.TryWriteMsr(ApicBaseMsr, 0xFEA0_0900));
-        Assert.Equal((version, 0xFFFF_FFFFul), (_bus.ReadMmio(0xFEA0_0030, 4), _bus.ReadMmio(Apic + 0x30, 4)));
-        Assert.Equal(0xFFFF_FFFFul, _bus.ReadMmio(0xFEA0_1030, 4));
+        Assert.True(_processor.TryWriteMsr(ApicBaseMsr, 0xFEA0_0900));
+        Assert.Equal((version, 0xFFFF_FFFFul), (_processor.ReadMmio(0xFEA0_0030, 4), _processor.ReadMmio(Apic + 0x30, 4)));
+        Assert.Equal(0xFFFF_FFFFul, _processor.ReadMmio(0xFEA0_1030, 4));
 
-        Assert.True(_bus.TryWriteMsr(ApicBaseMsr, 0xFEA0_0100));
-        Assert.Equal(0xFFFF_FFFFul, _bus.ReadMmio(0xFEA0_0030, 4));
+        Assert.True(_processor.TryWriteMsr(ApicBaseMsr, 0xFEA0_0100));
+        Assert.Equal(0xFFFF_FFFFul, _processor.ReadMmio(0xFEA0_0030, 4));
     }
 
     [Fact]
     public void IO_APIC_has_24_entries()
     {
-        _bus.WriteMmio(IoApic, 1, 4);
+        _processor.WriteMmio(IoApic, 1, 4);
 
-        Assert.Equal(23ul, (_bus.ReadMmio(IoApic + 0x10, 4) >> 16) & 0xFF);
+        Assert.Equal(23ul, (_processor.ReadMmio(IoApic + 0x10, 4) >> 16) & 0xFF);
     }
 
     [Fact]
     public void Clock_of_KVM_is_written_into_memory_with_the_offset_of_the_counter()
     {
-        _machine.Processor.State->IdleTime = 5000;
-        _bus.OnTscOffset(700);
+        _machine.Processors.Bootstrap.State->IdleTime = 5000;
+        _processor.OnTscOffset(700);
 
-        Assert.True(_bus.TryWriteMsr(KvmClock.MsrSystemTime, 0x8000 | 1));
+        Assert.True(_processor.TryWriteMsr(KvmClock.MsrSystemTime, 0x8000 | 1));
 
         byte[] page = new byte[32];
         Assert.True(_memory.TryRead(0x8000, page));
         Assert.Equal((5700, 5000), (BinaryPrimitives.ReadInt64LittleEndian(page.AsSpan(8)), BinaryPrimitives.ReadInt64LittleEndian(page.AsSpan(16))));
-        Assert.True(_bus.TryReadMsr(KvmClock.MsrSystemTime, out ulong set));
+        Assert.True(_processor.TryReadMsr(KvmClock.MsrSystemTime, out ulong set));
         Assert.Equal(0x8001ul, set);
     }
 
     [Fact]
     public void Deadline_of_the_counter_is_met_with_its_offset()
     {
-        _bus.WriteMmio(Apic + 0x320, 0x4_0030, 4);
-        _bus.OnTscOffset(1000);
+        _processor.WriteMmio(Apic + 0x320, 0x4_0030, 4);
+        _processor.OnTscOffset(1000);
 
-        Assert.True(_bus.TryWriteMsr(TscDeadlineMsr, 6000));
-        Assert.Equal(5000, _bus.NextEvent);
+        Assert.True(_processor.TryWriteMsr(TscDeadlineMsr, 6000));
+        Assert.Equal(5000, _processor.NextEvent);
         After(4999);
-        Assert.False(_bus.TryReadMsr(TscDeadlineMsr, out ulong deadline) && deadline == 0);
+        Assert.False(_processor.TryReadMsr(TscDeadlineMsr, out ulong deadline) && deadline == 0);
         After(1);
-        Assert.Equal(0x30, _bus.AcknowledgeInterrupt());
+        Assert.Equal(0x30, _processor.AcknowledgeInterrupt());
     }
 
     [Fact]
     public void Register_that_no_device_has_is_nobodys()
     {
-        Assert.False(_bus.TryReadMsr(0xDEAD, out _));
-        Assert.False(_bus.TryWriteMsr(0xDEAD, 1));
-        Assert.Equal((0xFFu, 0xFFFFu, 0xFFFF_FFFFu), (_bus.ReadPort(0x2F8, 1), _bus.ReadPort(0x2F8, 2), _bus.ReadPort(0x2F8, 4)));
-        Assert.Equal(0xFFFF_FFFFul, _bus.ReadMmio(0xFED0_0000, 4));
+        Assert.False(_processor.TryReadMsr(0xDEAD, out _));
+        Assert.False(_processor.TryWriteMsr(0xDEAD, 1));
+        Assert.Equal((0xFFu, 0xFFFFu, 0xFFFF_FFFFu), (_processor.ReadPort(0x2F8, 1), _processor.ReadPort(0x2F8, 2), _processor.ReadPort(0x2F8, 4)));
+        Assert.Equal(0xFFFF_FFFFul, _processor.ReadMmio(0xFED0_0000, 4));
     }
 
     [Fact]
@@ -193,23 +195,23 @@ public sealed unsafe class MachineBusTests : IDisposable
     [InlineData(0xF4, 4, 0x12345678u, PowerState.Exited)]
     public void Guest_ends_by_a_port(ushort port, int size, uint value, PowerState state)
     {
-        _machine.Processor.State->ExitRequest = 0;
+        _machine.Processors.Bootstrap.State->ExitRequest = 0;
 
-        _bus.WritePort(port, value, size);
+        _processor.WritePort(port, value, size);
 
-        Assert.Equal((state, 1), (_machine.Power, _machine.Processor.State->ExitRequest));
+        Assert.Equal((state, 1), (_machine.Power, _machine.Processors.Bootstrap.State->ExitRequest));
         Assert.Equal(state == PowerState.Exited ? value : 0, _machine.ExitValue);
-        Assert.True(_machine.Processor.StopRequested);
+        Assert.True(_machine.Processors.Bootstrap.StopRequested);
     }
 
     [Fact]
     public void Message_that_initialises_the_processor_is_a_reset_and_one_for_management_mode_nothing()
     {
-        _bus.DeliverSmi();
-        _bus.DeliverStartup(8);
+        _processor.DeliverSmi();
+        _processor.DeliverStartup(8);
         Assert.Equal(PowerState.Running, _machine.Power);
 
-        _bus.DeliverInit();
+        _processor.DeliverInit();
         Assert.Equal(PowerState.Reset, _machine.Power);
     }
 
@@ -217,8 +219,8 @@ public sealed unsafe class MachineBusTests : IDisposable
     public void Code_that_a_device_writes_over_is_what_runs_next()
     {
         Assert.True(_bus.TryWrite(0x7C00, [0xEB, 0xFE]));
-        _machine.Processor.State->Segments.Cs.Base = 0;
-        _machine.Processor.State->Rip = 0x7C00;
+        _machine.Processors.Bootstrap.State->Segments.Cs.Base = 0;
+        _machine.Processors.Bootstrap.State->Rip = 0x7C00;
         Assert.Equal(PowerState.Stopped, _machine.Run(10));
 
         Assert.True(_bus.TryWrite(0x7C00, [0xF4]));
@@ -231,10 +233,13 @@ public sealed unsafe class MachineBusTests : IDisposable
     public void Bus_without_a_processor_writes_memory_and_stands_at_the_beginning_of_time()
     {
         using PhysicalMemory memory = new(1 << 20);
-        MachineBus bus = new(memory, _ => { });
+        MachineBus bus = new(memory, _ => { }, processorCount: 1);
 
-        bus.RequestExit();
-        bus.SetInterruptPending(true);
+        bus.Processors[0].WritePort(0x43, 0x34, 1);
+        bus.Processors[0].WritePort(0x40, 0, 1);
+        bus.Processors[0].WritePort(0x40, 0, 1);
+        bus.Processors[0].SetInterruptPending(true);
+        Assert.Equal(0, bus.Clock.Now);
         Assert.True(bus.TryWrite(0x1000, "abc"u8));
         Assert.False(bus.TryWrite((1 << 20) - 2, "abc"u8));
         byte[] written = new byte[3];
@@ -281,7 +286,7 @@ public sealed unsafe class MachineBusTests : IDisposable
                 After(1_100_000);
                 break;
             default:
-                _bus.WritePort(AcpiPowerManagement.EventBlock + 2, 1, 2);
+                _processor.WritePort(AcpiPowerManagement.EventBlock + 2, 1, 2);
                 After(610_000_000_000); // 2^31 ticks of 3,579,545 Hz are 599.9 s
                 break;
         }
@@ -302,19 +307,19 @@ public sealed unsafe class MachineBusTests : IDisposable
 
     private void WriteIoApic(int register, uint value)
     {
-        _bus.WriteMmio(IoApic, (ulong)register, 4);
-        _bus.WriteMmio(IoApic + 0x10, value, 4);
+        _processor.WriteMmio(IoApic, (ulong)register, 4);
+        _processor.WriteMmio(IoApic + 0x10, value, 4);
     }
 
     private void After(long nanoseconds)
     {
-        _machine.Processor.State->IdleTime += nanoseconds;
-        _bus.RunEvents();
+        _machine.Processors.Bootstrap.State->IdleTime += nanoseconds;
+        _processor.RunEvents();
     }
 
-    private void Out(ushort port, int value) => _bus.WritePort(port, (uint)value, 1);
+    private void Out(ushort port, int value) => _processor.WritePort(port, (uint)value, 1);
 
-    private int In(ushort port) => (int)_bus.ReadPort(port, 1);
+    private int In(ushort port) => (int)_processor.ReadPort(port, 1);
 
     private int Cmos(int index)
     {

@@ -98,9 +98,9 @@ public sealed class SavedStateTests
         using GuestMachine machine = Small(out _);
         unsafe
         {
-            machine.Processor.State->IdleTime = Processor.MaxSavedTime;
+            machine.Processors.Bootstrap.State->IdleTime = Processor.MaxSavedTime;
             Assert.NotEqual(0, Saved(machine).Length);
-            machine.Processor.State->IdleTime++;
+            machine.Processors.Bootstrap.State->IdleTime++;
         }
 
         Assert.Contains("more than a hundred years ahead", Assert.Throws<KprobeTraceException>(() => Saved(machine)).Message, StringComparison.Ordinal);
@@ -142,8 +142,8 @@ public sealed class SavedStateTests
         using GuestMachine second = Build(Endless());
         second.Run(1_000);
         List<(ulong, int)> told = [];
-        second.Processor.WatchCode(FlatGuest.Load, true);
-        second.Processor.CodeWritten = (at, length) => told.Add((at, length));
+        second.Processors.WatchCode(FlatGuest.Load, true);
+        second.Processors.CodeWritten = (at, length) => told.Add((at, length));
 
         second.Load(Saved(first));
 
@@ -176,9 +176,10 @@ public sealed class SavedStateTests
         Assert.Equal(
             "the saved state is that of a machine with 0x800000 bytes of memory, and this one has 0x1000000: give the same with --memory",
             Refusal(larger, state));
+        Assert.Equal("the saved state is that of a machine with 2 processors, and this one has 1", Refusal(machine, With(state, 20, 2)));
         Assert.Equal(
-            "the saved state has format version 2, and this version of KprobeTrace reads 1 only: save it anew",
-            Refusal(machine, With(state, 8, 2)));
+            "the saved state has format version 3, and this version of KprobeTrace reads 2 only: save it anew",
+            Refusal(machine, With(state, 8, 3)));
         Assert.Equal("this is no saved state of a machine: it begins with other bytes", Refusal(machine, "#!/bin/sh\n"u8.ToArray()));
         Assert.Equal("the saved state ends in the middle: it is cut off, or no saved state", Refusal(machine, []));
     }
@@ -424,7 +425,7 @@ public sealed class SavedStateTests
         return ($"{power} {machine.ExitValue} after {machine.Retired} at {machine.Now}: {Encoding.Latin1.GetString([.. console])}", machine.Retired);
     }
 
-    private static unsafe bool IsHalted(GuestMachine machine) => machine.Processor.State->Halted != 0;
+    private static unsafe bool IsHalted(GuestMachine machine) => machine.Processors.Bootstrap.State->Halted != 0;
 
     private static MemoryStream Saved(GuestMachine machine)
     {

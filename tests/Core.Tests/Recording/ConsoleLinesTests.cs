@@ -82,7 +82,7 @@ public sealed unsafe class ConsoleLinesTests : IDisposable
         {
             console.Writer = writer;
             Put(console, "one\n"u8);
-            _machine.Processor.State->IdleTime = 70;
+            _machine.Processors.Bootstrap.State->IdleTime = 70;
             Put(console, "two\n"u8);
             console.Finish();
             writer.Complete(new TraceFooter { Ended = "halt" });

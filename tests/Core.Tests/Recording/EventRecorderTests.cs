@@ -440,5 +440,5 @@ public sealed unsafe class EventRecorderTests
         FlatGuest guest, string[] probes, EventKinds kinds, string[]? filters = null, long maxEvents = 0, long idle = 0) => RecordedGuest.Run(
             guest,
             new RecordingOptions { Image = "", Probes = probes, Kinds = kinds, Filters = filters ?? [], MaxEvents = maxEvents, MaxInstructions = 100_000 },
-            recorder => recorder.Session.Machine.Processor.State->IdleTime = idle);
+            recorder => recorder.Session.Machine.Processors.Bootstrap.State->IdleTime = idle);
 }

@@ -75,7 +75,7 @@ public sealed unsafe class LongRunTests
         {
             using Recorder recorder = RecordedGuest.Open(
                 guest, new RecordingOptions { Image = "", Probes = ["p:start start"], Output = output, MaxInstructions = Before + (6 * slice) });
-            CpuState* s = recorder.Session.Machine.Processor.State;
+            CpuState* s = recorder.Session.Machine.Processors.Bootstrap.State;
             s->Deadline += Before + slice - 1000;
 
             recorder.Run(() =>
@@ -95,7 +95,7 @@ public sealed unsafe class LongRunTests
 
     private static void Age(Recorder recorder)
     {
-        CpuState* s = recorder.Session.Machine.Processor.State;
+        CpuState* s = recorder.Session.Machine.Processors.Bootstrap.State;
         s->Deadline += Before;
         s->IdleTime += Idle;
     }

@@ -60,7 +60,7 @@ public sealed class TaskRecordingTests
             progress: recorder =>
             {
                 GuestSession session = recorder.Session;
-                current = new ProbedProcessor(session.Machine.Processor, session.Linux, session.KernelMemory).CurrentTask;
+                current = new ProbedProcessors(session.Machine.Processors, session.Linux, session.KernelMemory).CurrentTask;
             });
 
         Assert.Equal(SmallKernel.Data + 0x200, current);

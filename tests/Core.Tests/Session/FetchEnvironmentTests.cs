@@ -44,7 +44,7 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
             Put(at, BitConverter.GetBytes((ushort)((at - Frames) >> 1)));
         }
 
-        _recorder.Session.Machine.Processor.State->Cr3 = Tables;
+        _recorder.Session.Machine.Processors.Bootstrap.State->Cr3 = Tables;
     }
 
     public void Dispose() => _recorder.Dispose();
@@ -141,7 +141,7 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
         Assert.Equal(0, _environment.ReadComm(new byte[16]));
         PtRegs registers = default;
         Assert.Equal(0, _environment.WalkStack(&registers, FlatGuest.Load, new ulong[8]));
-        _recorder.Session.Machine.Processor.State->Cr3 = KprobeTrace.Loaders.BootLayout.PageTables;
+        _recorder.Session.Machine.Processors.Bootstrap.State->Cr3 = KprobeTrace.Loaders.BootLayout.PageTables;
         _recorder.Session.Machine.Run(2);
         Assert.Equal(2ul, _environment.RetiredInstructions);
     }

@@ -96,12 +96,12 @@ internal sealed unsafe class CpuTarget : IFuzzTarget
         });
         StringBuilder console = new();
         PhysicalMemory memory = _memory.Fresh();
-        using GuestMachine machine = MachineBuilder.Build(image, b => console.Append(console.Length < 1000 ? b : ""), memory);
+        using GuestMachine machine = MachineBuilder.Build(image, b => console.Append(console.Length < 1000 ? b : ""), memory, processorCount: 1);
         Prepare(machine, mode, (Options)input[1], new FuzzRandom(BinaryPrimitives.ReadUInt64LittleEndian(input.AsSpan(2))));
         if (breakpoints is not null)
         {
-            machine.Processor.FetchOverlay = breakpoints;
-            machine.Processor.BreakpointHandler = breakpoints;
+            machine.Processors.FetchOverlay = breakpoints;
+            machine.Processors.BreakpointHandler = breakpoints;
         }
 
         bool stopped = false;
@@ -124,7 +124,7 @@ internal sealed unsafe class CpuTarget : IFuzzTarget
 
     private static string Describe(GuestMachine machine, PowerState state, StringBuilder console)
     {
-        CpuState* s = machine.Processor.State;
+        CpuState* s = machine.Processors.Bootstrap.State;
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"{state} {machine.ExitValue} retired {machine.Retired} now {machine.Now} rip {s->Rip:x} flags {LazyFlags.Get(s):x} cpl {s->Cpl} halted {s->Halted} shadow {s->InterruptShadow}");
         text.Append(CultureInfo.InvariantCulture, $" cr {s->Cr0:x} {s->Cr2:x} {s->Cr3:x} {s->Cr4:x} efer {s->Efer:x} dr6 {s->Dr[6]:x} dr7 {s->Dr[7]:x} mxcsr {s->Mxcsr:x} fpu {s->FpuControl:x} {s->FpuStatus:x} {s->FpuTop} {s->FpuTags:x} regs");
@@ -146,7 +146,7 @@ internal sealed unsafe class CpuTarget : IFuzzTarget
 
     private static void Prepare(GuestMachine machine, EntryMode mode, Options options, FuzzRandom random)
     {
-        CpuState* s = machine.Processor.State;
+        CpuState* s = machine.Processors.Bootstrap.State;
         byte* ram = machine.Memory.Base;
         random.Fill(new Span<byte>(ram + Data, 0x4000));
         if (mode == EntryMode.Long64)
@@ -190,8 +190,8 @@ internal sealed unsafe class CpuTarget : IFuzzTarget
             s->Dr[7] = 0x400 | (random.Next64() & 0xFFFF_00FF);
         }
 
-        machine.Processor.FlushTranslations();
-        machine.Processor.UpdateMode();
+        machine.Processors.Bootstrap.FlushTranslations();
+        machine.Processors.Bootstrap.UpdateMode();
     }
 
     private static void LongMode(CpuState* s, byte* ram, Options options, FuzzRandom random)

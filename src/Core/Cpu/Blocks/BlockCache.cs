@@ -5,6 +5,11 @@ using KprobeTrace.Memory;
 namespace KprobeTrace.Cpu.Blocks;
 
 /// <summary>Decoded blocks, found by physical address, linear address and mode, and dropped when their page is written.</summary>
+/// <remarks>
+/// One for all processors of a machine: nothing in a block is a processor's own, so that any may run what another has decoded. A link
+/// leads from block to block within one page, by its linear and by its physical address, and so holds for whoever runs the first of them.
+/// What a processor keeps of blocks for itself stands in its <see cref="BlockLookUp"/>; all of them are told of what is dropped.
+/// </remarks>
 internal sealed unsafe class BlockCache : IDisposable
 {
     private const int Buckets = 1 << 16;
@@ -18,17 +23,9 @@ internal sealed unsafe class BlockCache : IDisposable
     private const byte Decoded = 1;
     private const byte Watched = 2;
 
-    /// <summary>Bytes a block takes at most, its header included.</summary>
-    private static readonly int _maxBytes = sizeof(Block) + (Block.MaxOperations * sizeof(Op)) + TailCalls.TableBytes(Block.MaxOperations);
-
-    private readonly CpuState* _state;
     private readonly PhysicalMemory _memory;
-    private readonly Tlb _tlb;
-    private readonly JumpCache _jumpCache;
-    private readonly IBlockSource _source;
     private readonly Block** _buckets;
     private readonly Block** _pages;
-    private readonly Block* _scratch;
     private readonly List<nint> _chunks = [];
 
     /// <summary>Blocks with handlers that had not been compiled when they were decoded.</summary>
@@ -36,21 +33,17 @@ internal sealed unsafe class BlockCache : IDisposable
 
     /// <summary>Blocks of pages that were written, by their number of operations: room for what is decoded next.</summary>
     private readonly Block** _dropped;
+    private BlockLookUp[] _lookUps = [];
     private byte* _free;
     private int _freeBytes;
     private int _chunk = -1;
 
-    public BlockCache(CpuState* state, PhysicalMemory memory, Tlb tlb, JumpCache jumpCache, IBlockSource source)
+    public BlockCache(PhysicalMemory memory)
     {
-        _state = state;
         _memory = memory;
-        _tlb = tlb;
-        _jumpCache = jumpCache;
-        _source = source;
         _buckets = (Block**)NativeMemory.AllocZeroed(Buckets, (nuint)sizeof(nint));
         _pages = (Block**)NativeMemory.AllocZeroed((nuint)(memory.Size / PhysicalMemory.PageSize), (nuint)sizeof(nint));
         _dropped = (Block**)NativeMemory.AllocZeroed(Block.MaxOperations + 1, (nuint)sizeof(nint));
-        _scratch = (Block*)NativeMemory.AlignedAlloc((nuint)_maxBytes, 64);
     }
 
     ~BlockCache() => Free();
@@ -61,7 +54,19 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Stretches of <see cref="ChunkSize"/> bytes that decoded code takes.</summary>
     public int Chunks => _chunks.Count;
 
-    /// <summary>The block at an address in a mode, decoded now if need be; null with a fault pending.</summary>
+    /// <summary>Makes the look-up of one more processor.</summary>
+    /// <param name="state">The processor's state.</param>
+    /// <param name="tlb">Its translations of data.</param>
+    /// <param name="jumpCache">Where it finds blocks by their linear address alone.</param>
+    /// <param name="source">Decodes for it.</param>
+    public BlockLookUp Attach(CpuState* state, Tlb tlb, JumpCache jumpCache, IBlockSource source)
+    {
+        BlockLookUp lookUp = new(this, state, tlb, jumpCache, source);
+        _lookUps = [.. _lookUps, lookUp];
+        return lookUp;
+    }
+
+    /// <summary>The block at an address in a mode; null when it is not decoded.</summary>
     public Block* Find(ulong rip, ulong physical, int mode)
     {
         Block** bucket = &_buckets[Hash(physical, rip, mode)];
@@ -78,38 +83,27 @@ internal sealed unsafe class BlockCache : IDisposable
             }
         }
 
-        if (!_source.Decode(rip, physical, mode, Block.MaxInstructions, overlay: true, _scratch))
-        {
-            return null;
-        }
-
-        // What crosses into another page, or lies outside RAM, is decoded anew each time it runs.
-        return _scratch->SecondPage == ulong.MaxValue && _memory.Contains(physical, 1) ? Add() : _scratch;
+        return null;
     }
 
-    /// <summary>Whether a block that <see cref="Find"/> gave is good for longer than until the next call, so that it may be pointed to.</summary>
-    public bool Keeps(Block* block) => block != _scratch;
+    /// <summary>Whether a block may be kept: what crosses into another page, or lies outside RAM, is decoded anew each time it runs.</summary>
+    public bool CanKeep(Block* block) => block->SecondPage == ulong.MaxValue && _memory.Contains(block->Physical, 1);
 
-    /// <summary>A block of at most <paramref name="count"/> instructions, good until the next call; null with a fault pending.</summary>
-    public Block* DecodePartial(ulong rip, ulong physical, int mode, int count, bool overlay) =>
-        _source.Decode(rip, physical, mode, Math.Min(count, Block.MaxInstructions), overlay, _scratch) ? _scratch : null;
-
-    /// <summary>The instruction under a breakpoint as a block of its own; null with a fault pending.</summary>
-    /// <param name="rip">Where it begins.</param>
-    /// <param name="physical">Where that is in memory.</param>
-    /// <param name="mode">The mode to decode for.</param>
-    /// <param name="lasting">Whether the block is kept for as long as its page's code is, and not just until the next call.</param>
-    public Block* DecodeSingle(ulong rip, ulong physical, int mode, out bool lasting)
+    /// <summary>Keeps a copy of a block, to be found.</summary>
+    public Block* Add(Block* decoded)
     {
-        Block* block = DecodePartial(rip, physical, mode, 1, overlay: false);
-        lasting = block != null && block->SecondPage == ulong.MaxValue && _memory.Contains(block->Physical, 1);
-        if (lasting)
-        {
-            // In no bucket, so that nobody finds it, but dropped with its page.
-            block = Copy();
-            LinkToPage(block);
-        }
+        Block* block = AddUnfound(decoded);
+        Block** bucket = &_buckets[Hash(block->Physical, block->Ip, block->Mode)];
+        block->NextInBucket = *bucket;
+        *bucket = block;
+        return block;
+    }
 
+    /// <summary>Keeps a copy of a block that nobody finds, but which is dropped with its page.</summary>
+    public Block* AddUnfound(Block* decoded)
+    {
+        Block* block = Copy(decoded);
+        LinkToPage(block);
         return block;
     }
 
@@ -140,8 +134,11 @@ internal sealed unsafe class BlockCache : IDisposable
         for (Block* b = _pages[page]; b != null; b = b->NextInPage)
         {
             Unlink(b);
-            ForgetJump(b, user: true);
-            ForgetJump(b, user: false);
+            foreach (BlockLookUp lookUp in _lookUps)
+            {
+                lookUp.Forget(b);
+            }
+
             b->NextInBucket = _dropped[b->Operations];
             _dropped[b->Operations] = b;
         }
@@ -149,7 +146,11 @@ internal sealed unsafe class BlockCache : IDisposable
         _pages[page] = null;
         _memory.CodePages[page] &= Watched;
         Generation++;
-        _state->Host.LinkFrom = null;
+        foreach (BlockLookUp lookUp in _lookUps)
+        {
+            lookUp.LeaveDropped();
+        }
+
         return true;
     }
 
@@ -182,8 +183,11 @@ internal sealed unsafe class BlockCache : IDisposable
             _memory.CodePages[page] &= Watched;
         }
 
-        _jumpCache.Flush();
-        _state->Host.LinkFrom = null;
+        foreach (BlockLookUp lookUp in _lookUps)
+        {
+            lookUp.ForgetAll();
+        }
+
         Generation++;
         _chunk = -1;
         _freeBytes = 0;
@@ -200,16 +204,6 @@ internal sealed unsafe class BlockCache : IDisposable
     private static uint Hash(ulong physical, ulong rip, int mode) =>
         (uint)((((physical ^ (rip << 20)) + (ulong)mode) * 0x9E3779B97F4A7C15) >> 48);
 
-    private Block* Add()
-    {
-        Block* block = Copy();
-        uint bucket = Hash(block->Physical, block->Ip, block->Mode);
-        block->NextInBucket = _buckets[bucket];
-        _buckets[bucket] = block;
-        LinkToPage(block);
-        return block;
-    }
-
     private void LinkToPage(Block* block)
     {
         ulong page = block->Physical >> 12;
@@ -222,22 +216,25 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         if (_memory.CodePages[page] == 0)
         {
-            _tlb.ProtectHostPage(_memory.Base + (page << 12));
+            foreach (BlockLookUp lookUp in _lookUps)
+            {
+                lookUp.ProtectHostPage(_memory.Base + (page << 12));
+            }
         }
 
         _memory.CodePages[page] |= why;
     }
 
-    private Block* Copy()
+    private Block* Copy(Block* decoded)
     {
-        int bytes = sizeof(Block) + (_scratch->Operations * sizeof(Op)) + TailCalls.TableBytes(_scratch->Operations);
-        Block* block = Reuse(_scratch->Operations);
+        int bytes = sizeof(Block) + (decoded->Operations * sizeof(Op)) + TailCalls.TableBytes(decoded->Operations);
+        Block* block = Reuse(decoded->Operations);
         if (block == null)
         {
             block = (Block*)Allocate((bytes + 15) & ~15);
         }
 
-        Buffer.MemoryCopy(_scratch, block, bytes, bytes);
+        Buffer.MemoryCopy(decoded, block, bytes, bytes);
         if (!HandlerEntry.TryResolve(block))
         {
             if (_unresolved.Count == MaxUnresolved)
@@ -252,8 +249,8 @@ internal sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>
-    /// The room of a dropped block of the same size, or null. Nothing points to it any more: buckets, jump cache and the links of its
-    /// own page are gone, and the run loop has left it before anything is decoded.
+    /// The room of a dropped block of the same size, or null. Nothing points to it any more: buckets, jump caches and the links of its
+    /// own page are gone, and every run loop has left it before anything is decoded.
     /// </summary>
     private Block* Reuse(int operations)
     {
@@ -305,15 +302,6 @@ internal sealed unsafe class BlockCache : IDisposable
         }
     }
 
-    private void ForgetJump(Block* block, bool user)
-    {
-        JumpCacheEntry* entry = _jumpCache.Table(user) + JumpCache.IndexOf(block->Ip);
-        if (entry->Target == Block.First(block))
-        {
-            JumpCache.Forget(entry, JumpCache.IndexOf(block->Ip));
-        }
-    }
-
     private void Free()
     {
         foreach (nint chunk in _chunks)
@@ -325,6 +313,5 @@ internal sealed unsafe class BlockCache : IDisposable
         NativeMemory.Free(_buckets);
         NativeMemory.Free(_pages);
         NativeMemory.Free(_dropped);
-        NativeMemory.AlignedFree(_scratch);
     }
 }

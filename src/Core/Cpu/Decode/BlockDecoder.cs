@@ -48,7 +48,7 @@ internal sealed unsafe class BlockDecoder : IBlockSource
         into->Mode = mode;
         into->SecondPage = ulong.MaxValue;
         _secondPage = ulong.MaxValue;
-        IFetchOverlay? breakpoints = overlay && (mode & BlockMode.User) == 0 ? _cpu.FetchOverlay : null;
+        IFetchOverlay? breakpoints = overlay && (mode & BlockMode.User) == 0 ? _cpu.Group.FetchOverlay : null;
         if (breakpoints != null && !breakpoints.MayContain(physical & ~0xFFFUL, rip & ~0xFFFUL))
         {
             breakpoints = null;
@@ -78,7 +78,7 @@ internal sealed unsafe class BlockDecoder : IBlockSource
         FindDeadFlags();
         _run.Mode = mode;
         _run.IsCut = limit < Block.MaxInstructions;
-        _builder.Build(_run, (mode & BlockMode.User) == 0 ? _cpu.ExecutionCounts : null, into);
+        _builder.Build(_run, (mode & BlockMode.User) == 0 ? _cpu.Group.ExecutionCounts : null, into);
         return true;
     }
 

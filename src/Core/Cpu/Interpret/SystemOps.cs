@@ -286,7 +286,8 @@ internal static unsafe class SystemOps
     [MethodImpl(Flow.Hot)]
     public static Op* Identify(CpuState* s, Op* op)
     {
-        CpuIdentity.Leaf leaf = CpuIdentity.Read(s, (uint)s->R[Registers.Rax], (uint)s->R[Registers.Rcx]);
+        Processor cpu = Processor.Of(s);
+        CpuIdentity.Leaf leaf = CpuIdentity.Read(s, (uint)s->R[Registers.Rax], (uint)s->R[Registers.Rcx], cpu.Index, cpu.Group.Count);
         s->R[Registers.Rax] = leaf.Eax;
         s->R[Registers.Rbx] = leaf.Ebx;
         s->R[Registers.Rcx] = leaf.Ecx;

@@ -34,7 +34,7 @@ internal sealed unsafe class BareProcessor : IDisposable
             Put(Idt + (vector * 16), (target & 0xFFFF) | (8UL << 16) | (0x8E00UL << 32) | (target >> 16 << 48));
         }
 
-        _processor = Interpreter.Create(_memory, new NoBus());
+        _processor = Interpreter.Create(_memory, new NoBus()).Bootstrap;
         CpuState* s = State;
         s->Cr0 = Cr0.PE | Cr0.MP | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.PG;
         s->Cr3 = 0x1000;
@@ -86,7 +86,7 @@ internal sealed unsafe class BareProcessor : IDisposable
     public int Run(params ReadOnlySpan<byte> instruction)
     {
         instruction.CopyTo(new Span<byte>(_memory.Base + Code, instruction.Length));
-        _processor.InvalidateCode(Code);
+        _processor.Group.InvalidateCode(Code);
         State->Rip = Code;
         _processor.SingleStep();
         if (State->Rip >= Handlers && State->Rip < Handlers + 32)
@@ -100,7 +100,7 @@ internal sealed unsafe class BareProcessor : IDisposable
 
     public void Dispose()
     {
-        _processor.Dispose();
+        _processor.Group.Dispose();
         _memory.Dispose();
     }
 

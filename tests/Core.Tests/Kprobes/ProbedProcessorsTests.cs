@@ -9,7 +9,7 @@ using Xunit;
 
 namespace KprobeTrace.Tests.Kprobes;
 
-public sealed class ProbedProcessorTests
+public sealed class ProbedProcessorsTests
 {
     private const ulong Page = 0x4000_0000;
 
@@ -49,7 +49,7 @@ public sealed class ProbedProcessorTests
         guest.State->Deadline = (1L << 32) + 5;
         guest.State->Left = 0;
 
-        Assert.Equal((1UL << 32) + 5, new ProbedProcessor(guest.Processor, null, null).RetiredInstructions);
+        Assert.Equal((1UL << 32) + 5, new ProbedProcessors(guest.Processor.Group, null, null).RetiredInstructions);
     }
 
     [Fact]
@@ -66,9 +66,9 @@ public sealed class ProbedProcessorTests
         ram.Write(text + 0x100, text + 0x8000).Write(text + 0x8040, text + 0x9000).Write(text + 0x108, text + 0xA000).Write(text + 0xA040, text + 0xB000);
         LinuxGuest linux = new(image, symbols, Btf.Parse("kernel", types.Build()), ram);
 
-        Assert.Equal(0UL, new ProbedProcessor(guest.Processor, null, null).CurrentTask);
-        Assert.Equal(text + 0x9000, new ProbedProcessor(guest.Processor, linux, ram).CurrentTask);
-        Assert.Equal(1, new ProbedProcessor(guest.Processor, linux, ram).CpuCount);
+        Assert.Equal(0UL, new ProbedProcessors(guest.Processor.Group, null, null).CurrentTask);
+        Assert.Equal(text + 0x9000, new ProbedProcessors(guest.Processor.Group, linux, ram).CurrentTask);
+        Assert.Equal(1, new ProbedProcessors(guest.Processor.Group, linux, ram).CpuCount);
     }
 
     [Fact]
@@ -81,9 +81,9 @@ public sealed class ProbedProcessorTests
         ram.Write(GuestImage.Text, 2, 1);
         byte[] one = new byte[1];
 
-        Assert.True(new ProbedProcessor(guest.Processor, null, null).TryReadKernel(Page, one) && one[0] == 1);
-        Assert.False(new ProbedProcessor(guest.Processor, null, null).TryReadKernel(GuestImage.Text, one));
-        Assert.True(new ProbedProcessor(guest.Processor, null, ram).TryReadKernel(GuestImage.Text, one) && one[0] == 2);
-        Assert.False(new ProbedProcessor(guest.Processor, null, ram).TryReadKernel(Page, one));
+        Assert.True(new ProbedProcessors(guest.Processor.Group, null, null).TryReadKernel(Page, one) && one[0] == 1);
+        Assert.False(new ProbedProcessors(guest.Processor.Group, null, null).TryReadKernel(GuestImage.Text, one));
+        Assert.True(new ProbedProcessors(guest.Processor.Group, null, ram).TryReadKernel(GuestImage.Text, one) && one[0] == 2);
+        Assert.False(new ProbedProcessors(guest.Processor.Group, null, ram).TryReadKernel(Page, one));
     }
 }
