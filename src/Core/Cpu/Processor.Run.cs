@@ -349,7 +349,11 @@ internal sealed unsafe partial class Processor
         if (from != null)
         {
             s->Host.LinkFrom = null;
-            if ((Op.BlockOf(from)->Ip ^ rip) >> 12 == 0 && (ulong)from->Immediate == rip)
+            Block* left = Op.BlockOf(from);
+
+            // Whoever runs the block follows its link, so it leads to what any page tables have there that have the block where it is. The
+            // tables that led here may have changed since the branch.
+            if ((left->Ip ^ rip) >> 12 == 0 && (left->Physical ^ Op.BlockOf(first)->Physical) >> 12 == 0 && (ulong)from->Immediate == rip)
             {
                 from->Link = first;
             }

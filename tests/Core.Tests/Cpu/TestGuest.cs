@@ -61,11 +61,17 @@ internal sealed unsafe class TestGuest : IDisposable
 
     private ulong _nextTable = Cr3 + 0x1000;
 
-    public TestGuest()
+    public TestGuest(int processorCount = 1)
     {
         Memory = new PhysicalMemory(MemorySize);
-        Processor = Interpreter.Create(Memory, Bus).Bootstrap;
-        Bus.Processor = Processor;
+        ScriptedBus[] buses = [Bus, .. Enumerable.Range(1, processorCount - 1).Select(static _ => new ScriptedBus())];
+        Processors = Interpreter.Create(Memory, [.. buses]);
+        Processor = Processors.Bootstrap;
+        for (int i = 0; i < processorCount; i++)
+        {
+            buses[i].Processor = Processors[i];
+        }
+
         for (ulong page = 0; page < MemorySize; page += 0x1000)
         {
             Map(page, page, PresentWrite | (page is >= UserCode and < 0x300000 ? UserPage : 0));
@@ -85,12 +91,21 @@ internal sealed unsafe class TestGuest : IDisposable
         s->Ldtr = default;
         s->R[2] = 0;
         EnterKernel(Code);
+        byte[] state = new byte[Processor.StateBytes];
+        Processor.SaveState(state);
+        for (int i = 1; i < processorCount; i++)
+        {
+            Processors[i].LoadState(state);
+        }
     }
 
     public ScriptedBus Bus { get; } = new();
 
     public PhysicalMemory Memory { get; }
 
+    public ProcessorGroup Processors { get; }
+
+    /// <summary>The first of them, and the only one in most tests.</summary>
     public Processor Processor { get; }
 
     public CpuState* State => Processor.State;
@@ -293,7 +308,7 @@ internal sealed unsafe class TestGuest : IDisposable
 
     public void Dispose()
     {
-        Processor.Group.Dispose();
+        Processors.Dispose();
         Memory.Dispose();
     }
 
