@@ -12,13 +12,11 @@ internal static unsafe class MachineBuilder
     /// <summary>Most guest RAM, in bytes: what lies below the devices of the physical address space.</summary>
     public const ulong MaxMemory = 3UL << 30;
 
-    /// <summary>Processors of a machine: one, as long as nothing starts another.</summary>
-    private const int ProcessorCount = 1;
-
     /// <summary>Builds a machine that stands before the image's first instruction.</summary>
     /// <param name="image">What to run.</param>
     /// <param name="console">Receives every byte the guest writes to its serial port.</param>
-    public static GuestMachine Build(LoadedImage image, Action<byte> console)
+    /// <param name="processorCount">Its processors, of which the first begins.</param>
+    public static GuestMachine Build(LoadedImage image, Action<byte> console, int processorCount = 1)
     {
         ArgumentNullException.ThrowIfNull(image);
         if (image.MemorySize > MaxMemory)
@@ -26,7 +24,7 @@ internal static unsafe class MachineBuilder
             throw new KprobeTraceException($"{image.MemorySize >> 20} MiB of guest memory are too many: at most {MaxMemory >> 20} MiB fit below the devices");
         }
 
-        return Build(image, console, new PhysicalMemory(image.MemorySize), ProcessorCount);
+        return Build(image, console, new PhysicalMemory(image.MemorySize), processorCount);
     }
 
     /// <summary>Builds a machine in memory that is there already.</summary>

@@ -17,6 +17,9 @@ public record GuestOptions
     /// <summary>System.map or ELF whose symbols are added to the image's own; null for none.</summary>
     public string? SymbolFile { get; init; }
 
+    /// <summary>Processors of the machine. One, as long as nothing starts another: tests put more into a state themselves.</summary>
+    internal int ProcessorCount { get; init; } = 1;
+
     /// <summary>Probe also what Linux refuses.</summary>
     public bool AllowBlacklisted { get; init; }
 }

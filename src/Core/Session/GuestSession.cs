@@ -14,12 +14,12 @@ public sealed unsafe partial class GuestSession : IDisposable
     /// <summary>Through the kernel's own page tables; null unless the guest is Linux.</summary>
     private readonly AddressTranslation? _kernelTranslation;
 
-    private GuestSession(LoadedImage image, string? symbolFile, Action<byte> console)
+    private GuestSession(LoadedImage image, GuestOptions options, Action<byte> console)
     {
         Image = image;
-        Symbols = ImageSymbols.Load(image, symbolFile);
+        Symbols = ImageSymbols.Load(image, options.SymbolFile);
         Types = image.IsLinux ? Btf.Load(image, Symbols) : null;
-        Machine = MachineBuilder.Build(image, console);
+        Machine = MachineBuilder.Build(image, console, options.ProcessorCount);
         GuestTables tables = new(image, Symbols, Types);
         Text = new ImageText(image, Symbols, tables);
         if (image.IsLinux)
@@ -91,7 +91,7 @@ public sealed unsafe partial class GuestSession : IDisposable
         LoadedImage image = options.ImageBytes is ReadOnlyMemory<byte> bytes
             ? ImageLoader.Load(options.Image, bytes, options.Load)
             : ImageLoader.Load(options.Image, options.Load);
-        GuestSession session = new(image, options.SymbolFile, console);
+        GuestSession session = new(image, options, console);
         session.Kprobes.AllowBlacklisted = options.AllowBlacklisted;
         return session;
     }
