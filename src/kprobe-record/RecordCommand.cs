@@ -4,6 +4,7 @@ using System.Globalization;
 using KprobeTrace.Files;
 using KprobeTrace.Loaders;
 using KprobeTrace.Recording;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Record;
 
@@ -24,7 +25,7 @@ internal sealed class RecordCommand
     private readonly Option<string[]> _probeFiles = Repeatable("--probe-file", null, "FILE", "File with one definition a line; '#' starts a comment. Repeatable.");
     private readonly Option<bool> _skipRefused = Flag("--skip-refused", "Leave out probe definitions that are refused, and say how many and why.");
     private readonly Option<string[]> _filters = Repeatable("--filter", null, "NAME: EXPR", "Record only the hits of NAME for which EXPR holds. Repeatable.");
-    private readonly Option<string> _kinds = Text("--kinds", "LIST", "Which events to write: pre, post, fault, ret (all). Reports count hits, which are pre and ret.");
+    private readonly Option<string> _kinds = Text("--kinds", "LIST", $"Which events to write: {TraceEventKinds.List} (all). Reports count hits, which are pre and ret.");
     private readonly Option<string> _output = Text("--output", "FILE", "Trace file (trace.mpk); an existing one becomes FILE.old.", "-o");
     private readonly Option<string> _append = Text("--append", "TEXT", $"Kernel command line ('{ImageLoadOptions.LinuxCommandLine}' for Linux).");
     private readonly Option<string> _initrd = Text("--initrd", "FILE", "Initramfs handed to the kernel.");
@@ -91,7 +92,7 @@ internal sealed class RecordCommand
 
         _image.Validators.Add(RefuseMisspeltOption);
         Choice(_engine, "there is no such engine; use interpreter or auto", name => name is "auto" or "interpreter");
-        Choice(_kinds, "the kinds of events are pre, post, fault, ret", list => TryParseKinds(list, out _));
+        Choice(_kinds, $"the kinds of events are {TraceEventKinds.List}", list => TryParseKinds(list, out _));
         Root.SetAction(Execute);
         RecordHelp.Install(Root);
     }
@@ -318,21 +319,18 @@ internal sealed class RecordCommand
         kinds = EventKinds.None;
         foreach (string word in list.Split(',', StringSplitOptions.TrimEntries))
         {
-            EventKinds kind = word switch
+            if (word == "all")
             {
-                "pre" => EventKinds.Pre,
-                "post" => EventKinds.Post,
-                "fault" => EventKinds.Fault,
-                "ret" => EventKinds.Return,
-                "all" => EventKinds.All,
-                _ => EventKinds.None,
-            };
-            if (kind == EventKinds.None)
+                kinds = EventKinds.All;
+            }
+            else if (TraceEventKinds.Find(word) is { } kind)
+            {
+                kinds |= (EventKinds)(1 << (int)kind);
+            }
+            else
             {
                 return false;
             }
-
-            kinds |= kind;
         }
 
         return true;

@@ -12,8 +12,6 @@ namespace KprobeTrace.Record;
 /// <summary>Records: runs the guest, shows progress, says how it went.</summary>
 internal static class RecordVerb
 {
-    private static readonly string[] _kindNames = ["pre", "post", "fault", "ret"];
-
     /// <summary>How a recording talks.</summary>
     internal sealed record Settings
     {
@@ -125,7 +123,7 @@ internal static class RecordVerb
     private static string ToText(RecordingOptions options, RunEnd end, GuestEnd guest, HostTime time)
     {
         TraceFooter footer = end.Footer;
-        string kinds = string.Join(", ", _kindNames.Select((name, i) => (name, Count: end.EventsByKind[i]))
+        string kinds = string.Join(", ", TraceEventKinds.Names.ToArray().Select((name, i) => (name, Count: end.EventsByKind[i]))
             .Where(k => k.Count > 0)
             .Select(k => string.Create(CultureInfo.InvariantCulture, $"{k.Count:N0} {k.name}")));
         string[] silent = [.. end.NeverFired];
@@ -156,9 +154,9 @@ internal static class RecordVerb
             json.WriteString("trace", options.Output);
             json.WriteNumber("bytes", end.Bytes);
             json.WriteStartObject("events");
-            for (int i = 0; i < _kindNames.Length; i++)
+            for (int i = 0; i < TraceEventKinds.Names.Length; i++)
             {
-                json.WriteNumber(_kindNames[i], end.EventsByKind[i]);
+                json.WriteNumber(TraceEventKinds.Names[i], end.EventsByKind[i]);
             }
 
             json.WriteEndObject();

@@ -72,4 +72,9 @@ public struct PtRegs
 
     /// <summary>What Linux keeps beside the registers for system calls; all ones in a probe hit.</summary>
     public ulong OrigAx;
+
+    private static readonly string[] _names = FieldNames.Of<PtRegs>();
+
+    /// <summary>The registers' names in the order of the fields.</summary>
+    internal static ReadOnlySpan<string> Names => _names;
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using KprobeTrace.Queries;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Export;
 
@@ -14,12 +15,7 @@ internal readonly record struct CtfEventClass(
     ExportProbe Probe, int Kind, bool HasTask, bool HasFault, CtfArguments Arguments)
 {
     /// <summary>The event's name; a kind that ftrace does not have stands behind a colon, which no name holds.</summary>
-    internal string Name => Kind switch
-    {
-        1 => Probe.Name + ":post",
-        2 => Probe.Name + ":fault",
-        _ => Probe.Name,
-    };
+    internal string Name => TraceEventKinds.IsHit((TraceEventKind)Kind) ? Probe.Name : $"{Probe.Name}:{TraceEventKinds.Names[Kind]}";
 
     /// <inheritdoc/>
     public bool Equals(CtfEventClass other) =>

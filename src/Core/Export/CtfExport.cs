@@ -4,6 +4,7 @@ using System.Text;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Export;
 
@@ -88,7 +89,7 @@ public static class CtfExport
                 event.context := struct {
                     uint64_t _seq;
                     uint16_t _cpu_id;
-                    enum : uint8_t { "pre" = 0, "post" = 1, "fault" = 2, "ret" = 3 } _kind;
+                    enum : uint8_t { {{string.Join(", ", TraceEventKinds.Names.ToArray().Select(static (name, number) => $"\"{name}\" = {number}"))}} } _kind;
                     xint64_t _address;
                 };
             };

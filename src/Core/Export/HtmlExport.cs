@@ -5,6 +5,7 @@ using System.Text;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Export;
 
@@ -28,6 +29,7 @@ public static class HtmlExport
     private const int MaxFlameDepth = 60;
     private const double LeastFlameShare = 0.0005;
     private const string Placeholder = "/*DATA*/";
+    private const string KindsPlaceholder = "/*KINDS*/";
 
     /// <summary>Writes the page of the run that is named, or of all of them.</summary>
     /// <exception cref="KprobeTraceException">There are more runs than a page takes, or the file cannot be written.</exception>
@@ -63,7 +65,8 @@ public static class HtmlExport
     {
         using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("report-page.html")!;
         using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
+        string kinds = string.Join(", ", TraceEventKinds.Names.ToArray().Select(static name => $"'{name}'"));
+        return reader.ReadToEnd().Replace(KindsPlaceholder, kinds, StringComparison.Ordinal);
     }
 
     private sealed class Page

@@ -2,6 +2,7 @@ using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 using Parquet;
 using Parquet.Schema;
 
@@ -18,11 +19,7 @@ public static class ParquetExport
 {
     private const int RowsPerGroup = 1 << 15;
 
-    private static readonly string[] _registers =
-    [
-        "ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "ip",
-        "flags", "cr3",
-    ];
+    private static readonly string[] _registers = TraceRegisters.Names.ToArray();
 
     /// <summary>Writes all runs, or the one that is named.</summary>
     /// <exception cref="KprobeTraceException">The folder exists already or cannot be written.</exception>
@@ -226,7 +223,7 @@ public static class ParquetExport
                 _numbers[i].Values[index] = numbers[i];
             }
 
-            _texts[0].Values[index] = Schema.Kinds[row.Int32(4)];
+            _texts[0].Values[index] = TraceEventKinds.Names[row.Int32(4)];
             _texts[1].Values[index] = probe.Symbol;
             _texts[2].Values[index] = row.IsNull(8) ? null : System.Text.Encoding.UTF8.GetString(run.Comm(row.Int64(8)));
             _texts[3].Values[index] = row.TextOrNull(10);

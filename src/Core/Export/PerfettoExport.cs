@@ -2,6 +2,7 @@ using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Export;
 
@@ -103,7 +104,7 @@ public static class PerfettoExport
             {
                 lastTime = events.UInt64(1);
                 WriteCpu(events);
-                if (events.Int32(3) == 3 && !events.IsNull(8))
+                if (events.Int32(3) == (int)TraceEventKind.Return && !events.IsNull(8))
                 {
                     WriteCall(events);
                 }
@@ -165,8 +166,8 @@ public static class PerfettoExport
             ulong track = TaskTrack(row.IsNull(5) ? NoTask : row.Int64(5));
             ExportProbe probe = _run.Probes[row.Int64(4)];
             int begin = Begin(track, row.UInt64(1), Instant, out int packet);
-            string kind = row.Int32(3) switch { 1 => " post", 2 => " fault", 3 => " ret", _ => "" };
-            _packets.Text(EventName, probe.Name + kind);
+            int kind = row.Int32(3);
+            _packets.Text(EventName, kind == (int)TraceEventKind.Pre ? probe.Name : $"{probe.Name} {TraceEventKinds.Names[kind]}");
             _packets.Text(EventCategory, probe.Symbol);
             Annotate("seq", row.Int64(0));
             Arguments(row, probe);

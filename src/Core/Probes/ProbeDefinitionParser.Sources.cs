@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Text;
+using KprobeTrace.Cpu;
 
 namespace KprobeTrace.Probes;
 
@@ -7,13 +9,12 @@ internal sealed partial class ProbeDefinitionParser
 {
     private const ulong MaxStackNumber = FetchProgram.ThreadSize / 8;
 
-    private static readonly string[] _registerNames =
+    /// <summary>Registers of a call's arguments by the System V ABI for x86-64.</summary>
+    private static readonly int[] _argumentRegisters =
     [
-        "ax", "cx", "dx", "bx", "sp", "bp", "si", "di", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-        "ip", "flags", "cs", "ss", "orig_ax",
+        NumberOf(nameof(PtRegs.Di)), NumberOf(nameof(PtRegs.Si)), NumberOf(nameof(PtRegs.Dx)),
+        NumberOf(nameof(PtRegs.Cx)), NumberOf(nameof(PtRegs.R8)), NumberOf(nameof(PtRegs.R9)),
     ];
-
-    private static readonly string[] _argumentRegisters = ["di", "si", "dx", "cx", "r8", "r9"];
 
     private FetchType? _sourceType;
     private int _sourceCount;
@@ -37,7 +38,7 @@ internal sealed partial class ProbeDefinitionParser
             case '$':
                 return ParseVariable(text[1..], offset);
             case '%':
-                int register = Array.IndexOf(_registerNames, text[1..]);
+                int register = PtRegs.Names.IndexOf(text[1..]);
                 return register >= 0
                     ? Emit(FetchOperation.Register, register, offset)
                     : Fail(ProbeErrorCode.BadRegisterName, _word, offset);
@@ -65,7 +66,7 @@ internal sealed partial class ProbeDefinitionParser
                     : Fail(ProbeErrorCode.RetvalOnProbe, _word, offset);
             case "stack":
                 _isStackPointer = true;
-                return Emit(FetchOperation.Register, Array.IndexOf(_registerNames, "sp"), offset);
+                return Emit(FetchOperation.Register, NumberOf(nameof(PtRegs.Sp)), offset);
             case "comm" or "COMM":
                 return Emit(FetchOperation.StoreComm, 0, offset);
             case "pid":
@@ -100,10 +101,13 @@ internal sealed partial class ProbeDefinitionParser
         return Fail(ProbeErrorCode.BadVariable, _word, offset);
     }
 
+    /// <summary>Which of the frame's 64-bit fields a register is.</summary>
+    private static int NumberOf(string field) => (int)Marshal.OffsetOf<PtRegs>(field) / sizeof(ulong);
+
     private bool EmitParameter(int index, int offset)
     {
         return index < _argumentRegisters.Length
-            ? Emit(FetchOperation.Register, Array.IndexOf(_registerNames, _argumentRegisters[index]), offset)
+            ? Emit(FetchOperation.Register, _argumentRegisters[index], offset)
             : Emit(FetchOperation.StackWord, index - _argumentRegisters.Length + 1, offset);
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Queries;
 
@@ -106,7 +107,7 @@ internal sealed class DiffSide : IDisposable
         Dictionary<string, long> counts = [];
         foreach (((long probe, int kind), long count) in _counts)
         {
-            string key = _probeKeys[probe] + (kind is 1 or 2 ? " " + Schema.Kinds[kind] : "");
+            string key = _probeKeys[probe] + (TraceEventKinds.IsHit((TraceEventKind)kind) ? "" : " " + TraceEventKinds.Names[kind]);
             CollectionsMarshal.GetValueRefOrAddDefault(counts, key, out _) += count;
         }
 
@@ -180,7 +181,7 @@ internal sealed class DiffSide : IDisposable
         int kind = row.Int32(2);
         long caller = row.Int64(4);
         CollectionsMarshal.GetValueRefOrAddDefault(_counts, (probe, kind), out _)++;
-        if (caller != 0 && kind is 0 or 3)
+        if (caller != 0 && kind is (int)TraceEventKind.Pre or (int)TraceEventKind.Return)
         {
             CollectionsMarshal.GetValueRefOrAddDefault(_callerCounts, (probe, caller), out _)++;
         }

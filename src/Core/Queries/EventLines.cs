@@ -171,7 +171,7 @@ public sealed class EventLines
         output.WriteByte((byte)')');
         if (kind == (int)TraceEventKind.Post)
         {
-            output.Write(" post"u8);
+            WriteKind(TraceEventKind.Post, output);
         }
         else if (kind == (int)TraceEventKind.Fault)
         {
@@ -183,6 +183,12 @@ public sealed class EventLines
         {
             ArgumentText.Write(arguments, probe.Arguments, output, address => WritePlace(address, run, output));
         }
+    }
+
+    private static void WriteKind(TraceEventKind kind, Utf8Output output)
+    {
+        output.WriteByte((byte)' ');
+        output.Write(TraceEventKinds.NameOf(kind));
     }
 
     private void WriteTask(SqliteStatement row, Utf8Output output)
@@ -225,7 +231,8 @@ public sealed class EventLines
         _ = fault.Bind(2, seq);
         if (fault.Step())
         {
-            output.Write(" fault vector="u8);
+            WriteKind(TraceEventKind.Fault, output);
+            output.Write(" vector="u8);
             output.WriteInteger(fault.Int64(0));
             output.Write(" error="u8);
             output.WriteHex(fault.UInt64(1));

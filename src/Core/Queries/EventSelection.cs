@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Queries;
 
@@ -73,13 +74,10 @@ internal static class EventSelection
     }
 
     /// <summary>The number of a kind's name.</summary>
-    internal static int KindNumber(string kind)
-    {
-        int number = Array.IndexOf(Schema.Kinds, kind);
-        return number >= 0
-            ? number
-            : throw new KprobeTraceException($"'{kind}' is no kind of event; there are {string.Join(", ", Schema.Kinds)}");
-    }
+    /// <exception cref="KprobeTraceException">There is no such kind.</exception>
+    internal static int KindNumber(string kind) => TraceEventKinds.Find(kind) is { } found
+        ? (int)found
+        : throw new KprobeTraceException($"'{kind}' is no kind of event; there are {TraceEventKinds.List}");
 
     private static void AddProbes(SqliteDatabase database, EventFilter filter, long run, StringBuilder sql)
     {

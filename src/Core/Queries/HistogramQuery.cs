@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Queries;
 
@@ -134,7 +135,7 @@ public sealed record HistogramQuery
             return SpeaksOfKind(Key) || SpeaksOfKind(Value) || SpeaksOfKind(Where) ? "" : " AND " + HitCounts.IsHitOfView;
         }
 
-        return $" AND kind IN ({string.Join(", ", Kinds.Select(static k => SqlText.Literal(Schema.Kinds[EventSelection.KindNumber(k)])))})";
+        return $" AND kind IN ({string.Join(", ", Kinds.Select(static k => SqlText.Literal(TraceEventKinds.Names[EventSelection.KindNumber(k)])))})";
     }
 
     private static bool SpeaksOfKind(string? expression) =>

@@ -1,11 +1,14 @@
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Queries;
 
 /// <summary>Durations from entry to return, or from before to behind an instruction, by event.</summary>
 public static class LatencyQuery
 {
+    private const int Post = (int)TraceEventKind.Post;
+
     /// <summary>Durations kept in memory at most; above it SQLite sorts them, on disk where it has to.</summary>
     private const int MaxInMemory = 8_000_000;
 
@@ -48,19 +51,19 @@ public static class LatencyQuery
             database, probes, "entry-ret", rows,
             "SELECT run, probe, duration_ns FROM kt_call", "FROM kt_call", inMemory, cancellation);
         HashSet<(long, string)> measured = [.. rows.Select(static r => (r.Run, r.Name))];
-        if (database.ScalarInt64("SELECT EXISTS (SELECT 1 FROM kt_tally WHERE kind = 1)") != 0)
+        if (database.ScalarInt64($"SELECT EXISTS (SELECT 1 FROM kt_tally WHERE kind = {Post})") != 0)
         {
             Collect(
                 database,
                 probes.Where(p => !measured.Contains((p.Key.Run, p.Value.Name))).ToDictionary(),
                 "pre-post",
                 rows,
-                """
+                $"""
                 SELECT b.run, b.probe, b.time_ns - a.time_ns
                 FROM kt_event b JOIN kt_event a ON a.run = b.run AND a.seq = b.seq - b.link
-                WHERE b.kind & 3 = 1 AND b.link > 0
+                WHERE b.kind & 3 = {Post} AND b.link > 0
                 """,
-                "FROM kt_event WHERE kind & 3 = 1",
+                $"FROM kt_event WHERE kind & 3 = {Post}",
                 inMemory,
                 cancellation);
         }

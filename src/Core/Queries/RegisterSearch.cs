@@ -56,7 +56,7 @@ public static class RegisterSearch
     private static string Sql(string[] names)
     {
         // Comparisons one by one are faster than IN, which collects the columns first.
-        ILookup<bool, string> byTable = names.ToLookup(static n => Schema.KeptRegisters.Contains(n), static n => n + " = ?1");
+        ILookup<bool, string> byTable = names.ToLookup(static n => RegisterColumns.IsKept(TraceRegisters.Names.IndexOf(n)), static n => n + " = ?1");
         List<string> conditions = [.. byTable[false]];
         if (byTable.Contains(true))
         {

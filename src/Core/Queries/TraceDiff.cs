@@ -214,7 +214,7 @@ public sealed class TraceDiff
             return count;
         }
 
-        string probe = Schema.Kinds.Aggregate(key, static (k, kind) => k.EndsWith(" " + kind, StringComparison.Ordinal) ? k[..^(kind.Length + 1)] : k);
+        string probe = TraceEventKinds.Names.ToArray().Aggregate(key, static (k, kind) => k.EndsWith(" " + kind, StringComparison.Ordinal) ? k[..^(kind.Length + 1)] : k);
         return side.Keys.Contains(key) || side.Keys.Contains(probe) ? 0 : null;
     }
 

@@ -1,3 +1,5 @@
+using KprobeTrace.Tracing;
+
 namespace KprobeTrace.Recording;
 
 /// <summary>The kinds of events a recording writes.</summary>
@@ -8,16 +10,16 @@ public enum EventKinds
     None = 0,
 
     /// <summary>Before the probed instruction.</summary>
-    Pre = 1,
+    Pre = 1 << (int)TraceEventKind.Pre,
 
     /// <summary>After the probed instruction.</summary>
-    Post = 2,
+    Post = 1 << (int)TraceEventKind.Post,
 
     /// <summary>Faults of the probed instruction.</summary>
-    Fault = 4,
+    Fault = 1 << (int)TraceEventKind.Fault,
 
     /// <summary>Returns of probed functions.</summary>
-    Return = 8,
+    Return = 1 << (int)TraceEventKind.Return,
 
     /// <summary>All of them.</summary>
     All = Pre | Post | Fault | Return,

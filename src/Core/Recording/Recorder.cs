@@ -15,13 +15,11 @@ public sealed partial class Recorder : IDisposable
     /// <summary>Instructions between two looks at the outside world; a fixed grid, so that it leaves no mark in the trace.</summary>
     private const long Slice = 1L << 26;
 
-    private static readonly string[] _kindNames = ["pre", "post", "fault", "ret"];
-
     private readonly RecordingOptions _options;
     private readonly ConsoleLines _console;
     private readonly List<EventRecorder> _recorders = [];
     private readonly List<TextPoke> _pokesBeforeRun = [];
-    private readonly long[] _eventsByKind = new long[4];
+    private readonly long[] _eventsByKind = new long[TraceEventKinds.Names.Length];
     private TraceWriter? _writer;
     private long _eventsLeft;
     private volatile StopCause _cause;
@@ -182,7 +180,7 @@ public sealed partial class Recorder : IDisposable
         Dictionary<string, string> options = [];
         if (_options.Kinds != EventKinds.All)
         {
-            options["kinds"] = string.Join(',', _kindNames.Where((_, i) => ((int)_options.Kinds & (1 << i)) != 0));
+            options["kinds"] = string.Join(',', TraceEventKinds.Names.ToArray().Where((_, i) => ((int)_options.Kinds & (1 << i)) != 0));
         }
 
         if (_options.MaxEvents > 0)

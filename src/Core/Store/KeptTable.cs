@@ -17,17 +17,18 @@ internal sealed class KeptTable(TableLoader table, long last)
     private readonly RecordBuilder _record = new();
     private long _last = last;
 
-    /// <summary>The number of the row that holds these registers' <see cref="Schema.KeptRegisters"/>.</summary>
+    /// <summary>The number of the row that holds these registers' <see cref="RegisterColumns.Kept"/>.</summary>
     internal long Of(in TraceRegisters registers)
     {
         Row row = default;
-        row[0] = registers.Bx;
-        row[1] = registers.Bp;
-        row[2] = registers.R12;
-        row[3] = registers.R13;
-        row[4] = registers.R14;
-        row[5] = registers.R15;
-        row[6] = registers.Cr3;
+        ReadOnlySpan<ulong> values = registers.AsReadOnlySpan();
+        ReadOnlySpan<int> kept = RegisterColumns.Kept;
+        Span<ulong> cells = row;
+        for (int i = 0; i < cells.Length; i++)
+        {
+            cells[i] = values[kept[i]];
+        }
+
         ref (Row Row, long Number) recent = ref _recent[Hash(in row)];
         if (recent.Number == 0 || !((ReadOnlySpan<ulong>)recent.Row).SequenceEqual(row))
         {
@@ -62,8 +63,8 @@ internal sealed class KeptTable(TableLoader table, long last)
         return _last;
     }
 
-    /// <summary>One value for each of the <see cref="Schema.KeptRegisters"/>.</summary>
-    [InlineArray(7)]
+    /// <summary>One value for each of the <see cref="RegisterColumns.Kept"/>.</summary>
+    [InlineArray(RegisterColumns.KeptCount)]
     private struct Row
     {
         private ulong _first;

@@ -1,10 +1,12 @@
+using KprobeTrace.Tracing;
+
 namespace KprobeTrace.Store;
 
 /// <summary>Tables, indexes and views of a history database. docs/schema.md describes the views.</summary>
 /// <remarks>
 /// The base tables (<c>kt_…</c>) may change with <see cref="Version"/>; the views are what users rely on.
 /// The wide registers stand apart from the events, so that questions about events read a fifth of the bytes. Those that
-/// calls preserve (<see cref="KeptRegisters"/>) stand apart once more: an entry, its return and what lies between share
+/// calls preserve (<see cref="RegisterColumns.Kept"/>) stand apart once more: an entry, its return and what lies between share
 /// a row of them.
 /// </remarks>
 internal static class Schema
@@ -28,7 +30,7 @@ internal static class Schema
 
     /// <summary>Tables that are filled page by page: rows arrive in key order.</summary>
     /// <remarks>What is seldom known of an event stands last: a record may end before it, and reads as NULL there.</remarks>
-    internal const string Tables = """
+    internal static readonly string Tables = $$"""
         CREATE TABLE kt_run(
           run INTEGER PRIMARY KEY, image TEXT, image_sha256 TEXT, initrd_sha256 TEXT, kernel TEXT, command_line TEXT,
           memory INTEGER, cpus INTEGER, producer TEXT, options TEXT, instructions INTEGER, time_ns INTEGER,
@@ -48,12 +50,10 @@ internal static class Schema
           pid INTEGER, comm INTEGER, caller INTEGER, args TEXT, link INTEGER, stack INTEGER, address INTEGER,
           PRIMARY KEY(run, seq)) WITHOUT ROWID;
         CREATE TABLE kt_reg(
-          run INTEGER, seq INTEGER, ax INTEGER, cx INTEGER, dx INTEGER, si INTEGER, di INTEGER, sp INTEGER,
-          r8 INTEGER, r9 INTEGER, r10 INTEGER, r11 INTEGER, ip INTEGER, flags INTEGER, kept INTEGER,
+          run INTEGER, seq INTEGER, {{Declared(RegisterColumns.Own)}}, kept INTEGER,
           PRIMARY KEY(run, seq)) WITHOUT ROWID;
         CREATE TABLE kt_kept(
-          kept INTEGER PRIMARY KEY, bx INTEGER, bp INTEGER, r12 INTEGER, r13 INTEGER, r14 INTEGER, r15 INTEGER,
-          cr3 INTEGER);
+          kept INTEGER PRIMARY KEY, {{Declared(RegisterColumns.Kept)}});
         CREATE TABLE kt_fault(
           run INTEGER, seq INTEGER, vector INTEGER, error_code INTEGER, cr2 INTEGER, handled INTEGER,
           PRIMARY KEY(run, seq)) WITHOUT ROWID;
@@ -88,7 +88,7 @@ internal static class Schema
     /// The kept registers of <c>regs</c> are looked up one by one: a view that joins is copied whole before it can stand on
     /// the right of a LEFT JOIN.
     /// </remarks>
-    internal const string Views = """
+    internal static readonly string Views = $$"""
         CREATE VIEW runs AS
           SELECT run, image, image_sha256, kernel, command_line, memory, instructions, time_ns, ended, complete,
                  events, exit_code, cpus, producer, source
@@ -99,7 +99,7 @@ internal static class Schema
           FROM kt_probe;
         CREATE VIEW events AS
           SELECT e.run AS run, e.seq AS seq, e.time_ns AS time_ns, e.insn AS insn, e.cpu AS cpu,
-                 CASE e.kind & 3 WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind,
+                 {{KindName("e.kind & 3")}} AS kind,
                  e.probe AS probe, p.name AS name, p.symbol AS symbol, p.offset AS offset,
                  coalesce(e.address, p.event_address) AS address, e.pid AS pid,
                  (SELECT c.name FROM kt_comm c WHERE c.comm = e.comm) AS comm,
@@ -110,21 +110,11 @@ internal static class Schema
           FROM kt_event e JOIN kt_probe p ON p.run = e.run AND p.probe = e.probe;
         CREATE VIEW hits AS
           SELECT run, seq, probe,
-                 CASE kind & 3 WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind,
+                 {{KindName("kind & 3")}} AS kind,
                  time_ns
           FROM kt_event;
         CREATE VIEW regs AS
-          SELECT g.run AS run, g.seq AS seq, g.ax AS ax,
-                 (SELECT k.bx FROM kt_kept k WHERE k.kept = g.kept) AS bx,
-                 g.cx AS cx, g.dx AS dx, g.si AS si, g.di AS di,
-                 (SELECT k.bp FROM kt_kept k WHERE k.kept = g.kept) AS bp,
-                 g.sp AS sp, g.r8 AS r8, g.r9 AS r9, g.r10 AS r10, g.r11 AS r11,
-                 (SELECT k.r12 FROM kt_kept k WHERE k.kept = g.kept) AS r12,
-                 (SELECT k.r13 FROM kt_kept k WHERE k.kept = g.kept) AS r13,
-                 (SELECT k.r14 FROM kt_kept k WHERE k.kept = g.kept) AS r14,
-                 (SELECT k.r15 FROM kt_kept k WHERE k.kept = g.kept) AS r15,
-                 g.ip AS ip, g.flags AS flags,
-                 (SELECT k.cr3 FROM kt_kept k WHERE k.kept = g.kept) AS cr3
+          SELECT g.run AS run, g.seq AS seq, {{Registers()}}
           FROM kt_reg g;
         CREATE VIEW faults AS
           SELECT f.run AS run, f.seq AS seq, f.vector AS vector, f.error_code AS error_code, f.cr2 AS cr2,
@@ -155,7 +145,7 @@ internal static class Schema
           FROM kt_frame f CROSS JOIN kt_place l ON l.place = f.place;
         CREATE VIEW counts AS
           SELECT t.run AS run, t.probe AS probe, p.name AS name, p.symbol AS symbol,
-                 CASE t.kind WHEN 0 THEN 'pre' WHEN 1 THEN 'post' WHEN 2 THEN 'fault' ELSE 'ret' END AS kind,
+                 {{KindName("t.kind")}} AS kind,
                  c.name AS comm, t.events AS events
           FROM kt_tally t
           JOIN kt_probe p ON p.run = t.run AND p.probe = t.probe
@@ -183,9 +173,16 @@ internal static class Schema
         "args", "stack", "caller", "entry_seq", "truncated",
     ];
 
-    /// <summary>Registers that <c>kt_kept</c> holds: those a function preserves, and the address space.</summary>
-    internal static readonly string[] KeptRegisters = ["bx", "bp", "r12", "r13", "r14", "r15", "cr3"];
+    /// <summary>SQL: the name of a kind by its number.</summary>
+    private static string KindName(string number) =>
+        $"CASE {number} {string.Concat(TraceEventKinds.Names[..^1].ToArray().Select(static (name, kind) => $"WHEN {kind} THEN '{name}' "))}ELSE '{TraceEventKinds.Names[^1]}' END";
 
-    /// <summary>Names of event kinds by number.</summary>
-    internal static readonly string[] Kinds = ["pre", "post", "fault", "ret"];
+    private static string Declared(ReadOnlySpan<int> registers) =>
+        string.Join(", ", registers.ToArray().Select(static r => TraceRegisters.Names[r] + " INTEGER"));
+
+    /// <summary>SQL: all registers of a row <c>g</c> of <c>kt_reg</c>.</summary>
+    private static string Registers() => string.Join(
+        ", ",
+        TraceRegisters.Names.ToArray().Select(static (name, r) =>
+            RegisterColumns.IsKept(r) ? $"(SELECT k.{name} FROM kt_kept k WHERE k.kept = g.kept) AS {name}" : $"g.{name} AS {name}"));
 }

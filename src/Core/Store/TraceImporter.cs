@@ -276,18 +276,7 @@ internal sealed partial class TraceImporter
         record.Begin();
         record.Integer(_run);
         record.Integer(e.Seq);
-        record.Integer(registers.Ax);
-        record.Integer(registers.Cx);
-        record.Integer(registers.Dx);
-        record.Integer(registers.Si);
-        record.Integer(registers.Di);
-        record.Integer(registers.Sp);
-        record.Integer(registers.R8);
-        record.Integer(registers.R9);
-        record.Integer(registers.R10);
-        record.Integer(registers.R11);
-        record.Integer(registers.Ip);
-        record.Integer(registers.Flags);
+        record.Integers(registers.AsReadOnlySpan(), RegisterColumns.Own);
         record.Integer(_kept.Of(in registers));
         _loaders.Registers.Add(record.End());
     }

@@ -2,11 +2,11 @@
 namespace KprobeTrace.Tracing;
 
 /// <summary>The 64-bit fields that an event is reduced to before it is delta-coded, and the rules they share.</summary>
-/// <remarks>Order and names are part of the trace format.</remarks>
+/// <remarks>Order and names are part of the trace format; the registers are the first fields.</remarks>
 internal static class EventFields
 {
     internal const int Ip = 16;
-    internal const int Address = 19;
+    internal const int Address = TraceRegisters.Count;
     internal const int Caller = 20;
     internal const int Cr2 = 21;
 
@@ -49,9 +49,8 @@ internal static class EventFields
 
     private static readonly string[] _names =
     [
-        "ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-        "ip", "flags", "cr3", "address", "caller", "cr2", "back", "duration", "idle", "task", "stack", "cpu",
-        "vector", "error",
+        .. TraceRegisters.Names,
+        "address", "caller", "cr2", "back", "duration", "idle", "task", "stack", "cpu", "vector", "error",
     ];
 
     /// <summary>The fields' names, the keys of the format.</summary>

@@ -69,15 +69,10 @@ internal struct TraceRegisters
     public ulong Cr3;
 #pragma warning restore CA1051
 
-    /// <summary>The registers' names in the order of the fields.</summary>
-    public static ReadOnlySpan<string> Names =>
-        _names;
+    private static readonly string[] _names = FieldNames.Of<TraceRegisters>();
 
-    private static readonly string[] _names =
-    [
-        "ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-        "ip", "flags", "cr3",
-    ];
+    /// <summary>The registers' names in the order of the fields.</summary>
+    public static ReadOnlySpan<string> Names => _names;
 
     /// <summary>The registers as a span of <see cref="Count"/> numbers in the order of the fields.</summary>
     [System.Diagnostics.CodeAnalysis.UnscopedRef]

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using KprobeTrace.Queries;
 using KprobeTrace.Tools;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -13,7 +14,7 @@ internal sealed class EventFilterOptions
     private readonly Option<int[]> _pid =
         new Option<int[]>("--pid") { Description = "Task id (repeatable).", HelpName = "N" }.Whole(int.MinValue); // a trace may hold any
 
-    private readonly Option<string[]> _kind = SharedOptions.Many("--kind", "KIND", "pre, post, fault or ret (repeatable; all).");
+    private readonly Option<string[]> _kind = SharedOptions.Many("--kind", "KIND", $"{TraceEventKinds.Choice} (repeatable; all).");
     private readonly Option<int[]> _cpu =
         new Option<int[]>("--cpu") { Description = "CPU number (repeatable).", HelpName = "N" }.Whole(0);
 
@@ -30,7 +31,7 @@ internal sealed class EventFilterOptions
 
     private readonly Option<long> _run = SharedOptions.Run();
 
-    internal EventFilterOptions() => _kind.AcceptOnlyFromAmong("pre", "post", "fault", "ret");
+    internal EventFilterOptions() => _kind.AcceptOnlyFromAmong(TraceEventKinds.Names.ToArray());
 
     internal void AddTo(Command command)
     {

@@ -3,6 +3,7 @@ using System.Globalization;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 using KprobeTrace.Tools;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Report.Verbs;
 
@@ -25,8 +26,8 @@ internal static class HistVerb
             DefaultValueFactory = static _ => 50,
         }.Whole(0);
         Option<string[]> kinds = SharedOptions.Many(
-            "--kind", "KIND", "pre, post, fault or ret (repeatable; hits, which are pre and ret, unless an expression says kind).");
-        kinds.AcceptOnlyFromAmong("pre", "post", "fault", "ret");
+            "--kind", "KIND", $"{TraceEventKinds.Choice} (repeatable; hits, which are pre and ret, unless an expression says kind).");
+        kinds.AcceptOnlyFromAmong(TraceEventKinds.Names.ToArray());
         Option<long> run = SharedOptions.Run();
         Option<long> memory = SharedOptions.Memory();
         Option<string> format = SharedOptions.Format("table", "csv", "json", "jsonl", "md");

@@ -1,4 +1,7 @@
 using System.Text.RegularExpressions;
+using KprobeTrace.Cpu;
+using KprobeTrace.Tests.Guests;
+using KprobeTrace.Tracing;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -26,11 +29,51 @@ public sealed partial class OnceTests
     [Fact]
     public void The_library_writes_MessagePack_itself() => Assert.Empty(FilesWith<UsingDirectiveSyntax>(static use => use.Name?.ToString() == "MessagePack"));
 
+    /// <remarks>One of the words may stand anywhere: Linux has members that are called so.</remarks>
+    [Fact]
+    public void Kinds_of_events_are_named_once() =>
+        Assert.Equal(["Core/Tracing/TraceEventKinds.cs"], FilesThatName(2, static text => [text, .. Quoted().Matches(text).Select(static m => m.Value.Trim('"', '\''))], TraceEventKinds.Names.ToArray()));
+
+    [Fact]
+    public void The_page_of_a_report_takes_the_names_of_kinds_from_there() =>
+        Assert.DoesNotMatch("'(pre|post|fault|ret)'", File.ReadAllText(Path.Combine(FolderUses.Core, "Export/report-page.html")));
+
+    /// <remarks>Not even once: their names are those of the fields.</remarks>
+    [Fact]
+    public void Registers_are_named_by_the_fields_they_are_recorded_in()
+    {
+        Assert.Empty(FilesThatName(3, static text => Word().Matches(text).Select(static m => m.Value), [.. TraceRegisters.Names[..16]]));
+        Assert.Equal(
+            ["Cpu/PtRegs.cs", "Tracing/TraceRegisters.cs"],
+            FilesWith<StructDeclarationSyntax>(static type => type.Members.OfType<FieldDeclarationSyntax>().Count(static f => f.Declaration.Variables[0].Identifier.Text is "Ax" or "Bx" or "R15") == 3));
+    }
+
+    [Fact]
+    public void A_field_is_written_in_small_letters_with_its_words_apart()
+    {
+        Assert.Equal("ax bx cx dx si di bp sp r8 r9 r10 r11 r12 r13 r14 r15 ip flags cr3", string.Join(' ', TraceRegisters.Names.ToArray()));
+        Assert.Equal("ax cx dx bx sp bp si di r8 r9 r10 r11 r12 r13 r14 r15 ip flags cs ss orig_ax", string.Join(' ', PtRegs.Names.ToArray()));
+    }
+
+    /// <summary>Files of src whose texts have so many of some words, relative to it.</summary>
+    private static string[] FilesThatName(int least, Func<string, IEnumerable<string>> wordsOf, string[] names) =>
+        [.. SourceCompilation.Models.Select(static model => model.SyntaxTree)
+            .Where(tree => tree.GetRoot().DescendantTokens().Where(static t => (t.Value is string && !t.IsKind(SyntaxKind.IdentifierToken)) || t.IsKind(SyntaxKind.InterpolatedStringTextToken))
+                .SelectMany(t => wordsOf(t.ValueText)).Intersect(names).Count() >= least)
+            .Select(static tree => Path.GetRelativePath(Repository.PathOf("src"), tree.FilePath)).Order(StringComparer.Ordinal)];
+
     /// <summary>The files of the library that have such a node, relative to it.</summary>
     private static string[] FilesWith<T>(Func<T, bool> wanted)
         where T : SyntaxNode =>
         [.. SourceCompilation.Models.Select(static model => model.SyntaxTree).Where(tree => tree.GetRoot().DescendantNodes().OfType<T>().Any(wanted))
             .Select(static tree => Path.GetRelativePath(FolderUses.Core, tree.FilePath)).Order(StringComparer.Ordinal)];
+
+    [GeneratedRegex("['\"]\\w+['\"]|\\b(?:pre|post)(?=, )")]
+    private static partial Regex Quoted();
+
+    // What stands in a probe's definition is an example of one.
+    [GeneratedRegex("(?<![%\\w])\\w+")]
+    private static partial Regex Word();
 
     // Arrays and texts without a length, and everything from nil to the last of the forms with one.
     [GeneratedRegex("^0x([9A]0|[CD][0-9A-F])$", RegexOptions.IgnoreCase)]

@@ -67,6 +67,41 @@ internal sealed class RecordBuilder
         _end += size;
     }
 
+    /// <summary>Adds an integer for each of some numbers.</summary>
+    /// <param name="numbers">Numbers, of which some are added.</param>
+    /// <param name="which">Where those stand, in the order of the columns.</param>
+    internal void Integers(ReadOnlySpan<ulong> numbers, ReadOnlySpan<int> which)
+    {
+        int room = 8 * which.Length;
+        if (_end + room > _body.Length)
+        {
+            Grow(room);
+        }
+
+        Span<byte> body = _body;
+        Span<byte> types = _types.AsSpan(_typeCount, which.Length);
+        int end = _end;
+        for (int i = 0; i < types.Length; i++)
+        {
+            long value = (long)numbers[which[i]];
+            if ((ulong)value <= 1)
+            {
+                types[i] = (byte)(8 + value);
+                continue;
+            }
+
+            int bits = 65 - BitOperations.LeadingZeroCount((ulong)(value ^ (value >> 63)));
+            byte type = TypeOfBits[Math.Min(bits, 64)];
+            int size = SizeOfType[type];
+            types[i] = type;
+            BinaryPrimitives.WriteInt64BigEndian(body[end..], value << (64 - (8 * size)));
+            end += size;
+        }
+
+        _end = end;
+        _typeCount += types.Length;
+    }
+
     /// <summary>Adds UTF-8 text.</summary>
     internal void Text(ReadOnlySpan<byte> utf8) => Bytes(utf8, 13);
 

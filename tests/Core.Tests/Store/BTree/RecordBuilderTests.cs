@@ -54,6 +54,24 @@ public sealed class RecordBuilderTests
         AssertSame([.. Enumerable.Range(0, columns).Select(i => (object?)new string((char)('a' + (i % 26)), length))]);
 
     [Fact]
+    public void Several_integers_are_those_one_by_one_in_the_order_asked_for()
+    {
+        ulong[] numbers = [.. Enumerable.Range(0, 64).SelectMany(static b => (ulong[])[(1UL << b) - 1, 1UL << b, 0 - (1UL << b)])];
+        int[] which = [.. Enumerable.Range(0, numbers.Length).Select(i => i * 7 % numbers.Length)];
+        foreach (int[] some in which.Chunk(48))
+        {
+            RecordBuilder several = new();
+            several.Begin();
+            several.Text([.. Enumerable.Repeat((byte)'x', 4090)]);
+            several.Integers(numbers, some);
+
+            Assert.Equal(
+                TreeFile.Encode(new RecordBuilder(), [new string('x', 4090), .. some.Select(i => (object?)(long)numbers[i])]),
+                several.End().ToArray());
+        }
+    }
+
+    [Fact]
     public void A_record_knows_nothing_of_the_one_before()
     {
         RecordBuilder record = new();
