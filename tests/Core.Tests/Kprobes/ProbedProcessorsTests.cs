@@ -53,10 +53,10 @@ public sealed class ProbedProcessorsTests
     }
 
     [Fact]
-    public void Without_Linux_there_are_no_tasks_and_with_it_that_of_the_first_processor()
+    public void Without_Linux_there_are_no_tasks_and_with_it_that_of_the_processor_whose_turn_it_is()
     {
         const ulong text = GuestImage.Text;
-        using TestGuest guest = new();
+        using TestGuest guest = new(processorCount: 2);
         GuestRam ram = new(text, 0x20000);
         LoadedImage image = GuestImage.Load(static _ => { });
         SymbolTable symbols = GuestImage.Symbols(("current_task", 0x40), ("__per_cpu_offset", text + 0x100), ("_text", text), ("_end", text + 0x4000));
@@ -68,7 +68,11 @@ public sealed class ProbedProcessorsTests
 
         Assert.Equal(0UL, new ProbedProcessors(guest.Processor.Group, null, null).CurrentTask);
         Assert.Equal(text + 0x9000, new ProbedProcessors(guest.Processor.Group, linux, ram).CurrentTask);
-        Assert.Equal(1, new ProbedProcessors(guest.Processor.Group, linux, ram).CpuCount);
+        Assert.Equal(2, new ProbedProcessors(guest.Processors, linux, ram).CpuCount);
+
+        guest.Processors[1].Run(1);
+        Assert.Equal(text + 0xB000, new ProbedProcessors(guest.Processors, linux, ram).CurrentTask);
+        Assert.Equal((0UL, 1UL), ((ulong)guest.Processor.Retired, new ProbedProcessors(guest.Processors, linux, ram).RetiredInstructions));
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
         guest.Mark("there").Code.nop();
         guest.Mark("end");
         guest.Exit();
-        _recorder = RecordedGuest.Open(guest, new RecordingOptions { Image = "", Probes = ["p end"] });
+        _recorder = RecordedGuest.Open(guest, new RecordingOptions { Image = "", Probes = ["p end"], ProcessorCount = 2 });
         _environment = _recorder.Session.Environment;
 
         // Pages that follow each other lie apart in memory; the last page of user space and one of the kernel's half are there, too.
@@ -92,6 +92,25 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
     public void Last_byte_of_what_is_there_can_be_read(ulong address, int length) =>
         Assert.True(_environment.TryReadUser(address, new byte[length]));
 
+    /// <remarks>The second one's tables are empty.</remarks>
+    [Fact]
+    public void Memory_is_that_of_the_processor_whose_turn_it_is()
+    {
+        KprobeTrace.Machine.GuestMachine machine = _recorder.Session.Machine;
+        byte[] state = new byte[Processor.StateBytes];
+        machine.Processors.Bootstrap.SaveState(state);
+        machine.Processors[1].LoadState(state);
+        machine.Processors[1].State->Cr3 = RecordedGuest.Memory - 0x1000;
+        machine.Processors[1].Run(0);
+
+        Assert.Equal((1, 1), (_environment.CpuIndex, _recorder.Session.Cpu));
+        Assert.False(_environment.TryReadUser(Low, new byte[1]));
+        Assert.False(_environment.TryReadKernel(Kernel, new byte[1]));
+        machine.Processors.Bootstrap.Run(0);
+        Assert.Equal((0, 0), (_environment.CpuIndex, _recorder.Session.Cpu));
+        Assert.True(_environment.TryReadUser(Low, new byte[1]) && _environment.TryReadKernel(Kernel, new byte[1]));
+    }
+
     [Fact]
     public void Kernel_memory_is_read_as_such()
     {
@@ -135,7 +154,7 @@ public sealed unsafe class FetchEnvironmentTests : IDisposable
     }
 
     [Fact]
-    public void Guest_that_is_no_Linux_has_no_task_and_one_processor()
+    public void Guest_that_is_no_Linux_has_no_task_and_begins_with_the_first_processor()
     {
         Assert.Equal((0, 0, 0ul), (_environment.CpuIndex, _environment.CurrentPid, _environment.RetiredInstructions));
         Assert.Equal(0, _environment.ReadComm(new byte[16]));
