@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using KprobeTrace.Queries;
 
 namespace KprobeTrace.Export;
 
@@ -27,40 +28,62 @@ internal sealed class ArgumentValues
     internal void Read(ReadOnlySpan<byte> json)
     {
         _values.Clear();
-        if (json.IsEmpty)
+        ArgumentReader reader = new(json);
+        while (reader.NextName(out _) && TryRead(ref reader))
         {
-            return;
+            reader.NextValue();
+        }
+    }
+
+    private bool TryRead(ref ArgumentReader reader)
+    {
+        ArgumentReader start = reader;
+        switch (reader.Read())
+        {
+            case ArgumentToken.Number:
+                _values.Add((true, reader.Number, null));
+                return true;
+            case ArgumentToken.Text when TryPlain(reader.Raw, out string text):
+                _values.Add((false, 0, text));
+                return true;
+            case ArgumentToken.Null:
+                _values.Add((false, 0, null));
+                return true;
+            case ArgumentToken.None or ArgumentToken.Text:
+                return false;
+            default:
+                reader = start;
+                if (!reader.Skip())
+                {
+                    return false;
+                }
+
+                _values.Add((false, 0, Encoding.UTF8.GetString(reader.Raw)));
+                return true;
+        }
+    }
+
+    /// <summary>A text without its quotes and escapes; false where an escape is none of JSON's.</summary>
+    private static bool TryPlain(ReadOnlySpan<byte> quoted, out string text)
+    {
+        text = "";
+        if (!quoted.Contains((byte)'\\'))
+        {
+            text = Encoding.UTF8.GetString(quoted[1..^1]);
+            return true;
         }
 
         try
         {
-            Utf8JsonReader reader = new(json);
+            Utf8JsonReader reader = new(quoted);
             _ = reader.Read();
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                _ = reader.Read();
-                long start = reader.TokenStartIndex;
-                switch (reader.TokenType)
-                {
-                    case JsonTokenType.Number when reader.TryGetInt64(out long number):
-                        _values.Add((true, number, null));
-                        break;
-                    case JsonTokenType.String:
-                        _values.Add((false, 0, reader.GetString()));
-                        break;
-                    case JsonTokenType.Null:
-                        _values.Add((false, 0, null));
-                        break;
-                    default:
-                        reader.Skip();
-                        _values.Add((false, 0, Encoding.UTF8.GetString(json[(int)start..(int)reader.BytesConsumed])));
-                        break;
-                }
-            }
+            text = reader.GetString()!;
+            return true;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // A database may hold anything: what was read so far is what there is.
+            // A database may hold anything.
+            return false;
         }
     }
 }

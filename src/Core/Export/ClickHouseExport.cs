@@ -3,6 +3,7 @@ using System.Text;
 using KprobeTrace.Queries;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Export;
 
@@ -151,14 +152,14 @@ public static class ClickHouseExport
             if (!statement.IsNull(2))
             {
                 string argument = statement.Text(2);
-                string type = statement.Text(3);
+                ArgumentKind kind = ArgumentKind.Parse(statement.Text(3));
                 string key = Text(argument);
 
                 // ClickHouse finds no end of a raw value with a text that ends in a backslash. A text is there where a quote is behind
                 // its name, which inside of another text would be an escaped one; an array is told by its grammar.
-                string value = type.EndsWith(']')
+                string value = kind.IsArray
                     ? $"nullIf(extract(args, {Text($"\"{Literally(argument)}\":(\\[(?:[^\\]\"]|\"(?:[^\"\\\\]|\\\\.)*\")*\\])")}), '')"
-                    : ArgumentText.StyleOf(type) == ArgumentStyle.Text
+                    : kind.Style == ArgumentStyle.Text
                     ? $"if(position(args, {Text($"\"{argument}\":\"")}) = 0, NULL, visitParamExtractString(args, {key}))"
                     : $"if(visitParamExtractRaw(args, {key}) IN ('', 'null'), NULL, visitParamExtractInt(args, {key}))";
                 _ = sql.Append(CultureInfo.InvariantCulture, $", {value} AS {Name(EventViews.ColumnOf(argument))}");

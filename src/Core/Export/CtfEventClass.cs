@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using KprobeTrace.Queries;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Export;
@@ -36,7 +35,7 @@ internal readonly record struct CtfEventClass(
 
         for (int i = 0; i < probe.Arguments.Count; i++)
         {
-            if (probe.Arguments[i].IsText ? values.Text(i) is null : values.Number(i) is null)
+            if (probe.Arguments[i].Kind.IsNumber ? values.Number(i) is null : values.Text(i) is null)
             {
                 return CtfArguments.Some;
             }
@@ -62,7 +61,7 @@ internal readonly record struct CtfEventClass(
 
         if (Arguments != CtfArguments.None)
         {
-            foreach (ExportArgument argument in Probe.Arguments)
+            foreach (TraceArgument argument in Probe.Arguments)
             {
                 DeclareArgument(text, argument);
             }
@@ -71,16 +70,15 @@ internal readonly record struct CtfEventClass(
         _ = text.Append("    };\n};\n");
     }
 
-    private void DeclareArgument(StringBuilder text, ExportArgument argument)
+    private void DeclareArgument(StringBuilder text, TraceArgument argument)
     {
-        string type = argument.IsText
-            ? "string"
-            : ArgumentText.StyleOf(argument.Type) switch
-            {
-                ArgumentStyle.Hex or ArgumentStyle.Symbol => "xint64_t",
-                ArgumentStyle.Unsigned => "uint64_t",
-                _ => "int64_t",
-            };
+        string type = argument.Kind switch
+        {
+            { IsNumber: false } => "string",
+            { IsAddress: true } => "xint64_t",
+            { Style: ArgumentStyle.Unsigned } => "uint64_t",
+            _ => "int64_t",
+        };
         string name = "_" + argument.Name;
         if (Arguments == CtfArguments.All)
         {

@@ -232,7 +232,7 @@ public static class CtfExport
 
         for (int i = 0; i < probe.Arguments.Count; i++)
         {
-            bool isText = probe.Arguments[i].IsText;
+            bool isText = !probe.Arguments[i].Kind.IsNumber;
             string? text = isText ? arguments.Text(i) : null;
             long? number = isText ? null : arguments.Number(i);
             bool isThere = text is not null || number is not null;

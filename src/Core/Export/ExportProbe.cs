@@ -1,5 +1,7 @@
+using KprobeTrace.Tracing;
+
 namespace KprobeTrace.Export;
 
 /// <summary>A probe, for exports.</summary>
 internal sealed record ExportProbe(
-    long Id, string Name, string Symbol, long Address, IReadOnlyList<ExportArgument> Arguments);
+    long Id, string Name, string Symbol, long Address, IReadOnlyList<TraceArgument> Arguments);

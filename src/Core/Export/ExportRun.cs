@@ -17,23 +17,13 @@ internal sealed class ExportRun
         Run = run;
         using SqliteStatement statement = history.Database.Prepare(
             "SELECT probe, name, symbol, event_address FROM kt_probe WHERE run = ?1 ORDER BY probe");
-        using SqliteStatement arguments = history.Database.Prepare(
-            "SELECT name, type FROM kt_argument WHERE run = ?1 AND probe = ?2 ORDER BY position");
+        using ProbeArguments arguments = new(history.Database);
         _ = statement.Bind(1, run);
         while (statement.Step())
         {
-            List<ExportArgument> list = [];
-            _ = arguments.Bind(1, run).Bind(2, statement.Int64(0));
-            while (arguments.Step())
-            {
-                string type = arguments.Text(1);
-                list.Add(new ExportArgument(arguments.Text(0), type, ArgumentText.StyleOf(type) == ArgumentStyle.Text || type.EndsWith(']')));
-            }
-
-            arguments.Reset();
             Probes.Add(
                 statement.Int64(0),
-                new ExportProbe(statement.Int64(0), statement.Text(1), statement.Text(2), statement.Int64(3), list));
+                new ExportProbe(statement.Int64(0), statement.Text(1), statement.Text(2), statement.Int64(3), arguments.Of(run, statement.Int64(0))));
         }
 
         using SqliteStatement info = history.Database.Prepare("SELECT events, image, kernel FROM kt_run WHERE run = ?1");

@@ -87,7 +87,7 @@ public static class ParquetExport
     /// <summary>One row group in memory, column by column.</summary>
     private sealed class Columns
     {
-        private readonly List<ExportArgument> _arguments;
+        private readonly List<(string Name, ArgumentColumn Column)> _arguments;
         private readonly Dictionary<long, int[]> _positions = [];
         private readonly List<(DataField Field, long?[] Values)> _numbers = [];
         private readonly List<(DataField Field, ulong?[] Values)> _addresses = [];
@@ -120,19 +120,19 @@ public static class ParquetExport
                 AddAddress(name);
             }
 
-            foreach (ExportArgument argument in _arguments)
+            foreach ((string name, ArgumentColumn column) in _arguments)
             {
-                if (argument.IsText)
+                switch (column)
                 {
-                    AddText("arg_" + argument.Name);
-                }
-                else if (IsUnsigned64(argument))
-                {
-                    AddAddress("arg_" + argument.Name);
-                }
-                else
-                {
-                    AddNumber("arg_" + argument.Name);
+                    case ArgumentColumn.Text:
+                        AddText("arg_" + name);
+                        break;
+                    case ArgumentColumn.Unsigned:
+                        AddAddress("arg_" + name);
+                        break;
+                    default:
+                        AddNumber("arg_" + name);
+                        break;
                 }
             }
         }
@@ -164,15 +164,12 @@ public static class ParquetExport
         }
 
         /// <summary>Probes of one name may type an argument differently: what one column can hold of all of them.</summary>
-        private static ExportArgument Merge(IGrouping<string, ExportArgument> same) =>
-            new(same.Key, same.All(IsUnsigned64) ? "u64" : "s64", same.Any(static a => a.IsText));
+        private static (string Name, ArgumentColumn Column) Merge(IGrouping<string, TraceArgument> same) => (
+            same.Key,
+            same.Any(static a => !a.Kind.IsNumber) ? ArgumentColumn.Text
+            : same.All(static a => a.Kind.IsUnsigned64) ? ArgumentColumn.Unsigned : ArgumentColumn.Signed);
 
-        /// <summary>True for numbers that may lie above 2^63 and mean it.</summary>
-        private static bool IsUnsigned64(ExportArgument argument) => !argument.IsText
-            && (argument.Type is "" or "u64" or "x64" || ArgumentText.StyleOf(argument.Type) == ArgumentStyle.Symbol
-                || argument.Type.StartsWith("b64", StringComparison.Ordinal));
-
-        private static int IndexOf(IReadOnlyList<ExportArgument> arguments, string name)
+        private static int IndexOf(IReadOnlyList<TraceArgument> arguments, string name)
         {
             for (int i = 0; i < arguments.Count; i++)
             {
@@ -241,14 +238,14 @@ public static class ParquetExport
             for (int i = 0; i < _arguments.Count; i++)
             {
                 int position = positions[i];
-                if (_arguments[i].IsText)
+                if (_arguments[i].Column == ArgumentColumn.Text)
                 {
                     _texts[text++].Values[index] = position < 0 ? null : _values.Text(position);
                 }
                 else
                 {
                     long? value = position < 0 ? null : _values.Number(position);
-                    if (IsUnsigned64(_arguments[i]))
+                    if (_arguments[i].Column == ArgumentColumn.Unsigned)
                     {
                         _addresses[address++].Values[index] = value is { } n ? unchecked((ulong)n) : null;
                     }
@@ -280,5 +277,13 @@ public static class ParquetExport
             _texts.Add((field, new string?[RowsPerGroup]));
             _order.Add(field);
         }
+    }
+
+    /// <summary>What a column of an argument holds.</summary>
+    private enum ArgumentColumn
+    {
+        Text,
+        Unsigned,
+        Signed,
     }
 }

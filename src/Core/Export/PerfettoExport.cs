@@ -180,7 +180,7 @@ public static class PerfettoExport
             _arguments.Read(row.Utf8(7));
             for (int i = 0; i < probe.Arguments.Count && i < _arguments.Count; i++)
             {
-                ExportArgument argument = probe.Arguments[i];
+                TraceArgument argument = probe.Arguments[i];
                 if (_arguments.IsNull(i))
                 {
                     // It could not be read: a query finds NULL where no annotation is.
@@ -191,8 +191,7 @@ public static class PerfettoExport
                 _packets.Text(AnnotationName, argument.Name);
                 if (_arguments.Number(i) is { } number)
                 {
-                    bool pointer = ArgumentText.StyleOf(argument.Type) is ArgumentStyle.Hex or ArgumentStyle.Symbol;
-                    _packets.Varint(pointer ? AnnotationPointer : AnnotationInt, unchecked((ulong)number));
+                    _packets.Varint(argument.Kind.IsAddress ? AnnotationPointer : AnnotationInt, unchecked((ulong)number));
                 }
                 else
                 {

@@ -1,13 +1,10 @@
-using System.Buffers.Text;
+using System.Text;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Queries;
 
 /// <summary>Prints an event's arguments as ftrace does: <c> name=value</c> by the type of each.</summary>
-/// <remarks>
-/// The JSON it reads is what the import wrote: one flat object, arguments in order, names without escapes. A database
-/// may still hold anything; what does not parse ends the line early and nothing else.
-/// </remarks>
+/// <remarks>What does not parse ends the line early and nothing else.</remarks>
 internal static class ArgumentText
 {
     /// <summary>
@@ -16,118 +13,96 @@ internal static class ArgumentText
     /// </summary>
     private const int MaxPrinted = 1 << 15;
 
-    internal static ArgumentStyle[] Styles(IReadOnlyList<TraceArgument> arguments) =>
-        [.. arguments.Select(static a => StyleOf(a.Type))];
-
-    internal static ArgumentStyle StyleOf(string type) => type switch
-    {
-        "" => ArgumentStyle.Hex,
-        _ when type.StartsWith("symbol", StringComparison.Ordinal) => ArgumentStyle.Symbol,
-        _ when type.StartsWith("string", StringComparison.Ordinal)
-            || type.StartsWith("ustring", StringComparison.Ordinal)
-            || type.StartsWith("symstr", StringComparison.Ordinal) => ArgumentStyle.Text,
-        _ when type.StartsWith("char", StringComparison.Ordinal) => ArgumentStyle.Character,
-        _ when type[0] is 's' => ArgumentStyle.Signed,
-        _ when type[0] is 'u' or 'b' => ArgumentStyle.Unsigned,
-        _ => ArgumentStyle.Hex,
-    };
+    /// <summary>Stands for what could not be read.</summary>
+    private const string Fault = "(fault)";
 
     internal static void Write(
-        ReadOnlySpan<byte> json, ArgumentStyle[] styles, Utf8Output output, Action<ulong> writeSymbol)
+        ReadOnlySpan<byte> json, IReadOnlyList<TraceArgument> arguments, Utf8Output output, Action<ulong> writeSymbol)
     {
-        int position = 1;
-        for (int i = 0; position < json.Length && json[position] == (byte)'"'; i++)
+        ArgumentReader reader = new(json);
+        for (int i = 0; reader.Position is var start && reader.NextName(out ReadOnlySpan<byte> name); i++)
         {
-            int end = json[(position + 1)..].IndexOf((byte)'"');
-            if (end < 0)
-            {
-                return;
-            }
-
             output.WriteByte((byte)' ');
-            if (position > MaxPrinted)
+            if (start > MaxPrinted)
             {
                 output.Write("…"u8);
                 return;
             }
 
-            output.WriteName(json.Slice(position + 1, end));
+            output.WriteName(name);
             output.WriteByte((byte)'=');
-            position += end + 3;
-            ArgumentStyle style = i < styles.Length ? styles[i] : ArgumentStyle.Hex;
-            if (!Value(json, ref position, style, output, writeSymbol))
+            ArgumentStyle style = i < arguments.Count ? arguments[i].Kind.Style : ArgumentStyle.Hex;
+            if (!Value(ref reader, style, output, writeSymbol))
             {
                 return;
             }
 
-            // Skips the comma, or the brace that ends it all.
-            position++;
+            reader.NextValue();
         }
     }
 
-    private static bool Value(
-        ReadOnlySpan<byte> json, ref int position, ArgumentStyle style, Utf8Output output, Action<ulong> writeSymbol)
+    /// <summary>A value by itself as a difference shows it: numbers that are not hexadecimal in decimal, texts and arrays as JSON.</summary>
+    internal static string Plain(string json, ArgumentKind kind)
     {
-        if (position >= json.Length)
+        ArgumentReader reader = new(Encoding.UTF8.GetBytes("{" + json + "}"));
+        return reader.Read() switch
         {
-            return false;
-        }
-
-        byte first = json[position];
-        if (first == (byte)'"')
-        {
-            return Text(json, ref position, output);
-        }
-
-        if (first == (byte)'[')
-        {
-            position++;
-            output.WriteByte((byte)'{');
-            while (position < json.Length && json[position] != (byte)']')
+            ArgumentToken.Null => Fault,
+            ArgumentToken.Number => kind.Style switch
             {
-                if (position > MaxPrinted)
-                {
-                    output.Write("…"u8);
-                    return false;
-                }
+                ArgumentStyle.Hex or ArgumentStyle.Symbol => $"0x{reader.Number:x}",
+                ArgumentStyle.Unsigned => $"{(ulong)reader.Number}",
+                _ => json,
+            },
+            _ => json,
+        };
+    }
 
-                if (json[position] == (byte)',')
-                {
-                    output.WriteByte((byte)',');
-                    position++;
-                }
-                else if (!Value(json, ref position, style, output, writeSymbol))
-                {
-                    return false;
-                }
-            }
-
-            position++;
-            output.WriteByte((byte)'}');
-            return true;
-        }
-
-        if (Utf8Parser.TryParse(json[position..], out long number, out int used))
+    private static bool Value(ref ArgumentReader reader, ArgumentStyle style, Utf8Output output, Action<ulong> writeSymbol)
+    {
+        switch (reader.Read())
         {
-            position += used;
-            if (position >= json.Length || json[position] is (byte)',' or (byte)'}' or (byte)']')
-            {
-                Number(number, style, output, writeSymbol);
+            case ArgumentToken.Number:
+                Number(reader.Number, style, output, writeSymbol);
                 return true;
+            case ArgumentToken.Text:
+                Text(reader.Raw, output);
+                return true;
+            case ArgumentToken.Null:
+                output.Write(Fault);
+                return true;
+            case ArgumentToken.Word:
+                output.Write(reader.Raw);
+                return true;
+            case ArgumentToken.ArrayStart:
+                return Elements(ref reader, style, output, writeSymbol);
+            default:
+                return false;
+        }
+    }
+
+    private static bool Elements(ref ArgumentReader reader, ArgumentStyle style, Utf8Output output, Action<ulong> writeSymbol)
+    {
+        output.WriteByte((byte)'{');
+        while (!reader.AtEndOfArray())
+        {
+            if (reader.Position > MaxPrinted)
+            {
+                output.Write("…"u8);
+                return false;
             }
 
-            position -= used;
+            if (reader.AtComma())
+            {
+                output.WriteByte((byte)',');
+            }
+            else if (!Value(ref reader, style, output, writeSymbol))
+            {
+                return false;
+            }
         }
 
-        int end = json[position..].IndexOfAny(",}]"u8);
-        if (end <= 0)
-        {
-            return false;
-        }
-
-        ReadOnlySpan<byte> word = json.Slice(position, end);
-        output.Write(word.SequenceEqual("null"u8) ? "(fault)"u8 : word);
-        position += end;
+        output.WriteByte((byte)'}');
         return true;
     }
 
@@ -156,35 +131,22 @@ internal static class ArgumentText
     }
 
     /// <summary>A JSON string, its escapes left as they are: they are the ones a reader of the line needs too.</summary>
-    private static bool Text(ReadOnlySpan<byte> json, ref int position, Utf8Output output)
+    private static void Text(ReadOnlySpan<byte> text, Utf8Output output)
     {
-        int start = position++;
-        while (position < json.Length && json[position] != (byte)'"')
+        if (text.Length <= MaxPrinted)
         {
-            position += json[position] == (byte)'\\' ? 2 : 1;
-        }
-
-        if (position >= json.Length)
-        {
-            return false;
-        }
-
-        position++;
-        if (position - start <= MaxPrinted)
-        {
-            output.WriteVisible(json[start..position]);
-            return true;
+            output.WriteVisible(text);
+            return;
         }
 
         // Not within a character, nor between a backslash and what it is for.
-        int end = start + MaxPrinted;
-        while (end > start + 1 && ((json[end] & 0xC0) == 0x80 || json[end - 1] == (byte)'\\'))
+        int end = MaxPrinted;
+        while (end > 1 && ((text[end] & 0xC0) == 0x80 || text[end - 1] == (byte)'\\'))
         {
             end--;
         }
 
-        output.WriteVisible(json[start..end]);
+        output.WriteVisible(text[..end]);
         output.Write("…\""u8);
-        return true;
     }
 }

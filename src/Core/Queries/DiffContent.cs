@@ -1,5 +1,5 @@
 using System.Text;
-using System.Text.Json;
+using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Queries;
 
@@ -23,20 +23,16 @@ internal static class DiffContent
         }
 
         uint hash = Seed;
-        int at = 1;
-        while (at < arguments.Length && arguments[at] == (byte)'"')
+        ArgumentReader reader = new(arguments);
+        for (int start = reader.Position; reader.NextName(out ReadOnlySpan<byte> name); start = reader.Position)
         {
-            int start = at;
-            SkipText(arguments, ref at);
-            ReadOnlySpan<byte> name = arguments[(start + 1)..Math.Max(start + 1, at - 1)];
-            at++;
-            SkipValue(arguments, ref at);
+            _ = reader.Skip();
             if (!Contains(ignored, name))
             {
-                hash = Add(hash, arguments[start..Math.Min(at, arguments.Length)], sameImage);
+                hash = Add(hash, arguments[start..Math.Min(reader.Position, arguments.Length)], sameImage);
             }
 
-            at++;
+            reader.NextValue();
         }
 
         return hash;
@@ -46,10 +42,10 @@ internal static class DiffContent
     /// <param name="a">The first event's arguments, as JSON.</param>
     /// <param name="b">The second event's arguments, as JSON.</param>
     /// <param name="sameImage">True where addresses count.</param>
-    /// <param name="typeOf">The type of an argument by its name.</param>
+    /// <param name="kindOf">The kind of an argument by its name.</param>
     /// <param name="ignored">Names that do not count.</param>
     internal static List<DiffArgument> Differences(
-        ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, bool sameImage, Func<string, string> typeOf, byte[][]? ignored)
+        ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, bool sameImage, Func<string, ArgumentKind> kindOf, byte[][]? ignored)
     {
         Dictionary<string, string> inA = Values(a);
         Dictionary<string, string> inB = Values(b);
@@ -61,7 +57,7 @@ internal static class DiffContent
             bool counts = ignored is null || !Contains(ignored, Encoding.UTF8.GetBytes(name));
             if (counts && valueA != valueB && HashOf(valueA, sameImage) != HashOf(valueB, sameImage))
             {
-                list.Add(new DiffArgument(name, Shown(valueA, typeOf(name)), Shown(valueB, typeOf(name))));
+                list.Add(new DiffArgument(name, ArgumentText.Plain(valueA, kindOf(name)), ArgumentText.Plain(valueB, kindOf(name))));
             }
         }
 
@@ -143,60 +139,16 @@ internal static class DiffContent
         at++;
     }
 
-    private static void SkipValue(ReadOnlySpan<byte> json, ref int at)
-    {
-        int depth = 0;
-        while (at < json.Length)
-        {
-            switch (json[at])
-            {
-                case (byte)'"':
-                    SkipText(json, ref at);
-                    continue;
-                case (byte)'[' or (byte)'{':
-                    depth++;
-                    break;
-                case (byte)']' or (byte)'}' when depth > 0:
-                    depth--;
-                    break;
-                case (byte)',' or (byte)'}' when depth == 0:
-                    return;
-                default:
-                    break;
-            }
-
-            at++;
-        }
-    }
-
     private static Dictionary<string, string> Values(ReadOnlySpan<byte> json)
     {
         Dictionary<string, string> values = [];
-        try
+        ArgumentReader reader = new(json);
+        while (reader.NextName(out ReadOnlySpan<byte> name) && reader.Skip())
         {
-            using JsonDocument document = JsonDocument.Parse(json.IsEmpty ? "{}" : Encoding.UTF8.GetString(json));
-            foreach (JsonProperty property in document.RootElement.EnumerateObject())
-            {
-                values[property.Name] = property.Value.GetRawText();
-            }
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            // A database may hold anything: what is no object has no arguments.
+            values[Encoding.UTF8.GetString(name)] = Encoding.UTF8.GetString(reader.Raw);
+            reader.NextValue();
         }
 
         return values;
     }
-
-    private static string Shown(string value, string type) => value switch
-    {
-        "null" => "(fault)",
-        _ when long.TryParse(value, System.Globalization.CultureInfo.InvariantCulture, out long number) => ArgumentText.StyleOf(type) switch
-        {
-            ArgumentStyle.Hex or ArgumentStyle.Symbol => $"0x{number:x}",
-            ArgumentStyle.Unsigned => $"{(ulong)number}",
-            _ => value,
-        },
-        _ => value,
-    };
 }

@@ -216,15 +216,11 @@ internal sealed class DiffWalk : IDisposable
     {
         (long probe, byte[] a) = Read(_a, seqA);
         (_, byte[] b) = Read(_b, seqB);
-        using SqliteStatement type = _a.History.Database.Prepare(
-            "SELECT type FROM kt_argument WHERE run = ?1 AND probe = ?2 AND name = ?3");
-        return DiffContent.Differences(a, b, _sameImage, TypeOf, _a.IgnoredOf(probe));
+        using ProbeArguments arguments = new(_a.History.Database);
+        List<TraceArgument> known = arguments.Of(_a.Run, probe);
+        return DiffContent.Differences(a, b, _sameImage, KindOf, _a.IgnoredOf(probe));
 
-        string TypeOf(string name)
-        {
-            type.Reset();
-            return type.Bind(1, _a.Run).Bind(2, probe).Bind(3, name).Step() ? type.Text(0) : "";
-        }
+        ArgumentKind KindOf(string name) => known.Find(k => k.Name == name)?.Kind ?? ArgumentKind.Parse("");
 
         static (long Probe, byte[] Arguments) Read(DiffSide side, long seq)
         {

@@ -319,20 +319,11 @@ public sealed class EventLines
         _probes.Clear();
         using SqliteStatement statement = _history.Database.Prepare(
             "SELECT probe, name, symbol, event_address, offset FROM kt_probe WHERE run = ?1");
-        using SqliteStatement arguments = _history.Database.Prepare(
-            "SELECT name, type FROM kt_argument WHERE run = ?1 AND probe = ?2 ORDER BY position");
+        using ProbeArguments arguments = new(_history.Database);
         _ = statement.Bind(1, run);
         while (statement.Step())
         {
             long id = statement.Int64(0);
-            _ = arguments.Bind(1, run).Bind(2, id);
-            List<TraceArgument> list = [];
-            while (arguments.Step())
-            {
-                list.Add(new TraceArgument(arguments.Text(0), arguments.Text(1)));
-            }
-
-            arguments.Reset();
             string symbol = statement.Text(2);
             ulong offset = statement.UInt64(4);
             ulong address = statement.UInt64(3);
@@ -352,10 +343,10 @@ public sealed class EventLines
                         WritePlace(address, run, o);
                     }
                 }),
-                ArgumentText.Styles(list));
+                arguments.Of(run, id));
         }
     }
 
     /// <summary>The parts of a probe's lines that do not change.</summary>
-    private sealed record ProbeText(byte[] Name, byte[] Symbol, byte[] Place, ArgumentStyle[] Arguments);
+    private sealed record ProbeText(byte[] Name, byte[] Symbol, byte[] Place, List<TraceArgument> Arguments);
 }

@@ -65,6 +65,13 @@ internal static class FolderUses
         }
     }
 
+    /// <summary>The files of src/Core, relative to it, that name a member of a type.</summary>
+    public static string[] FilesThatUse(string type, string member) =>
+        [.. SourceCompilation.Models.Where(static model => model.SyntaxTree.FilePath.StartsWith(Core + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            .Where(model => model.SyntaxTree.GetRoot().DescendantNodes().OfType<IdentifierNameSyntax>()
+                .Any(name => name.Identifier.Text == member && model.GetSymbolInfo(name).Symbol is { } used && used.ContainingType?.Name == type))
+            .Select(static model => Path.GetRelativePath(Core, model.SyntaxTree.FilePath)).Order(StringComparer.Ordinal)];
+
     // The type, and its folder, that declares what a piece of code names.
     private static (string Type, string Folder)? Declares(SemanticModel model, SyntaxNode node)
     {

@@ -55,6 +55,25 @@ public sealed partial class OnceTests
         Assert.Equal("ax cx dx bx sp bp si di r8 r9 r10 r11 r12 r13 r14 r15 ip flags cs ss orig_ax", string.Join(' ', PtRegs.Names.ToArray()));
     }
 
+    /// <remarks>Everything else asks for the kind; the text goes from the trace to the history as it is.</remarks>
+    [Fact]
+    public void Types_of_arguments_are_read_in_one_place()
+    {
+        Assert.Equal(
+            ["Store/HistoryWriter.cs", "Store/ImportedProbe.cs", "Tracing/TraceArgument.cs", "Tracing/TraceRows.cs"],
+            FolderUses.FilesThatUse("TraceArgument", "Type"));
+        Assert.Equal(
+            ["Core/Probes/FetchType.cs", "Core/Tracing/ArgumentKind.cs"],
+            FilesThatName(2, static text => [text], ["ustring", "symstr", "u64", "x64", "b64"]));
+    }
+
+    /// <remarks>Rows of a query may have any text in a column called args, which must parse where it goes out without quotes.</remarks>
+    [Fact]
+    public void Arguments_are_taken_out_of_their_JSON_by_one_reader() =>
+        Assert.Equal(
+            ["Export/ArgumentValues.cs", "Export/JsonRows.cs"],
+            FilesWith<IdentifierNameSyntax>(static name => name.Identifier.Text is "Utf8JsonReader" or "JsonDocument").Where(static file => !file.StartsWith("..", StringComparison.Ordinal)));
+
     /// <summary>Files of src whose texts have so many of some words, relative to it.</summary>
     private static string[] FilesThatName(int least, Func<string, IEnumerable<string>> wordsOf, string[] names) =>
         [.. SourceCompilation.Models.Select(static model => model.SyntaxTree)

@@ -1,5 +1,6 @@
 using System.Text;
 using KprobeTrace.Export;
+using KprobeTrace.Tracing;
 using Xunit;
 
 namespace KprobeTrace.Tests.Export;
@@ -81,5 +82,5 @@ public sealed class CtfEventClassTests
     }
 
     private static ExportProbe Probe(params (string Name, string Type)[] arguments) => new(
-        3, "read", "vfs_read", 0x1000, [.. arguments.Select(static a => new ExportArgument(a.Name, a.Type, false))]);
+        3, "read", "vfs_read", 0x1000, [.. arguments.Select(static a => new TraceArgument(a.Name, a.Type))]);
 }

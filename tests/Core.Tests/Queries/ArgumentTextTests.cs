@@ -38,23 +38,6 @@ public sealed class ArgumentTextTests
         Assert.Equal($" a={expected}", Print($$"""{"a":{{number}}}""", type));
 
     [Theory]
-    [InlineData("", ArgumentStyle.Hex)]
-    [InlineData("symbol", ArgumentStyle.Symbol)]
-    [InlineData("symstr", ArgumentStyle.Text)]
-    [InlineData("string", ArgumentStyle.Text)]
-    [InlineData("ustring[3]", ArgumentStyle.Text)]
-    [InlineData("char", ArgumentStyle.Character)]
-    [InlineData("s16", ArgumentStyle.Signed)]
-    [InlineData("u16", ArgumentStyle.Unsigned)]
-    [InlineData("b3@1/8", ArgumentStyle.Unsigned)]
-    [InlineData("x16", ArgumentStyle.Hex)]
-    public void Type_says_how_a_value_is_printed(string type, object style)
-    {
-        Assert.Equal(style, ArgumentText.StyleOf(type));
-        Assert.Equal([(ArgumentStyle)style, ArgumentStyle.Signed], ArgumentText.Styles([new TraceArgument("a", type), new TraceArgument("b", "s8")]));
-    }
-
-    [Theory]
     [InlineData("{}", "")]
     [InlineData("", "")]
     [InlineData("[1]", "")]
@@ -143,7 +126,7 @@ public sealed class ArgumentTextTests
         using (Utf8Output output = new(stream, leaveOpen: true))
         {
             ArgumentText.Write(
-                Encoding.UTF8.GetBytes(json), ArgumentText.Styles([new TraceArgument("a", type)]), output,
+                Encoding.UTF8.GetBytes(json), [new TraceArgument("a", type)], output,
                 address => output.Write(string.Create(CultureInfo.InvariantCulture, $"<{address:x}>")));
         }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using KprobeTrace.Queries;
+using KprobeTrace.Tracing;
 using Xunit;
 
 namespace KprobeTrace.Tests.Queries;
@@ -116,6 +117,6 @@ public sealed class DiffContentTests
             Encoding.UTF8.GetBytes(a),
             Encoding.UTF8.GetBytes(b),
             sameImage,
-            name => types.Split(' ').FirstOrDefault(t => t.StartsWith(name + ":", StringComparison.Ordinal))?[(name.Length + 1)..] ?? "",
+            name => ArgumentKind.Parse(types.Split(' ').FirstOrDefault(t => t.StartsWith(name + ":", StringComparison.Ordinal))?[(name.Length + 1)..] ?? ""),
             ignored is null ? null : [.. ignored.Select(Encoding.UTF8.GetBytes)]).Select(static d => $"{d.Name} {d.A} {d.B}"));
 }

@@ -1,4 +1,4 @@
-namespace KprobeTrace.Queries;
+namespace KprobeTrace.Tracing;
 
 /// <summary>How an argument's values are printed.</summary>
 internal enum ArgumentStyle
