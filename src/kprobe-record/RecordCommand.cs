@@ -11,8 +11,6 @@ namespace KprobeTrace.Record;
 /// <summary>The options of kprobe-record and what they say together.</summary>
 internal sealed class RecordCommand
 {
-    private const ulong DefaultMemory = 512UL << 20;
-
     private readonly RecordConsole _terminal;
 
     private readonly Argument<string?> _image = new("IMAGE")
@@ -56,6 +54,16 @@ internal sealed class RecordCommand
         CustomParser = static r => Parse(r, "wants a number of seconds above 0", ParseSeconds),
     };
 
+    private readonly Option<string[]> _saveAt = new("--save-at")
+    {
+        Description = "Save the guest in FILE behind the first event named EVENT, or when INSN instructions have retired, and run on. Repeatable.",
+        HelpName = "EVENT|INSN FILE",
+        Arity = new ArgumentArity(2, 2),
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = static _ => [],
+    };
+
+    private readonly Option<string> _from = Text("--from", "FILE", "Go on with the guest that --save-at saved, whose image this has to be; probes and limits may be others.");
     private readonly Option<string> _console = Text("--console", "FILE|none", "Where the guest's serial output goes (stdout, also written -).");
     private readonly Option<bool> _allowBlacklisted = Flag("--allow-blacklisted", "Probe what Linux refuses.");
     private readonly Option<string?> _list = new("--list")
@@ -83,7 +91,7 @@ internal sealed class RecordCommand
         Option[] options =
         [
             _probes, _probeFiles, _skipRefused, _filters, _kinds, _output, _append, _initrd, _memory, _symbols, _load, _entry, _mode, _engine,
-            _maxInstructions, _maxEvents, _timeout, _console, _allowBlacklisted, _list, _listProbes, _listBlacklist, _countOnly, _dryRun, _json, _quiet, _verbose,
+            _maxInstructions, _maxEvents, _timeout, _saveAt, _from, _console, _allowBlacklisted, _list, _listProbes, _listBlacklist, _countOnly, _dryRun, _json, _quiet, _verbose,
         ];
         foreach (Option option in options)
         {
@@ -234,7 +242,7 @@ internal sealed class RecordCommand
         }
 
         KeepInputs(result, options);
-        if (MemoryNotice.For(options.Load.MemorySize) is string notice)
+        if (MemoryNotice.For(options.Load.MemorySize ?? ImageLoadOptions.DefaultMemorySize) is string notice)
         {
             options.Warn?.Invoke(notice);
         }
@@ -261,13 +269,20 @@ internal sealed class RecordCommand
     {
         List<(string?, string)> inputs =
         [
-            (result.GetValue(_image), "image"), (options.Load.InitrdPath, "initrd"), (options.SymbolFile, "symbol file"),
+            (result.GetValue(_image), "image"), (options.Load.InitrdPath, "initrd"), (options.SymbolFile, "symbol file"), (options.From, "saved state"),
             .. result.GetRequiredValue(_probeFiles).Select(static file => ((string?)file, "file of probe definitions")),
         ];
         OutputFile.Distinct(options.Output, "-o", inputs);
+        foreach (SavePoint point in options.SaveAt)
+        {
+            OutputFile.RefuseStandardOutput(point.Path, "--save-at", "a saved state goes to a file");
+            OutputFile.Distinct(point.Path, "--save-at", [.. inputs, (options.Output, "trace"),
+                .. options.SaveAt.Where(p => p != point).Select(static p => ((string?)p.Path, "state of another --save-at"))]);
+        }
+
         if (result.GetValue(_console) is string console and not "none")
         {
-            OutputFile.Distinct(console, "--console", [.. inputs, (options.Output, "trace")]);
+            OutputFile.Distinct(console, "--console", [.. inputs, (options.Output, "trace"), .. options.SaveAt.Select(static p => ((string?)p.Path, "saved state"))]);
         }
     }
 
@@ -283,8 +298,8 @@ internal sealed class RecordCommand
             || result.GetResult(_mode) is { Implicit: false };
         ImageLoadOptions load = new()
         {
-            MemorySize = result.GetValue(_memory) ?? DefaultMemory,
-            CommandLine = result.GetValue(_append) ?? ImageLoadOptions.LinuxCommandLine,
+            MemorySize = result.GetValue(_memory),
+            CommandLine = result.GetValue(_append),
             InitrdPath = result.GetValue(_initrd),
             ForceFlat = flat,
             LoadAddress = result.GetValue(_load),
@@ -305,11 +320,18 @@ internal sealed class RecordCommand
             Output = result.GetValue(_output) ?? "trace.mpk",
             MaxInstructions = result.GetValue(_maxInstructions) ?? 0,
             MaxEvents = result.GetValue(_maxEvents) ?? 0,
+            SaveAt = [.. result.GetRequiredValue(_saveAt).Chunk(2).Select(static words => Point(words[0], words[1]))],
+            From = result.GetValue(_from),
             AllowBlacklisted = result.GetValue(_allowBlacklisted),
             Warn = result.GetValue(_quiet) ? null : _terminal.Say,
             Producer = "kprobe-record " + ToolVersion.Short,
         };
     }
+
+    private static SavePoint Point(string where, string path) =>
+        long.TryParse(where, NumberStyles.None, CultureInfo.InvariantCulture, out long count)
+            ? new SavePoint { Path = path, Instructions = count }
+            : new SavePoint { Path = path, Event = where };
 
     private static EventKinds ParseKinds(string? list) =>
         list is not null && TryParseKinds(list, out EventKinds kinds) ? kinds : EventKinds.All;

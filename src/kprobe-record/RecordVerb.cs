@@ -114,6 +114,11 @@ internal static class RecordVerb
             }
         }
 
+        foreach (SavePoint point in end.NotSaved)
+        {
+            console.Say($"warning: {point.Path} was not written: the run ended before {(point.Event is null ? $"{point.Instructions} instructions had retired" : $"event {point.Event} came")}");
+        }
+
         foreach ((string name, string reason) in end.Refused)
         {
             console.Say($"warning: probe {name} could not be registered when its module came: {reason}");

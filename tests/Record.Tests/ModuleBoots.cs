@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using KprobeTrace.Guest;
 using KprobeTrace.Loaders;
@@ -25,7 +27,8 @@ public sealed class ModuleBoots : IDisposable
         "-p", "p:exit brd:cleanup_module", "-p", "r:exit_ret brd:cleanup_module",
         "-p", "p:dummy_init dummy:dummy_init_module", "-p", "p:dummy_setup dummy:dummy_setup", "-p", "p:crc crc7:crc7_be",
         "-p", "p:nosuch brd:nosuch", "-p", "p:nodata brd:brd_submit_bio x=@no_such_data", "-p", "p:never nothere:fn",
-        "-p", "r:load do_init_module",
+        "-p", "r:load do_init_module", "-p", "r:exec bprm_execve stack", "-p", "r:wait do_wait", "-p", "p:initcall do_one_initcall fn=%di stack",
+        "-p", "p:mounts mnt_init", "-p", "r:init_thread kernel_init_freeable", "-p", "p:copy _copy_from_user",
     ];
 
     private readonly Folder _folder = new();
@@ -40,7 +43,7 @@ public sealed class ModuleBoots : IDisposable
             StockBoots.Boot boot = Record("first");
             return (boot, boot.Read());
         });
-        _second = new(() => Record("second"));
+        _second = new(() => Record("second", [.. SavedAt.SelectMany(at => new[] { "--save-at", Number(at), StateOf(at) })]));
         _plain = new(Count);
     }
 
@@ -50,13 +53,26 @@ public sealed class ModuleBoots : IDisposable
     /// <summary>What it recorded.</summary>
     internal WholeTrace Trace => _first.Value.Trace;
 
-    /// <summary>The same command once more.</summary>
+    /// <summary>The same command once more, and the guest saved at <see cref="SavedAt"/> meanwhile.</summary>
     internal StockBoots.Boot Again => _second.Value;
+
+    /// <summary>Counts of retired instructions, drawn for each run from a seed of its own, or from KPROBETRACE_TEST_SEED.</summary>
+    internal IReadOnlyList<long> SavedAt { get; } = DrawPoints();
 
     /// <summary>The same boot without probes.</summary>
     internal PlainBoot Plain => _plain.Value;
 
     internal string FolderName => _folder.Name;
+
+    internal string StateOf(long at) => _folder[Number(at) + ".state"];
+
+    /// <summary>Goes on from a state in a new process, with the same probes.</summary>
+    internal StockBoots.Boot From(long at)
+    {
+        string trace = _folder[Number(at) + ".mpk"];
+        using ToolRun run = ToolRun.Record(_folder.Name, [StockGuest.CloudKernel, .. _probes, "--from", StateOf(at), "-o", trace]);
+        return new StockBoots.Boot(run.Exit, run.Output, run.Error, trace);
+    }
 
     internal static RecordingOptions Options => new()
     {
@@ -66,11 +82,22 @@ public sealed class ModuleBoots : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private StockBoots.Boot Record(string name)
+    /// <summary>Every boot of this kind retires some 1,400 million instructions, and loads its modules in the last hundred.</summary>
+    private static long[] DrawPoints()
+    {
+        int count = int.Parse(Environment.GetEnvironmentVariable("KPROBETRACE_SAVES") ?? "5", CultureInfo.InvariantCulture);
+        string seed = Environment.GetEnvironmentVariable("KPROBETRACE_TEST_SEED") ?? Guid.NewGuid().ToString("N");
+        Random random = new(BitConverter.ToInt32(SHA256.HashData(Encoding.UTF8.GetBytes(seed))));
+        return [.. Enumerable.Range(0, count).Select(i => i % 2 == 0 ? random.NextInt64(1_300_000_000, 1_430_000_000) : random.NextInt64(1_430_000_000)).Order()];
+    }
+
+    private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private StockBoots.Boot Record(string name, params string[] more)
     {
         string trace = _folder[name + ".mpk"];
         using ToolRun run = ToolRun.Record(
-            _folder.Name, [StockGuest.CloudKernel, "--initrd", StockGuest.Initramfs, "--append", CommandLine, .. _probes, "-o", trace]);
+            _folder.Name, [StockGuest.CloudKernel, "--initrd", StockGuest.Initramfs, "--append", CommandLine, .. _probes, .. more, "-o", trace]);
         return new StockBoots.Boot(run.Exit, run.Output, run.Error, trace);
     }
 

@@ -71,6 +71,9 @@ internal sealed class BreakpointMap
         Apply(breakpoint);
     }
 
+    /// <summary>The addresses whose execution return probes wait for, by rising address.</summary>
+    public IEnumerable<Breakpoint> ReturnSites() => _slots.Take(_count).Where(static b => b.IsReturnSite).OrderBy(static b => b.Address);
+
     /// <summary>Drops the return sites of a stretch of text.</summary>
     public void ClearReturnSites(ulong start, ulong end)
     {

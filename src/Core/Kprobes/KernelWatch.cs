@@ -1,3 +1,4 @@
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Guest;
 
 namespace KprobeTrace.Kprobes;
@@ -12,14 +13,17 @@ namespace KprobeTrace.Kprobes;
 /// </code>
 /// A kernel without one of these functions is watched without it. Internal probes are in no list and no trace.
 /// </remarks>
-internal sealed class KernelWatch
+internal sealed class KernelWatch : IStateful
 {
+    /// <summary>Bytes of a module in a saved guest, but for its name.</summary>
+    private const int SavedModule = sizeof(ulong) + sizeof(int);
+
     private readonly KprobeSubsystem _kprobes;
     private readonly ImageText _text;
     private readonly LinuxGuest _linux;
     private readonly OrcUnwinder? _unwinder;
 
-    /// <summary>Creates the watch and places its probes.</summary>
+    /// <summary>Creates the watch; <see cref="Begin"/> places its probes.</summary>
     public KernelWatch(KprobeSubsystem kprobes, ImageText text, LinuxGuest linux, OrcUnwinder? unwinder)
     {
         ArgumentNullException.ThrowIfNull(kprobes);
@@ -31,10 +35,6 @@ internal sealed class KernelWatch
         _unwinder = unwinder;
         Modules = new ModuleProbes(kprobes);
         text.ModuleState = module => linux.ReadModuleState(module.Address) ?? module.State;
-        OnEntry("free_module", ModuleGoing);
-        OnEntry("free_initmem", _ => InitTextFreed());
-        OnEntry("__put_task_struct", kprobes.TaskExited);
-        WatchModuleInit();
     }
 
     /// <summary>Is told of a module before its init function runs.</summary>
@@ -49,12 +49,52 @@ internal sealed class KernelWatch
     /// <summary>Probes that wait for modules.</summary>
     public ModuleProbes Modules { get; }
 
+    /// <summary>Places the probes, in a guest that stands before its first instruction or goes on from a saved one.</summary>
+    public void Begin()
+    {
+        OnEntry("free_module", ModuleGoing);
+        OnEntry("free_initmem", _ => InitTextFreed());
+        OnEntry("__put_task_struct", _kprobes.TaskExited);
+        WatchModuleInit();
+    }
+
+    /// <remarks>What is known of a module is read from the guest's memory, where it still stands: only where is saved.</remarks>
+    void IStateful.Save(StateWriter to)
+    {
+        to.Write(_text.IsInitFreed);
+        to.Write(_text.Modules.Count);
+        foreach (GuestModule module in _text.Modules)
+        {
+            to.Write(module.Address);
+            to.Write(module.Name);
+        }
+    }
+
+    /// <inheritdoc/>
+    void IStateful.Load(StateReader from)
+    {
+        byte freed = from.Read<byte>();
+        from.Require(freed <= 1);
+        _text.IsInitFreed = freed == 1;
+        for (int left = from.ReadCount(SavedModule); left > 0; left--)
+        {
+            GuestModule? module = _linux.ReadModule(from.Read<ulong>());
+            string name = from.ReadText();
+            from.Require(module is not null && module.Name == name);
+            _text.SetModule(module!);
+            _unwinder?.AddModule(module!);
+        }
+    }
+
+    private static string SavedAs(string function) => "watch " + function;
+
     private void OnEntry(string function, Action<ulong> action)
     {
         Kprobe probe = new()
         {
             SymbolName = function,
             IsInternal = true,
+            SavedAs = SavedAs(function),
             PreHandler = (_, ref registers) =>
             {
                 action(registers.Di);
@@ -68,12 +108,13 @@ internal sealed class KernelWatch
 
     private void WatchModuleInit()
     {
-        Kretprobe probe = new(isInternal: true)
+        const string function = "do_init_module";
+        Kretprobe probe = new(isInternal: true, SavedAs(function))
         {
             EntryHandler = (call, ref registers) => ModuleComing(call, registers.Di),
             Handler = (call, ref registers) => ModuleInitialized(call.Token, (int)registers.Ax),
         };
-        probe.Kp.SymbolName = "do_init_module";
+        probe.Kp.SymbolName = function;
         _ = _kprobes.RegisterKretprobe(probe);
     }
 

@@ -84,5 +84,8 @@ public sealed class Kprobe
     /// <summary>True for the subsystem's own probes, which no list and no trace shows.</summary>
     internal bool IsInternal { get; init; }
 
+    /// <summary>The name under which a saved guest keeps the probe; null for one that is not saved.</summary>
+    internal string? SavedAs { get; init; }
+
     internal KprobeEntry? Entry { get; set; }
 }

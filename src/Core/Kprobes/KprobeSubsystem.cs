@@ -198,6 +198,12 @@ public sealed partial class KprobeSubsystem
 
     private KprobeResult Register(Kprobe probe)
     {
+        if (FindSaved(probe) is SavedKprobe saved)
+        {
+            GoOn(probe, saved);
+            return KprobeResult.Success;
+        }
+
         KprobeResult resolved = Resolve(probe, out ulong address);
         if (!resolved.IsSuccess)
         {
@@ -322,31 +328,12 @@ public sealed partial class KprobeSubsystem
 
     private KprobeResult RegisterReturn(Kretprobe probe)
     {
-        const int largestData = 1 << 20;
-        KprobeResult resolved = Resolve(probe.Kp, out ulong address);
-        if (!resolved.IsSuccess)
+        Symbol function = default;
+        SavedKprobe? saved = FindSaved(probe.Kp);
+        KprobeResult allowed = saved is null ? CheckReturn(probe, out function) : KprobeResult.Success;
+        if (!allowed.IsSuccess)
         {
-            return resolved;
-        }
-
-        if (!_text.TryFindSymbol(address, out Symbol symbol) || symbol.Address != address)
-        {
-            return KprobeResult.Invalid($"{Describe(address)} is not a function's entry");
-        }
-
-        if (probe.Kp.IsRegistered)
-        {
-            return KprobeResult.Invalid($"this probe is registered already, at {Describe(probe.Kp.Addr)}");
-        }
-
-        if (!AllowBlacklisted && _text.TryResolve("__switch_to", out ulong switchTo) && switchTo == address)
-        {
-            return KprobeResult.Invalid("__switch_to changes the stack under a return probe");
-        }
-
-        if (probe.DataSize is < 0 or > largestData)
-        {
-            return new KprobeResult(KprobeErrno.NoMemory, "a call's data may take 0 to 1048576 bytes");
+            return allowed;
         }
 
         unsafe
@@ -378,11 +365,44 @@ public sealed partial class KprobeSubsystem
         KprobeResult result = Register(probe.Kp);
         if (result.IsSuccess)
         {
-            probe.ReturnImmediates = _boundary.ReturnImmediates(symbol.Address, symbol.Size);
+            probe.ReturnImmediates = saved?.ReturnImmediates ?? _boundary.ReturnImmediates(function.Address, function.Size);
             _returnProbes.Add(probe);
         }
 
         return result;
+    }
+
+    private KprobeResult CheckReturn(Kretprobe probe, out Symbol function)
+    {
+        const int largestData = 1 << 20;
+        function = default;
+        KprobeResult resolved = Resolve(probe.Kp, out ulong address);
+        if (!resolved.IsSuccess)
+        {
+            return resolved;
+        }
+
+        if (!_text.TryFindSymbol(address, out function) || function.Address != address)
+        {
+            return KprobeResult.Invalid($"{Describe(address)} is not a function's entry");
+        }
+
+        if (probe.Kp.IsRegistered)
+        {
+            return KprobeResult.Invalid($"this probe is registered already, at {Describe(probe.Kp.Addr)}");
+        }
+
+        if (!AllowBlacklisted && _text.TryResolve("__switch_to", out ulong switchTo) && switchTo == address)
+        {
+            return KprobeResult.Invalid("__switch_to changes the stack under a return probe");
+        }
+
+        if (probe.DataSize is < 0 or > largestData)
+        {
+            return new KprobeResult(KprobeErrno.NoMemory, "a call's data may take 0 to 1048576 bytes");
+        }
+
+        return KprobeResult.Success;
     }
 
     private void Kill(KprobeEntry entry)

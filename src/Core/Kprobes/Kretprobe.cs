@@ -11,9 +11,9 @@ public sealed class Kretprobe
     {
     }
 
-    internal Kretprobe(bool isInternal)
+    internal Kretprobe(bool isInternal, string? savedAs = null)
     {
-        Kp = new Kprobe { ReturnProbe = this, IsInternal = isInternal };
+        Kp = new Kprobe { ReturnProbe = this, IsInternal = isInternal, SavedAs = savedAs };
     }
 
     /// <summary>The probe on the function's entry. Registration takes its handlers over: a return probe has none of them.</summary>

@@ -130,6 +130,23 @@ internal sealed unsafe class ReturnCalls
         }
     }
 
+    /// <summary>The calls that are waited for, stack by stack, the outermost of each first.</summary>
+    public IEnumerable<KretprobeInstance> All() =>
+        _stacks.OrderBy(static s => s.Key).SelectMany(static s => Enumerable.Range(0, s.Value.Count).Select(i => s.Value[i]));
+
+    /// <summary>Waits for a call that was entered in a run before; those of a stack come in the order of <see cref="All"/>.</summary>
+    public void GoOn(Kretprobe probe, in SavedCall saved)
+    {
+        KretprobeInstance call = probe.Take();
+        call.RetAddr = saved.RetAddr;
+        call.Frame = saved.Frame;
+        call.Task = saved.Task;
+        call.Token = saved.Token;
+        StackOf(saved.Frame).Push(call);
+        probe.Open++;
+        _open++;
+    }
+
     /// <summary>A task ended: none of its calls will return.</summary>
     public void DropTask(ulong task) => Drop(call => call.Task == task);
 

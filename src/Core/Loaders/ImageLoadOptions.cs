@@ -3,14 +3,17 @@ namespace KprobeTrace.Loaders;
 /// <summary>What the user says about an image besides the file itself.</summary>
 public sealed record ImageLoadOptions
 {
-    /// <summary>Gets the size of guest RAM in bytes; everything loaded must fit into it.</summary>
-    public ulong MemorySize { get; init; } = 512UL << 20;
+    /// <summary>Bytes of guest RAM unless another number is given.</summary>
+    public const ulong DefaultMemorySize = 512UL << 20;
+
+    /// <summary>Gets the size of guest RAM in bytes, into which everything loaded must fit; null for <see cref="DefaultMemorySize"/>.</summary>
+    public ulong? MemorySize { get; init; }
 
     /// <summary>The kernel command line unless another is given: messages go to the serial port, and a panic ends the run.</summary>
     public const string LinuxCommandLine = "console=ttyS0 panic=-1";
 
-    /// <summary>Gets the kernel command line; empty when there is none.</summary>
-    public string CommandLine { get; init; } = LinuxCommandLine;
+    /// <summary>Gets the kernel command line, empty for none; null for <see cref="LinuxCommandLine"/>.</summary>
+    public string? CommandLine { get; init; }
 
     /// <summary>Gets the path of the initial RAM disk, or null when there is none.</summary>
     public string? InitrdPath { get; init; }
@@ -35,4 +38,10 @@ public sealed record ImageLoadOptions
 
     /// <summary>Gets the mode a flat image is entered in; 64-bit when null.</summary>
     public EntryMode? Mode { get; init; }
+
+    /// <summary>Bytes of guest RAM.</summary>
+    internal ulong Memory => MemorySize ?? DefaultMemorySize;
+
+    /// <summary>The kernel command line.</summary>
+    internal string Line => CommandLine ?? LinuxCommandLine;
 }

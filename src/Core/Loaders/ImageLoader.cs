@@ -87,7 +87,7 @@ internal static class ImageLoader
     private static LoadedImage LoadBzImage(string name, ReadOnlyMemory<byte> bytes, ImageLoadOptions options)
     {
         BzImageFile container = BzImageFile.Parse(name, bytes);
-        BootPlan plan = new(name, options.MemorySize);
+        BootPlan plan = new(name, options.Memory);
         ElfFile? elf = null;
         if (PayloadDecompressor.FormatOf(container.Payload.Span) is not null)
         {
@@ -108,7 +108,7 @@ internal static class ImageLoader
     private static LoadedImage LoadElf(string name, ReadOnlyMemory<byte> bytes, ImageLoadOptions options)
     {
         ElfFile elf = ParseKernel(name, bytes);
-        BootPlan plan = new(name, options.MemorySize);
+        BootPlan plan = new(name, options.Memory);
         string? release = LinuxReleaseOf(elf);
         if (release is not null)
         {
@@ -158,7 +158,7 @@ internal static class ImageLoader
                 $"{name}: a 16-bit image must lie below 1 MiB, but it ends at 0x{end:x}; load it lower with --load");
         }
 
-        BootPlan plan = new(name, options.MemorySize);
+        BootPlan plan = new(name, options.Memory);
         plan.Add("image", load, bytes);
         if (mode != EntryMode.Real16)
         {
@@ -249,8 +249,8 @@ internal static class ImageLoader
             Elf = elf,
             IsLinux = linux,
             KernelRelease = release,
-            CommandLine = options.CommandLine,
-            MemorySize = options.MemorySize,
+            CommandLine = options.Line,
+            MemorySize = options.Memory,
         };
     }
 

@@ -52,10 +52,10 @@ internal static class LinuxBoot
         BootParameters parameters = container is null
             ? new BootParameters()
             : new BootParameters(container.SetupHeader.Span);
-        parameters.SetMemoryMap(options.MemoryMap ?? E820Entry.ForMemory(options.MemorySize));
+        parameters.SetMemoryMap(options.MemoryMap ?? E820Entry.ForMemory(options.Memory));
         parameters.SetAcpiRsdp(options.AcpiRsdpAddress);
         plan.AddCommandLine(
-            options.CommandLine, container?.CommandLineSize ?? BootLayout.CommandLineCapacity - 1);
+            options.Line, container?.CommandLineSize ?? BootLayout.CommandLineCapacity - 1);
         parameters.SetCommandLine(BootLayout.CommandLine);
         if (!options.Initrd.IsEmpty)
         {

@@ -15,13 +15,15 @@ internal sealed partial class GuestMachine : IStateful
     private bool _isHalfLoaded;
 
     /// <summary>Writes all that this machine is, so that another goes on from here as this one does.</summary>
+    /// <param name="stream">Stays open.</param>
+    /// <param name="knowledge">What is known of the guest outside of the machine, each under a name of its own.</param>
     /// <remarks>
-    /// The stream stays open. What is written depends on the guest alone: machines at the same instruction of the same run write the same
+    /// What is written depends on the guest alone: machines at the same instruction of the same run write the same
     /// bytes, unless one was saved before and so walks its page tables anew.
     /// </remarks>
     /// <exception cref="InvalidOperationException">The guest runs, or the machine holds half of a state.</exception>
     /// <exception cref="KprobeTraceException">The guest has let more than a hundred years of virtual time go by.</exception>
-    public void Save(Stream stream)
+    public void Save(Stream stream, params ReadOnlySpan<(string Name, IStateful Part)> knowledge)
     {
         ArgumentNullException.ThrowIfNull(stream);
         ThrowIfHalfLoaded();
@@ -44,20 +46,27 @@ internal sealed partial class GuestMachine : IStateful
             records.Write(name, part);
         }
 
+        foreach ((string name, IStateful part) in knowledge)
+        {
+            records.Write(name, part);
+        }
+
         records.WriteRam(Memory);
         records.WriteEnd();
     }
 
     /// <summary>Goes on from a state that <see cref="Save"/> wrote.</summary>
+    /// <param name="stream">Stays open.</param>
+    /// <param name="knowledge">As at <see cref="Save"/>; loaded in this order once the machine is.</param>
     /// <remarks>
-    /// The machine was built of the same image and with the same options. Nothing behind the state is read, and the stream stays open. What
+    /// The machine was built of the same image and with the same options. Nothing behind the state is read. What
     /// is told to be no state of such a machine before its RAM is read leaves the machine as it is. After an exception from there on it may
     /// hold half of a state: it then refuses to run and to be saved, and only another state, or
     /// <see cref="Dispose"/>, is of use.
     /// </remarks>
     /// <exception cref="KprobeTraceException">It is no saved state, one that is damaged, of another version, or of a machine that was built otherwise.</exception>
     /// <exception cref="InvalidOperationException">The guest runs.</exception>
-    public void Load(Stream stream)
+    public void Load(Stream stream, params ReadOnlySpan<(string Name, IStateful Part)> knowledge)
     {
         ArgumentNullException.ThrowIfNull(stream);
         Processors.ThrowIfRunning();
@@ -72,17 +81,18 @@ internal sealed partial class GuestMachine : IStateful
             }
         }
 
-        (IStateful Part, StateReader State)[] parts = [.. Parts().Select(p => (p.Part, new StateReader(p.Name, records.Read(p.Name))))];
+        (IStateful Part, StateReader State)[] parts = [.. Parts().Select(p => (p.Part, records.ReadState(p.Name)))];
+        List<(IStateful Part, StateReader State)> known = [];
+        foreach ((string name, IStateful part) in knowledge)
+        {
+            known.Add((part, records.ReadState(name, StateFormat.MaxKnowledgeSize)));
+        }
+
         _isHalfLoaded = true;
         records.ReadRam(Memory);
 
         // The checksum was right: from here on it is what was saved.
-        foreach ((IStateful part, StateReader state) in parts)
-        {
-            part.Load(state);
-            state.RequireEnd();
-        }
-
+        LoadAll(parts);
         for (int i = 0; i < processors.Length; i++)
         {
             Processors[i].LoadState(processors[i]);
@@ -90,6 +100,7 @@ internal sealed partial class GuestMachine : IStateful
         }
 
         Processors.TellOfWatchedPages();
+        LoadAll(known);
         _isHalfLoaded = false;
     }
 
@@ -102,6 +113,15 @@ internal sealed partial class GuestMachine : IStateful
         State state = from.Read<State>();
         from.Require(Enum.IsDefined(state.Power));
         _state = state;
+    }
+
+    private static void LoadAll(IEnumerable<(IStateful Part, StateReader State)> parts)
+    {
+        foreach ((IStateful part, StateReader state) in parts)
+        {
+            part.Load(state);
+            state.RequireEnd();
+        }
     }
 
     private IEnumerable<(string Name, IStateful Part)> Parts() => [("machine", this), .. _bus.Parts];

@@ -18,6 +18,9 @@ internal static class StateFormat
     /// <summary>Most bytes of a record that is not RAM: a serial port's, with all the input that can wait for it, has less.</summary>
     public const int MaxPartSize = 128 << 10;
 
+    /// <summary>Most bytes of a record of what is known of the guest: that of kprobes has every open call and every place where one returned.</summary>
+    public const int MaxKnowledgeSize = 64 << 20;
+
     /// <summary>Most pages in a record of RAM.</summary>
     public const int MaxRunPages = 64;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Text;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Memory;
 using ZstdSharp;
 
@@ -17,10 +18,10 @@ internal sealed class StateRecordReader : IDisposable
 
     /// <summary>Reads the header.</summary>
     /// <param name="stream">Stays open.</param>
-    /// <param name="processorCount">Processors that the machine has.</param>
-    /// <param name="memorySize">Bytes of RAM that the machine has.</param>
+    /// <param name="processorCount">Processors that the machine has; null where there is none yet.</param>
+    /// <param name="memorySize">Bytes of RAM that the machine has; null where there is none yet.</param>
     /// <exception cref="KprobeTraceException">It is no saved state, one of another version, or one of a machine with other processors or RAM.</exception>
-    public StateRecordReader(Stream stream, int processorCount, ulong memorySize)
+    public StateRecordReader(Stream stream, int? processorCount, ulong? memorySize)
     {
         _stream = stream;
         Span<byte> header = stackalloc byte[StateFormat.HeaderSize];
@@ -39,24 +40,56 @@ internal sealed class StateRecordReader : IDisposable
 
         Get(header[12..]);
         ulong saved = BinaryPrimitives.ReadUInt64LittleEndian(header[12..]);
-        if (saved != memorySize)
+        if (memorySize is not null && saved != memorySize)
         {
             throw new KprobeTraceException($"the saved state is that of a machine with 0x{saved:x} bytes of memory, and this one has 0x{memorySize:x}: give the same with --memory");
         }
 
         int processors = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
-        if (processors != processorCount)
+        if (processorCount is not null && processors != processorCount)
         {
             throw new KprobeTraceException($"the saved state is that of a machine with {processors} processors, and this one has {processorCount}");
         }
     }
 
+    /// <summary>Finds a record before those of RAM, whose checksum is not looked at.</summary>
+    /// <param name="stream">Stays open.</param>
+    /// <param name="name">The record's name.</param>
+    /// <exception cref="KprobeTraceException">It is no saved state of this version, or has no such record.</exception>
+    public static StateReader Find(Stream stream, string name)
+    {
+        using StateRecordReader records = new(stream, processorCount: null, memorySize: null);
+        while (true)
+        {
+            string found = records.ReadHead(out int length);
+            if (found is StateFormat.Ram or StateFormat.End || length > StateFormat.MaxKnowledgeSize)
+            {
+                throw Damaged($"{length} bytes of \"{found}\" stand where the state of \"{name}\" is expected");
+            }
+
+            byte[] bytes = new byte[length];
+            records.Get(bytes);
+            if (found == name)
+            {
+                return new StateReader(name, bytes);
+            }
+        }
+    }
+
+    /// <summary>Reads the next record, which has to be the state of a part of this name.</summary>
+    /// <param name="name">The part.</param>
+    /// <param name="most">Bytes it may have.</param>
+    /// <exception cref="KprobeTraceException">It is another, or longer.</exception>
+    public StateReader ReadState(string name, int most = StateFormat.MaxPartSize) => new(name, Read(name, most));
+
     /// <summary>Reads the next record, which has to have this name.</summary>
-    /// <exception cref="KprobeTraceException">It is another, or longer than any.</exception>
-    public byte[] Read(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="most">Bytes it may have.</param>
+    /// <exception cref="KprobeTraceException">It is another, or longer.</exception>
+    public byte[] Read(string name, int most = StateFormat.MaxPartSize)
     {
         string found = ReadHead(out int length);
-        if (found != name || length > StateFormat.MaxPartSize)
+        if (found != name || length > most)
         {
             throw Damaged($"{length} bytes of \"{found}\" stand where the state of \"{name}\" is expected");
         }

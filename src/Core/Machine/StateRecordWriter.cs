@@ -35,6 +35,11 @@ internal sealed class StateRecordWriter : IDisposable
     {
         StateWriter state = new();
         part.Save(state);
+        if (state.Written.Length > StateFormat.MaxKnowledgeSize)
+        {
+            throw new KprobeTraceException($"the state of {name} has {state.Written.Length} bytes, more than the {StateFormat.MaxKnowledgeSize} that are read again: save it earlier");
+        }
+
         Write(name, state.Written);
     }
 

@@ -16,6 +16,9 @@ internal sealed class ProbeEventSet
         _target = target;
     }
 
+    /// <summary>Tells the definitions that registration has passed, or refused, in a guest that was saved: what it would say now is not asked.</summary>
+    public Predicate<ProbeDefinition> IsSettled { get; set; } = static _ => false;
+
     /// <summary>The events in order of their first definition.</summary>
     public IReadOnlyList<ProbeEvent> Events => _events;
 
@@ -66,7 +69,7 @@ internal sealed class ProbeEventSet
         }
 
         error = Add(definition);
-        if (error is null && definition.RegistrationError is ProbeError late)
+        if (error is null && definition.RegistrationError is ProbeError late && !IsSettled(definition))
         {
             Remove(definition);
             error = late;

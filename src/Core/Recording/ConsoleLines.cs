@@ -1,10 +1,11 @@
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Machine;
 using KprobeTrace.Tracing;
 
 namespace KprobeTrace.Recording;
 
 /// <summary>Cuts the guest's serial output into lines for the trace and passes every byte on.</summary>
-internal sealed class ConsoleLines(Stream? sink)
+internal sealed class ConsoleLines(Stream? sink) : IStateful
 {
     /// <summary>Most bytes of a line in one piece.</summary>
     internal const int MaxLine = 4096;
@@ -57,6 +58,27 @@ internal sealed class ConsoleLines(Stream? sink)
         }
 
         Flush();
+    }
+
+    /// <summary>Writes the line that is under way.</summary>
+    public void Save(StateWriter to)
+    {
+        // What a saved guest has printed was printed by who saved it.
+        Flush();
+        to.Write(SawPanic);
+        to.Write(_panicSeen);
+        to.Write(_length);
+        to.Write(_line.AsSpan(0, _length));
+    }
+
+    /// <inheritdoc/>
+    public void Load(StateReader from)
+    {
+        SawPanic = from.Read<byte>() != 0;
+        _panicSeen = from.Read<int>();
+        _length = from.ReadCount(1);
+        from.Require(_panicSeen >= 0 && _panicSeen < Panic.Length && _length <= MaxLine);
+        from.Read(_length).CopyTo(_line);
     }
 
     private void EndLine()

@@ -39,6 +39,7 @@ internal sealed unsafe class EventRecorder
         _atEntry = atEntry;
         _hits = new Hit[_machine.Processors.Count];
         Definition = definition;
+        SavedAs = SavedName(definition);
     }
 
     /// <summary>The number that events name the probe by.</summary>
@@ -46,6 +47,9 @@ internal sealed unsafe class EventRecorder
 
     /// <summary>What the user wrote.</summary>
     public ProbeDefinition Definition { get; }
+
+    /// <summary>The name in a saved guest: who goes on with the same definition goes on with this probe.</summary>
+    public string SavedAs { get; }
 
     /// <summary>The probe, for <c>p</c> definitions.</summary>
     public Kprobe? Probe { get; private set; }
@@ -62,6 +66,9 @@ internal sealed unsafe class EventRecorder
     /// <summary>Hits that the filter left out.</summary>
     public ulong Filtered { get; private set; }
 
+    /// <summary>The name of a definition in a saved guest.</summary>
+    public static string SavedName(ProbeDefinition definition) => $"{definition.Group}/{definition.Event} {definition.Command}";
+
     /// <summary>Makes the kprobe that feeds this recorder, with only the handlers that its event kinds need.</summary>
     public Kprobe CreateKprobe(EventKinds kinds)
     {
@@ -73,6 +80,7 @@ internal sealed unsafe class EventRecorder
             Offset = place.Offset,
             PreHandler = OnPre,
             Tag = this,
+            SavedAs = SavedAs,
         };
         if ((kinds & EventKinds.Post) != 0)
         {
@@ -91,7 +99,7 @@ internal sealed unsafe class EventRecorder
     public Kretprobe CreateKretprobe()
     {
         ProbePlace place = Definition.Place;
-        ReturnProbe = new Kretprobe
+        ReturnProbe = new Kretprobe(isInternal: false, SavedAs)
         {
             MaxActive = Definition.MaxActive,
             EntryHandler = OnEntry,

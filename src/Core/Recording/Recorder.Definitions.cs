@@ -14,6 +14,7 @@ public sealed partial class Recorder
     /// <summary>Carries the definitions out one by one, as writes to <c>kprobe_events</c> would be.</summary>
     private void Define()
     {
+        LoadSaved();
         List<ProbeLine> lines = [.. _options.Probes.Select(p => new ProbeLine(p)), .. _options.ProbeFiles.SelectMany(ProbeFile.Read)];
         if (lines.Count == 0 && _options.ProbeFiles.Count > 0)
         {
@@ -60,6 +61,8 @@ public sealed partial class Recorder
         {
             SetFilter(filter);
         }
+
+        Session.Kprobes.SettleSaved();
     }
 
     private void Refuse(ProbeLine line, ProbeError error)
@@ -127,19 +130,26 @@ public sealed partial class Recorder
         bool atEntry = place.Offset == 0
             && (place.Symbol is not null || (Session.Symbols.TryFind(place.Address, out _, out ulong offset) && offset == 0));
         EventRecorder recorder = new(this, Session, Session.Events.Find(definition.Group, definition.Event)!, definition, atEntry);
-        if (place.Module is not null && !Session.Symbols.Modules.Contains(place.Module) && Session.Watch is KernelWatch watch)
+        Kprobe probe = definition.IsReturn ? recorder.CreateKretprobe().Kp : recorder.CreateKprobe(Kinds);
+        if (place.Module is not null && Session.Watch is KernelWatch watch)
         {
-            _recorders.Add(recorder);
             AwaitModule(watch, place.Module, recorder);
-            return KprobeResult.Success;
+            recorder.Refusal = _savedRefusals.GetValueOrDefault(recorder.SavedAs, "");
+            if (recorder.Refusal.Length > 0 || !(Session.Symbols.Modules.Contains(place.Module) || Session.Kprobes.HasSaved(recorder.SavedAs)))
+            {
+                _recorders.Add(recorder);
+                return KprobeResult.Success;
+            }
         }
 
-        KprobeResult result = definition.IsReturn
-            ? Session.Kprobes.RegisterKretprobe(recorder.CreateKretprobe())
-            : Session.Kprobes.RegisterKprobe(recorder.CreateKprobe(Kinds));
+        KprobeResult result = probe.ReturnProbe is Kretprobe calls ? Session.Kprobes.RegisterKretprobe(calls) : Session.Kprobes.RegisterKprobe(probe);
         if (result.IsSuccess)
         {
             _recorders.Add(recorder);
+        }
+        else
+        {
+            Session.Watch?.Modules.Remove(probe);
         }
 
         return result;
@@ -167,13 +177,13 @@ public sealed partial class Recorder
     /// <summary>Leaves a probe on a module that is not there to be registered when it comes.</summary>
     private void AwaitModule(KernelWatch watch, string module, EventRecorder recorder)
     {
-        if (recorder.Definition.IsReturn)
+        if (recorder.ReturnProbe is Kretprobe calls)
         {
-            watch.Modules.Add(module, recorder.CreateKretprobe(), Prepare);
+            watch.Modules.Add(module, calls, Prepare);
         }
         else
         {
-            watch.Modules.Add(module, recorder.CreateKprobe(Kinds), Prepare);
+            watch.Modules.Add(module, recorder.Probe!, Prepare);
         }
 
         KprobeResult Prepare() => recorder.ResolveData(Session.Target);

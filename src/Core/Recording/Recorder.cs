@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Loaders;
 using KprobeTrace.Machine;
@@ -21,6 +20,8 @@ public sealed partial class Recorder : IDisposable
     private readonly List<TextPoke> _pokesBeforeRun = [];
     private readonly long[] _eventsByKind = new long[TraceEventKinds.Names.Length];
     private TraceWriter? _writer;
+    private readonly long _startedAt;
+    private GuestSaver? _saver;
     private long _eventsLeft;
     private volatile StopCause _cause;
 
@@ -30,6 +31,8 @@ public sealed partial class Recorder : IDisposable
         _console = new ConsoleLines(console);
         _eventsLeft = options.MaxEvents > 0 ? options.MaxEvents : long.MaxValue;
         Session = GuestSession.Open(options, _console.Take);
+        _startedAt = Session.Retired;
+        Session.Recording.Owner = this;
         Session.Kprobes.TextPoked += Poked;
         WatchProbes();
     }
@@ -67,6 +70,7 @@ public sealed partial class Recorder : IDisposable
         try
         {
             recorder.Define();
+            recorder.CheckPoints();
             return recorder;
         }
         catch
@@ -99,7 +103,7 @@ public sealed partial class Recorder : IDisposable
         do
         {
             long next = Math.Min(limit, (machine.Retired / Slice * Slice) + Slice);
-            state = machine.Run(next);
+            state = RunTo(next);
             Session.Kprobes.SettleText();
             writer.Advance((ulong)machine.Retired);
             progress?.Invoke();
@@ -125,8 +129,29 @@ public sealed partial class Recorder : IDisposable
             Bytes = writer.BytesWritten,
             EventsByKind = _eventsByKind,
             Hits = [.. _recorders.Select(r => new ProbeHits(r.Definition.Event, r.Hits, r.Filtered))],
+            NotSaved = [.. _saver?.Left ?? []],
             Refused = [.. _recorders.Where(r => r.Refusal.Length > 0).Select(r => (r.Definition.Event, r.Refusal))],
         };
+    }
+
+    /// <summary>Runs to a count of retired instructions, and saves the guest where it comes by a point.</summary>
+    private PowerState RunTo(long next)
+    {
+        GuestMachine machine = Session.Machine;
+        PowerState state;
+        do
+        {
+            long stop = Math.Min(next, _saver?.NextStop ?? next);
+            state = machine.Run(stop);
+            bool saved = _saver is not null && _saver.Save();
+            if (state == PowerState.Stopped && _cause == StopCause.None && machine.Retired < stop && !saved)
+            {
+                // A handler of the library's user has stopped the session.
+                _cause = StopCause.Interrupted;
+            }
+        }
+        while (state == PowerState.Stopped && _cause == StopCause.None && machine.Retired < next);
+        return state;
     }
 
     /// <summary>Ends the run before the next instruction; may be called from any thread.</summary>
@@ -149,6 +174,11 @@ public sealed partial class Recorder : IDisposable
 
         _eventsByKind[(int)e.Kind]++;
         ulong seq = _writer!.WriteEvent(in e, arguments, stack);
+        if (_saver is not null && _saver.Meets(_recorders[e.ProbeId].Definition.Event))
+        {
+            Session.Machine.Stop();
+        }
+
         if (--_eventsLeft == 0)
         {
             Stop(StopCause.MaxEvents);
@@ -161,7 +191,7 @@ public sealed partial class Recorder : IDisposable
     {
         ImageName = Session.Image.BaseName,
         ImageSha256 = Session.Image.Sha256,
-        InitrdSha256 = InitrdSha256(),
+        InitrdSha256 = Session.Opened.InitrdSha256,
         Kernel = Session.Image.KernelRelease,
         CommandLine = Session.Image.CommandLine,
         MemoryBytes = Session.Image.MemorySize,
@@ -169,18 +199,17 @@ public sealed partial class Recorder : IDisposable
         Options = HeaderOptions(),
     };
 
-    private string InitrdSha256()
-    {
-        ImageSegment? initrd = Session.Image.Segments.SingleOrDefault(s => s.Purpose == "initrd");
-        return initrd is null ? "" : Convert.ToHexStringLower(SHA256.HashData(initrd.Bytes.Span));
-    }
-
     private Dictionary<string, string> HeaderOptions()
     {
         Dictionary<string, string> options = [];
         if (_options.Kinds != EventKinds.All)
         {
             options["kinds"] = string.Join(',', TraceEventKinds.Names.ToArray().Where((_, i) => ((int)_options.Kinds & (1 << i)) != 0));
+        }
+
+        if (_options.From is not null)
+        {
+            options["from"] = FormattableString.Invariant($"{_startedAt}");
         }
 
         if (_options.MaxEvents > 0)

@@ -29,6 +29,9 @@ public sealed record RecordingOptions : GuestOptions
     /// <summary>Stop when so many events were written; 0 for no limit.</summary>
     public long MaxEvents { get; init; }
 
+    /// <summary>Where the guest is saved while it runs, for others to go on from (<see cref="GuestOptions.From"/>).</summary>
+    public IReadOnlyList<SavePoint> SaveAt { get; init; } = [];
+
     /// <summary>Receives what the user should know before the guest runs, one line each; null for nothing.</summary>
     public Action<string>? Warn { get; init; }
 

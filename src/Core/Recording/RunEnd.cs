@@ -30,6 +30,9 @@ public sealed record RunEnd
     /// <summary>Names of the probes that never fired.</summary>
     public IEnumerable<string> NeverFired => Hits.Where(static p => p.Hits == 0).Select(static p => p.Name);
 
+    /// <summary>Points at which the guest was to be saved and by which the run did not come.</summary>
+    public IReadOnlyList<SavePoint> NotSaved { get; init; } = [];
+
     /// <summary>Probes that were refused when their module came, and why.</summary>
     public required IReadOnlyList<(string Name, string Reason)> Refused { get; init; }
 }

@@ -20,6 +20,12 @@ public record GuestOptions
     /// <summary>Processors of the machine. One, as long as nothing starts another: tests put more into a state themselves.</summary>
     internal int ProcessorCount { get; init; } = 1;
 
+    /// <summary>
+    /// A file that <see cref="GuestSession.Save"/> wrote and the guest goes on from; null to start it. What <see cref="Load"/> leaves open is
+    /// as it was then, and what it says must be the same.
+    /// </summary>
+    public string? From { get; init; }
+
     /// <summary>Probe also what Linux refuses.</summary>
     public bool AllowBlacklisted { get; init; }
 }

@@ -25,7 +25,11 @@ public sealed unsafe partial class GuestSession
     /// <summary>Runs the guest to its end, to <see cref="Stop"/>, or until <paramref name="limit"/> instructions have retired in all.</summary>
     /// <exception cref="InvalidOperationException">It runs already: this was called from a handler, or from another thread.</exception>
     /// <exception cref="KprobeTraceException">The guest asked for what is not built.</exception>
-    public PowerState Run(long limit = long.MaxValue) => Machine.Run(limit);
+    public PowerState Run(long limit = long.MaxValue)
+    {
+        Kprobes.SettleSaved();
+        return Machine.Run(limit);
+    }
 
     /// <summary>Makes <see cref="Run"/> return before the next instruction; may be called from any thread.</summary>
     public void Stop() => Machine.Stop();

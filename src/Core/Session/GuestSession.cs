@@ -1,4 +1,5 @@
 using KprobeTrace.Cpu;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Guest;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Loaders;
@@ -8,15 +9,16 @@ using KprobeTrace.Symbols;
 
 namespace KprobeTrace.Session;
 
-/// <summary>A guest before its first instruction, with everything known of it: symbols, types, tables, and its kprobes.</summary>
+/// <summary>A guest before its first instruction, or where a saved one stood, with everything known of it: symbols, types, tables, and its kprobes.</summary>
 public sealed unsafe partial class GuestSession : IDisposable
 {
     /// <summary>Through the kernel's own page tables; null unless the guest is Linux.</summary>
     private readonly AddressTranslation? _kernelTranslation;
 
-    private GuestSession(LoadedImage image, GuestOptions options, Action<byte> console)
+    private GuestSession(LoadedImage image, SavedImage opened, GuestOptions options, Action<byte> console)
     {
         Image = image;
+        Opened = opened;
         Symbols = ImageSymbols.Load(image, options.SymbolFile);
         Types = image.IsLinux ? Btf.Load(image, Symbols) : null;
         Machine = MachineBuilder.Build(image, console, options.ProcessorCount);
@@ -44,6 +46,12 @@ public sealed unsafe partial class GuestSession : IDisposable
 
     /// <summary>The image.</summary>
     internal LoadedImage Image { get; }
+
+    /// <summary>How the image was opened.</summary>
+    internal SavedImage Opened { get; }
+
+    /// <summary>What the recorder keeps in a saved guest.</summary>
+    internal SavedBytes Recording { get; } = new();
 
     /// <summary>Its symbols.</summary>
     public SymbolTable Symbols { get; }
@@ -88,13 +96,40 @@ public sealed unsafe partial class GuestSession : IDisposable
     public static GuestSession Open(GuestOptions options, Action<byte> console)
     {
         ArgumentNullException.ThrowIfNull(options);
+        using StateFile? state = options.From is null ? null : StateFile.Open(options.From);
+        ImageLoadOptions load = state is null ? options.Load : state.Image.Fill(options.Load);
         LoadedImage image = options.ImageBytes is ReadOnlyMemory<byte> bytes
-            ? ImageLoader.Load(options.Image, bytes, options.Load)
-            : ImageLoader.Load(options.Image, options.Load);
-        GuestSession session = new(image, options, console);
-        session.Kprobes.AllowBlacklisted = options.AllowBlacklisted;
-        return session;
+            ? ImageLoader.Load(options.Image, bytes, load)
+            : ImageLoader.Load(options.Image, load);
+        SavedImage opened = SavedImage.Of(image, load);
+        state?.Image.RequireSame(opened, options.Image);
+        GuestSession session = new(image, state?.Image ?? opened, options, console);
+        try
+        {
+            session.Kprobes.AllowBlacklisted = options.AllowBlacklisted;
+            state?.Load(session);
+            session.Watch?.Begin();
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
     }
+
+    /// <summary>Writes the guest as it is, between two instructions: another session goes on from it (<see cref="GuestOptions.From"/>).</summary>
+    /// <remarks>
+    /// The probes of library users are not part of it: who goes on registers them again. docs/saved-state.md describes what is written.
+    /// </remarks>
+    /// <param name="stream">Stays open.</param>
+    /// <exception cref="InvalidOperationException">The guest runs: this was called from a handler, or from another thread.</exception>
+    /// <exception cref="KprobeTraceException">The guest has let more than a hundred years of virtual time go by, or keeps more than is read again.</exception>
+    public void Save(Stream stream) => Machine.Save(stream, Knowledge());
+
+    /// <summary>What is known of the guest outside of its machine and saved with it.</summary>
+    internal (string Name, IStateful Part)[] Knowledge() =>
+        [(SavedImage.RecordName, Opened), .. Watch is null ? [] : new (string, IStateful)[] { ("linux", Watch) }, ("kprobes", Kprobes), ("recorder", Recording)];
 
     /// <summary>Where the guest stands: its instruction pointer, with the symbol that holds it.</summary>
     public string Place()

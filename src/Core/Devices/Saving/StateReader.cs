@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace KprobeTrace.Devices.Saving;
 
@@ -19,13 +20,29 @@ internal sealed class StateReader(string part, ReadOnlyMemory<byte> bytes)
     /// <exception cref="KprobeTraceException">There are not that many.</exception>
     public ReadOnlySpan<byte> Read(int count)
     {
-        if (count > bytes.Length - _at)
+        if ((uint)count > (uint)(bytes.Length - _at))
         {
             throw Wrong($"has {bytes.Length} bytes, too few");
         }
 
         _at += count;
         return bytes.Span.Slice(_at - count, count);
+    }
+
+    /// <summary>All bytes that are left.</summary>
+    public ReadOnlySpan<byte> ReadRest() => Read(bytes.Length - _at);
+
+    /// <summary>The next text.</summary>
+    /// <exception cref="KprobeTraceException">It is longer than what is left.</exception>
+    public string ReadText() => Encoding.UTF8.GetString(Read(Read<int>()));
+
+    /// <summary>How many elements follow, each of which has a number of bytes at least.</summary>
+    /// <exception cref="KprobeTraceException">There is no room for that many.</exception>
+    public int ReadCount(int elementSize)
+    {
+        int count = Read<int>();
+        Require(count >= 0 && count <= (bytes.Length - _at) / elementSize);
+        return count;
     }
 
     /// <summary>Refuses a state that nothing can be in.</summary>

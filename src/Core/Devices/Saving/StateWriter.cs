@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace KprobeTrace.Devices.Saving;
 
@@ -17,4 +18,12 @@ internal sealed class StateWriter
 
     /// <summary>Adds bytes.</summary>
     public void Write(ReadOnlySpan<byte> bytes) => _bytes.Write(bytes);
+
+    /// <summary>Adds a text: how many bytes of UTF-8 it has, and these.</summary>
+    public void Write(string text)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        Write(bytes.Length);
+        Write(bytes);
+    }
 }

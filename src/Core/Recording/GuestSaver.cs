@@ -1,0 +1,107 @@
+using KprobeTrace.Files;
+using KprobeTrace.Session;
+
+namespace KprobeTrace.Recording;
+
+/// <summary>Saves the guest at the points that were asked for, while it stands between two slices of the run.</summary>
+internal sealed class GuestSaver
+{
+    private const string Unfinished = ".unfinished";
+
+    private readonly GuestSession _session;
+    private readonly List<SavePoint> _counts;
+    private readonly List<SavePoint> _events;
+    private readonly List<SavePoint> _due = [];
+
+    /// <summary>Checks the points.</summary>
+    /// <param name="points">Where to save.</param>
+    /// <param name="session">The guest, before it runs.</param>
+    /// <param name="names">The names of events.</param>
+    /// <exception cref="KprobeTraceException">A point is not ahead, or names no event.</exception>
+    public GuestSaver(IReadOnlyList<SavePoint> points, GuestSession session, IReadOnlyCollection<string> names)
+    {
+        _session = session;
+        _counts = [.. points.Where(static p => p.Event is null).OrderBy(static p => p.Instructions)];
+        _events = [.. points.Where(static p => p.Event is not null)];
+        if (_events.Find(p => !names.Contains(p.Event!)) is SavePoint unknown)
+        {
+            throw new KprobeTraceException(
+                $"--save-at '{Excerpt.Of(unknown.Event!)}': no probe is named so{NearestName.Ask(unknown.Event!, names)}; give an event's name or a number of instructions");
+        }
+
+        if (_counts.Count > 0 && _counts[0].Instructions < session.Retired)
+        {
+            throw new KprobeTraceException($"--save-at {_counts[0].Instructions}: the guest goes on from {session.Retired} instructions");
+        }
+    }
+
+    /// <summary>Instructions at which the run has to stop for a point.</summary>
+    public long NextStop => _counts.Count > 0 ? _counts[0].Instructions : long.MaxValue;
+
+    /// <summary>Points that have not come.</summary>
+    public IEnumerable<SavePoint> Left => _counts.Concat(_events);
+
+    /// <summary>An event was written; true where the run has to stop behind its instruction.</summary>
+    public bool Meets(string name)
+    {
+        int due = _due.Count;
+        for (int i = _events.Count - 1; i >= 0; i--)
+        {
+            if (_events[i].Event == name)
+            {
+                _due.Add(_events[i]);
+                _events.RemoveAt(i);
+            }
+        }
+
+        return _due.Count > due;
+    }
+
+    /// <summary>The run stands still: saves what is due, and says whether anything was.</summary>
+    /// <exception cref="KprobeTraceException">A file cannot be written.</exception>
+    public bool Save()
+    {
+        while (_counts.Count > 0 && _counts[0].Instructions <= _session.Retired)
+        {
+            _due.Add(_counts[0]);
+            _counts.RemoveAt(0);
+        }
+
+        bool isDue = _due.Count > 0;
+        _due.ForEach(point => Write(point.Path));
+        _due.Clear();
+        return isDue;
+    }
+
+    private void Write(string path)
+    {
+        string target = OutputFile.Follow(path);
+        string unfinished = OutputFile.IsOrdinary(target) ? TemporaryNeighbour.Name(target, Unfinished) : target;
+        try
+        {
+            using (FileStream file = new(unfinished, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 20))
+            {
+                _session.Save(file);
+            }
+
+            if (unfinished != target)
+            {
+                File.Move(unfinished, target, overwrite: true);
+            }
+        }
+        catch (Exception e)
+        {
+            if (unfinished != target)
+            {
+                TemporaryNeighbour.Remove(unfinished);
+            }
+
+            if (e is IOException or UnauthorizedAccessException)
+            {
+                throw new KprobeTraceException($"{path}: the guest cannot be saved: {FileErrors.Reason(e)}; the trace ends there", e);
+            }
+
+            throw;
+        }
+    }
+}
