@@ -6,7 +6,7 @@ namespace KprobeTrace.Tests.Record;
 /// <summary>A command line of kprobe-record in this process, and what it said.</summary>
 internal sealed record RecordRun(int Exit, string Output, string Error)
 {
-    private static readonly string[] _takeFiles = ["-o", "--console", "--symbols", "--probe-file", "--initrd"];
+    private static readonly string[] _takeFiles = ["-o", "--console", "--symbols", "--probe-file", "--initrd", "--from"];
 
     /// <summary>A console that nobody reads.</summary>
     public static RecordConsole Nowhere { get; } = new(Stream.Null, TextWriter.Null);

@@ -34,7 +34,7 @@ public sealed class SavedGuestTests(ModuleBoots boots, ITestOutputHelper output)
     }
 
     /// <summary>Everything of the whole that comes behind a count of instructions, and nothing else; at the count itself both sides are possible.</summary>
-    private static void AssertTail(IReadOnlyList<(ulong At, string Text)> whole, IReadOnlyList<(ulong At, string Text)> part, long at)
+    private static void AssertTail(List<(ulong At, string Text)> whole, List<(ulong At, string Text)> part, long at)
     {
         Assert.InRange(part.Count, whole.Count(e => e.At > (ulong)at), whole.Count(e => e.At >= (ulong)at));
         int skipped = whole.Count - part.Count;

@@ -80,7 +80,7 @@ internal sealed partial class GuestMachine : IDisposable
         else
         {
             // A request is for the run that it ends; one that comes from here on, from another thread, is for the next.
-            Processor.StopRequested = false;
+            Processors.RequestStop(false);
             return PowerState.Stopped;
         }
 

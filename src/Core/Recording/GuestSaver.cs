@@ -17,7 +17,7 @@ internal sealed class GuestSaver
     /// <param name="points">Where to save.</param>
     /// <param name="session">The guest, before it runs.</param>
     /// <param name="names">The names of events.</param>
-    /// <exception cref="KprobeTraceException">A point is not ahead, or names no event.</exception>
+    /// <exception cref="KprobeTraceException">A point is not ahead, names no event, or has no folder for its file.</exception>
     public GuestSaver(IReadOnlyList<SavePoint> points, GuestSession session, IReadOnlyCollection<string> names)
     {
         _session = session;
@@ -27,6 +27,11 @@ internal sealed class GuestSaver
         {
             throw new KprobeTraceException(
                 $"--save-at '{Excerpt.Of(unknown.Event!)}': no probe is named so{NearestName.Ask(unknown.Event!, names)}; give an event's name or a number of instructions");
+        }
+
+        if (points.FirstOrDefault(static p => !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(p.Path)))) is SavePoint lost)
+        {
+            throw new KprobeTraceException($"{lost.Path}: its folder does not exist; make it, or name another file with --save-at");
         }
 
         if (_counts.Count > 0 && _counts[0].Instructions < session.Retired)

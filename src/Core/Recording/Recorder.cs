@@ -1,5 +1,4 @@
 using KprobeTrace.Kprobes;
-using KprobeTrace.Loaders;
 using KprobeTrace.Machine;
 using KprobeTrace.Probes;
 using KprobeTrace.Session;
