@@ -8,10 +8,10 @@ namespace KprobeTrace;
 /// <remarks>Where a struct and a list of names stood side by side, one could be changed without the other.</remarks>
 internal static class FieldNames
 {
-    /// <summary>The public fields of <typeparamref name="T"/> in the order in which they are declared.</summary>
-    internal static string[] Of<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicFields)] T>()
-        where T : unmanaged =>
-        [.. typeof(T).GetFields(BindingFlags.Instance | BindingFlags.Public).OrderBy(static f => f.MetadataToken).Select(static f => Written(f.Name))];
+    /// <summary>The fields of <typeparamref name="T"/> in the order in which they are declared.</summary>
+    internal static string[] Of<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicFields | DynamicallyAccessedMemberTypes.NonPublicFields)] T>()
+        where T : struct =>
+        [.. typeof(T).GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).OrderBy(static f => f.MetadataToken).Select(static f => Written(f.Name))];
 
     private static string Written(string name)
     {

@@ -18,43 +18,29 @@ public static class ClickHouseExport
     public const string Database = "kprobetrace";
 
     /// <summary>Views that become tables, their sort key and the key that chooses the shard.</summary>
-    private static readonly (string View, string Order, string Shard)[] _tables =
+    private static readonly (HistoryView View, string Order, string Shard)[] _tables =
     [
-        ("runs", "run", "run"),
-        ("probes", "run, probe", "run"),
-        ("arguments", "run, probe, position", "run"),
-        ("events", "run, seq", "cityHash64(run, seq)"),
-        ("regs", "run, seq", "cityHash64(run, seq)"),
-        ("faults", "run, seq", "cityHash64(run, seq)"),
-        ("calls", "run, return_seq", "cityHash64(run, return_seq)"),
-        ("symbols", "run, address", "run"),
-        ("console", "run, time_ns", "run"),
-        ("text_pokes", "run, time_ns", "run"),
-        ("stacks", "run, stack, depth", "run"),
-        ("notes", "run, time_ns", "run"),
-        ("damages", "run, offset", "run"),
+        (HistoryViews.Runs, "run", "run"),
+        (HistoryViews.Probes, "run, probe", "run"),
+        (HistoryViews.Arguments, "run, probe, position", "run"),
+        (HistoryViews.Events, "run, seq", "cityHash64(run, seq)"),
+        (HistoryViews.Registers, "run, seq", "cityHash64(run, seq)"),
+        (HistoryViews.Faults, "run, seq", "cityHash64(run, seq)"),
+        (HistoryViews.Calls, "run, return_seq", "cityHash64(run, return_seq)"),
+        (HistoryViews.Symbols, "run, address", "run"),
+        (HistoryViews.Console, "run, time_ns", "run"),
+        (HistoryViews.TextPokes, "run, time_ns", "run"),
+        (HistoryViews.Stacks, "run, stack, depth", "run"),
+        (HistoryViews.Notes, "run, time_ns", "run"),
+        (HistoryViews.Damages, "run, offset", "run"),
     ];
 
     /// <summary>Views that add up or shorten what the tables hold.</summary>
-    private const string SharedViews = $"""
-        CREATE VIEW IF NOT EXISTS {Database}.hits AS SELECT run, seq, probe, kind, time_ns FROM {Database}.events;
-        CREATE VIEW IF NOT EXISTS {Database}.counts AS SELECT run, probe, name, symbol, kind, comm, toInt64(count(*)) AS events FROM {Database}.events GROUP BY run, probe, name, symbol, kind, comm;
+    private static string SharedViews { get; } = $"""
+        CREATE VIEW IF NOT EXISTS {Database}.hits AS SELECT {List(HistoryViews.Hits.Names)} FROM {Database}.events;
+        CREATE VIEW IF NOT EXISTS {Database}.counts AS SELECT {List(HistoryViews.Counts.Names[..^1])}, toInt64(count(*)) AS {HistoryViews.Counts.Names[^1]} FROM {Database}.events GROUP BY {List(HistoryViews.Counts.Names[..^1])};
 
         """;
-
-    private static readonly HashSet<string> _texts =
-    [
-        "image", "image_sha256", "kernel", "command_line", "ended", "producer", "source", "grp", "name", "type", "symbol",
-        "module", "definition", "state", "filter", "view", "event", "kind", "comm", "args", "caller", "line", "old", "new",
-        "reason", "text",
-    ];
-
-    /// <summary>Columns that may be NULL where they are no key; of the notes also <c>probe</c>.</summary>
-    private static readonly HashSet<string> _nullable =
-    [
-        "pid", "comm", "stack", "caller", "entry_seq", "retval", "caller_address", "offset", "address", "time_ns",
-        "symbol", "module", "view",
-    ];
 
     /// <summary>Writes all runs, or the one that is named.</summary>
     /// <exception cref="KprobeTraceException">The folder exists already or cannot be written.</exception>
@@ -62,14 +48,14 @@ public static class ClickHouseExport
         ExportTarget.Folder(path, folder =>
         {
             ExportTarget.Text(Path.Combine(folder, "schema.sql"), Schema(history));
-            ExportTarget.Text(Path.Combine(folder, "tables"), string.Concat(_tables.Select(static t => t.View + "\n")));
+            ExportTarget.Text(Path.Combine(folder, "tables"), string.Concat(_tables.Select(static t => t.View.Name + "\n")));
             EventSelection.RequireRun(history.Database, options.Run);
             int done = 0;
-            foreach ((string view, _, _) in _tables)
+            foreach ((HistoryView view, _, _) in _tables)
             {
-                using FileStream stream = new(Path.Combine(folder, view + ".tsv"), FileMode.CreateNew, FileAccess.Write);
+                using FileStream stream = new(Path.Combine(folder, view.Name + ".tsv"), FileMode.CreateNew, FileAccess.Write);
                 using Utf8Output output = new(stream, leaveOpen: true);
-                string sql = $"SELECT {string.Join(", ", Columns(history, view).Select(SqlText.Identifier))} FROM {view}";
+                string sql = $"SELECT {List(view.Names.Select(SqlText.Identifier))} FROM {view.Name}";
                 if (options.Run != 0)
                 {
                     sql += string.Create(CultureInfo.InvariantCulture, $" WHERE run = {options.Run}");
@@ -80,26 +66,16 @@ public static class ClickHouseExport
             }
         });
 
-    private static List<string> Columns(TraceHistory history, string view)
-    {
-        List<string> names = [];
-        using SqliteStatement statement = history.Database.Prepare("SELECT name FROM pragma_table_info(?1)");
-        _ = statement.Bind(1, view);
-        while (statement.Step())
-        {
-            names.Add(statement.Text(0));
-        }
-
-        return names;
-    }
+    private static string List(IEnumerable<string> names) => string.Join(", ", names);
 
     private static string Schema(TraceHistory history)
     {
         StringBuilder sql = new();
         _ = sql.Append(CultureInfo.InvariantCulture, $"CREATE DATABASE IF NOT EXISTS {Database};\n");
-        foreach ((string view, string order, string shard) in _tables)
+        foreach ((HistoryView table, string order, string shard) in _tables)
         {
-            string columns = string.Join(",\n    ", Columns(history, view).Select(c => $"`{c}` {TypeOf(view, c, order)}"));
+            string view = table.Name;
+            string columns = string.Join(",\n    ", table.Columns.Select(c => $"`{c.Column.Name}` {TypeOf(c.Column, order)}"));
             _ = sql.Append(CultureInfo.InvariantCulture, $"""
                 CREATE TABLE IF NOT EXISTS {Database}.{view}_local
                 (
@@ -117,12 +93,10 @@ public static class ClickHouseExport
         return sql.ToString();
     }
 
-    private static string TypeOf(string view, string column, string order)
+    private static string TypeOf(Column column, string order)
     {
-        string type = _texts.Contains(column) ? "String" : "Int64";
-        bool isKey = order.Split(", ").Contains(column);
-        bool isNullable = _nullable.Contains(column) || (view == "notes" && column == "probe");
-        return isNullable && !isKey ? $"Nullable({type})" : type;
+        string type = column.Type is ColumnType.Text or ColumnType.Bytes ? "String" : "Int64";
+        return column.IsOptional && !order.Split(", ").Contains(column.Name) ? $"Nullable({type})" : type;
     }
 
     /// <summary>

@@ -10,7 +10,7 @@ namespace KprobeTrace.Export;
 
 /// <summary>Writes Parquet files partitioned as <c>run=…/name=…</c>, so that an engine reads them as one data set.</summary>
 /// <remarks>
-/// Each file holds the events of one name in one run: the columns of <c>events</c> but run and name (the folders say
+/// Each file holds the events of one name in one run: columns of <c>events</c> but run and name (the folders say
 /// them), the registers, and one column for each argument with the prefix <c>arg_</c>. Addresses, registers and arguments
 /// of 64 unsigned bits have the logical type of unsigned numbers, so that they compare as such; all other numbers are
 /// signed, so that their differences may be negative.
@@ -18,6 +18,13 @@ namespace KprobeTrace.Export;
 public static class ParquetExport
 {
     private const int RowsPerGroup = 1 << 15;
+
+    /// <summary>Columns of <c>events</c> but for what the folders say, and what tables of Parquet are not joined by.</summary>
+    private static readonly Column[] _columns =
+    [
+        .. HistoryViews.Events.Columns.Select(static c => c.Column)
+            .Where(static c => c.Name is not ("run" or "name" or "offset" or "args" or "stack" or "entry_seq" or "truncated")),
+    ];
 
     private static readonly string[] _registers = TraceRegisters.Names.ToArray();
 
@@ -103,18 +110,22 @@ public static class ParquetExport
                 _positions.Add(probe.Id, [.. _arguments.Select(a => IndexOf(probe.Arguments, a.Name))]);
             }
 
-            string[] numbers = ["seq", "time_ns", "insn", "cpu", "probe", "pid"];
-            foreach (string name in numbers)
+            foreach (Column column in _columns.OrderBy(static c => c.Type))
             {
-                AddNumber(name);
+                switch (column.Type)
+                {
+                    case ColumnType.Number:
+                        AddNumber(column.Name);
+                        break;
+                    case ColumnType.Address:
+                        AddAddress(column.Name);
+                        break;
+                    default:
+                        AddText(column.Name);
+                        break;
+                }
             }
 
-            AddAddress("address");
-
-            AddText("kind");
-            AddText("symbol");
-            AddText("comm");
-            AddText("caller");
             foreach (string name in _registers)
             {
                 AddAddress(name);

@@ -12,7 +12,7 @@ internal sealed class CommTable
 
     private readonly Dictionary<(ulong, ulong), long> _numbers = [];
     private readonly TableLoader _table;
-    private readonly RecordBuilder _record = new();
+    private readonly TableRow _row = new(HistoryTables.Comm);
     private long _last;
 
     internal CommTable(TableLoader table, long last)
@@ -34,10 +34,7 @@ internal sealed class CommTable
             }
 
             _numbers.Add(key, number = ++_last);
-            _record.Begin();
-            _record.Null();
-            _record.Text(Encoding.UTF8.GetBytes(comm.ToString()));
-            _table.Add(number, _record.End());
+            _table.Add(number, _row.Set("name", Encoding.UTF8.GetBytes(comm.ToString())).End());
         }
 
         return number;

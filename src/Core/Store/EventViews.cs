@@ -39,7 +39,7 @@ internal static class EventViews
             }
         }
 
-        HashSet<string> taken = new(Schema.ViewNames, StringComparer.OrdinalIgnoreCase);
+        HashSet<string> taken = new(HistoryViews.All.Select(static v => v.Name), StringComparer.OrdinalIgnoreCase);
         Dictionary<string, string> views = new(StringComparer.Ordinal);
         StringBuilder sql = new();
         foreach ((string name, List<string> list) in arguments)
@@ -64,7 +64,7 @@ internal static class EventViews
 
     /// <summary>The column that shows an argument.</summary>
     internal static string ColumnOf(string argument) =>
-        Schema.EventColumns.Contains(argument, StringComparer.OrdinalIgnoreCase) ? "arg_" + argument : argument;
+        HistoryViews.Events.Names.Contains(argument, StringComparer.OrdinalIgnoreCase) ? "arg_" + argument : argument;
 
     private static void NameInProbes(SqliteDatabase database, Dictionary<string, string> views)
     {
@@ -96,7 +96,7 @@ internal static class EventViews
             }
         }
 
-        foreach (string view in views.Except(Schema.ViewNames))
+        foreach (string view in views.Except(HistoryViews.All.Select(static v => v.Name)))
         {
             database.Execute("DROP VIEW " + SqlText.Identifier(view));
         }

@@ -195,47 +195,41 @@ internal static class HistoryWriter
         TraceFooter? footer = trace.Footer;
         bool lost = footer is not null && footer.Events != (ulong)importer.Events;
         bool complete = footer is not null && trace.Damage.Count == 0 && !lost;
-        using SqliteStatement statement = database.Prepare("""
-            INSERT INTO kt_run(run, image, image_sha256, initrd_sha256, kernel, command_line, memory, cpus, producer,
-              options, instructions, time_ns, ended, exit_code, complete, events, first_seq, last_seq, source,
-              source_bytes, source_time, source_sha256, time_rises)
-            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
-            """);
-        statement.Bind(1, run)
-            .Bind(2, header.ImageName)
-            .Bind(3, header.ImageSha256)
-            .Bind(4, header.InitrdSha256)
-            .Bind(5, header.Kernel)
-            .Bind(6, header.CommandLine)
-            .Bind(7, header.MemoryBytes)
-            .Bind(8, header.Cpus)
-            .Bind(9, header.Producer)
-            .Bind(10, JsonSerializer.Serialize(header.Options))
-            .Bind(11, footer?.Instructions ?? importer.LastInstructions)
-            .Bind(12, footer?.TimeNs ?? importer.LastTimeNs)
-            .Bind(13, footer?.Ended ?? "cut-off")
-            .Bind(14, footer?.ExitCode ?? 0)
-            .Bind(15, complete ? 1 : 0)
-            .Bind(16, importer.Events)
-            .Bind(17, importer.FirstSeq)
-            .Bind(18, importer.LastSeq)
-            .Bind(19, Path.GetFileName(source.Path))
-            .Bind(20, source.Bytes)
-            .Bind(21, whole ? source.Time : 0)
-            .Bind(22, whole ? source.Sha256 : "")
-            .Bind(23, importer.TimeRises ? 1 : 0)
+        HistoryTable table = HistoryTables.Run;
+        using SqliteStatement statement = database.Prepare(table.Insert);
+        statement.Bind(At("run"), run)
+            .Bind(At("image"), header.ImageName)
+            .Bind(At("image_sha256"), header.ImageSha256)
+            .Bind(At("initrd_sha256"), header.InitrdSha256)
+            .Bind(At("kernel"), header.Kernel)
+            .Bind(At("command_line"), header.CommandLine)
+            .Bind(At("memory"), header.MemoryBytes)
+            .Bind(At("cpus"), header.Cpus)
+            .Bind(At("producer"), header.Producer)
+            .Bind(At("options"), JsonSerializer.Serialize(header.Options))
+            .Bind(At("instructions"), footer?.Instructions ?? importer.LastInstructions)
+            .Bind(At("time_ns"), footer?.TimeNs ?? importer.LastTimeNs)
+            .Bind(At("ended"), footer?.Ended ?? "cut-off")
+            .Bind(At("exit_code"), footer?.ExitCode ?? 0)
+            .Bind(At("complete"), complete ? 1 : 0)
+            .Bind(At("events"), importer.Events)
+            .Bind(At("first_seq"), importer.FirstSeq)
+            .Bind(At("last_seq"), importer.LastSeq)
+            .Bind(At("source"), Path.GetFileName(source.Path))
+            .Bind(At("source_bytes"), source.Bytes)
+            .Bind(At("source_time"), whole ? source.Time : 0)
+            .Bind(At("source_sha256"), whole ? source.Sha256 : "")
+            .Bind(At("time_rises"), importer.TimeRises ? 1 : 0)
             .Run();
+
+        int At(string column) => table[column] + 1;
     }
 
     private static void WriteProbes(SqliteDatabase database, TraceImporter importer, long run)
     {
-        using SqliteStatement probe = database.Prepare("""
-            INSERT INTO kt_probe(run, probe, grp, name, type, symbol, offset, address, module, definition, filter, hits,
-              nmissed, state, event_address)
-            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-            """);
-        using SqliteStatement argument = database.Prepare(
-            "INSERT INTO kt_argument(run, probe, position, name, type) VALUES(?1, ?2, ?3, ?4, ?5)");
+        HistoryTable table = HistoryTables.Probe;
+        using SqliteStatement probe = database.Prepare(table.Insert);
+        using SqliteStatement argument = database.Prepare(HistoryTables.Argument.Insert);
         Dictionary<int, long> events = [];
         foreach ((ulong key, long count) in importer.Tallies)
         {
@@ -250,21 +244,21 @@ internal static class HistoryWriter
         foreach ((int id, ImportedProbe imported) in importer.Probes)
         {
             TraceProbe definition = imported.Definition;
-            probe.Bind(1, run)
-                .Bind(2, id)
-                .Bind(3, definition.Group)
-                .Bind(4, definition.Name)
-                .Bind(5, definition.Type.ToString())
-                .Bind(6, definition.Symbol)
-                .Bind(7, definition.Offset)
-                .Bind(8, definition.Address != 0 ? definition.Address : imported.EventAddress)
-                .Bind(9, definition.Module)
-                .Bind(10, definition.Definition)
-                .Bind(11, definition.Filter)
-                .Bind(12, counted ? imported.HitCount : (ulong)events.GetValueOrDefault(id))
-                .Bind(13, imported.Missed)
-                .Bind(14, imported.State ?? definition.State)
-                .Bind(15, imported.EventAddress != 0 ? imported.EventAddress : definition.Address)
+            probe.Bind(At("run"), run)
+                .Bind(At("probe"), id)
+                .Bind(At("grp"), definition.Group)
+                .Bind(At("name"), definition.Name)
+                .Bind(At("type"), definition.Type.ToString())
+                .Bind(At("symbol"), definition.Symbol)
+                .Bind(At("offset"), definition.Offset)
+                .Bind(At("address"), definition.Address != 0 ? definition.Address : imported.EventAddress)
+                .Bind(At("module"), definition.Module)
+                .Bind(At("definition"), definition.Definition)
+                .Bind(At("filter"), definition.Filter)
+                .Bind(At("hits"), counted ? imported.HitCount : (ulong)events.GetValueOrDefault(id))
+                .Bind(At("nmissed"), imported.Missed)
+                .Bind(At("state"), imported.State ?? definition.State)
+                .Bind(At("event_address"), imported.EventAddress != 0 ? imported.EventAddress : definition.Address)
                 .Run();
             for (int i = 0; i < imported.Arguments.Count; i++)
             {
@@ -276,12 +270,13 @@ internal static class HistoryWriter
                     .Run();
             }
         }
+
+        int At(string column) => table[column] + 1;
     }
 
     private static void WriteTallies(SqliteDatabase database, TraceImporter importer, long run)
     {
-        using SqliteStatement statement = database.Prepare(
-            "INSERT INTO kt_tally(run, probe, kind, comm, events) VALUES(?1, ?2, ?3, ?4, ?5)");
+        using SqliteStatement statement = database.Prepare(HistoryTables.Tally.Insert);
         foreach ((ulong key, long count) in importer.Tallies)
         {
             statement.Bind(1, run).Bind(2, TraceImporter.TallyProbe(key)).Bind(3, TraceImporter.TallyKind(key));
@@ -293,8 +288,7 @@ internal static class HistoryWriter
 
     private static void WriteDamage(SqliteDatabase database, TraceReader trace, long run)
     {
-        using SqliteStatement statement = database.Prepare(
-            "INSERT INTO kt_damage(run, offset, length, reason) VALUES(?1, ?2, ?3, ?4)");
+        using SqliteStatement statement = database.Prepare(HistoryTables.Damage.Insert);
         foreach (TraceDamage part in trace.Damage)
         {
             statement.Bind(1, run).Bind(2, part.Offset).Bind(3, part.Length).Bind(4, part.Reason).Run();

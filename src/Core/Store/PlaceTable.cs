@@ -14,7 +14,7 @@ internal sealed class PlaceTable
     private readonly int _most;
     private readonly SymbolMap _symbols;
     private readonly TableLoader _table;
-    private readonly RecordBuilder _record = new();
+    private readonly TableRow _row = new(HistoryTables.Place);
     private readonly long _run;
     private long _last;
 
@@ -78,26 +78,13 @@ internal sealed class PlaceTable
     private long Add(ulong address, bool named, in TraceSymbol symbol)
     {
         ++_last;
-        _record.Begin();
-        _record.Null();
-        _record.Integer(_run);
-        _record.Integer(address);
-        if (named)
-        {
-            _record.Text(Encoding.UTF8.GetBytes(symbol.Name));
-            _record.Integer(address - symbol.Address);
-            _record.Integer(symbol.Size);
-            _record.Text(Encoding.UTF8.GetBytes(symbol.Module));
-        }
-        else
-        {
-            _record.Text(Encoding.ASCII.GetBytes($"0x{address:x}"));
-            _record.Integer(0L);
-            _record.Integer(0L);
-            _record.Text(default);
-        }
-
-        _table.Add(_last, _record.End());
+        _ = _row.Set("run", _run)
+            .Set("address", address)
+            .Set("symbol", named ? Encoding.UTF8.GetBytes(symbol.Name) : Encoding.ASCII.GetBytes($"0x{address:x}"))
+            .Set("offset", named ? address - symbol.Address : 0)
+            .Set("size", named ? symbol.Size : 0)
+            .Set("module", named ? Encoding.UTF8.GetBytes(symbol.Module) : []);
+        _table.Add(_last, _row.End());
         return _last;
     }
 

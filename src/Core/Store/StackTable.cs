@@ -48,11 +48,9 @@ internal sealed class StackTable
         _numbers.Add(hash, ++_last);
         for (int depth = 0; depth < frames.Length; depth++)
         {
+            FrameRow row = new() { Run = _run, Stack = _last, Depth = depth, Place = _places.Of(frames[depth]) };
             _record.Begin();
-            _record.Integer(_run);
-            _record.Integer(_last);
-            _record.Integer((long)depth);
-            _record.Integer(_places.Of(frames[depth]));
+            _record.Cells(HistoryTable.Cells(in row));
             _table.Add(_record.End());
         }
 

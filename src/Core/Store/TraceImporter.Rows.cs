@@ -7,18 +7,23 @@ namespace KprobeTrace.Store;
 /// <content>Everything of a trace that is not an event.</content>
 internal sealed partial class TraceImporter
 {
+    private readonly TableRow _symbolRow = new(HistoryTables.Symbol);
+    private readonly TableRow _lineRow = new(HistoryTables.Line);
+    private readonly TableRow _pokeRow = new(HistoryTables.Poke);
+    private readonly TableRow _noteRow = new(HistoryTables.Note);
+
     private void AddSymbols()
     {
         foreach (TraceSymbol symbol in _trace.Symbols)
         {
             _symbols.Add(in symbol);
-            Start();
-            _record.Integer(symbol.Address);
-            _record.Integer(symbol.Size);
-            _record.Text(Encoding.UTF8.GetBytes(symbol.Name));
-            _record.Text(Encoding.UTF8.GetBytes(symbol.Module));
-            _record.Text(Encoding.UTF8.GetBytes([symbol.Kind]));
-            AddTo(_loaders.Symbols);
+            _ = _symbolRow.Set("run", _run)
+                .Set("address", symbol.Address)
+                .Set("size", symbol.Size)
+                .Set("name", Encoding.UTF8.GetBytes(symbol.Name))
+                .Set("module", Encoding.UTF8.GetBytes(symbol.Module))
+                .Set("kind", Encoding.UTF8.GetBytes([symbol.Kind]));
+            Add(_symbolRow, _loaders.Symbols);
         }
     }
 
@@ -26,12 +31,11 @@ internal sealed partial class TraceImporter
     {
         foreach (TraceConsoleLine line in _trace.ConsoleLines)
         {
-            Start(line.TimeNs, line.Instructions);
             ReadOnlySpan<byte> text = line.Line.Span;
-            _record.Text(System.Text.Unicode.Utf8.IsValid(text)
+            _ = Begin(_lineRow, line.TimeNs, line.Instructions).Set("line", System.Text.Unicode.Utf8.IsValid(text)
                 ? text
                 : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(text)));
-            AddTo(_loaders.Lines);
+            Add(_lineRow, _loaders.Lines);
         }
     }
 
@@ -39,12 +43,12 @@ internal sealed partial class TraceImporter
     {
         foreach (TraceTextPoke poke in _trace.TextPokes)
         {
-            Start(poke.TimeNs, poke.Instructions);
-            _record.Integer(poke.Address);
-            _record.Blob(poke.Old.Span);
-            _record.Blob(poke.New.Span);
-            _record.Text(Encoding.UTF8.GetBytes(poke.Reason));
-            AddTo(_loaders.Pokes);
+            _ = Begin(_pokeRow, poke.TimeNs, poke.Instructions)
+                .Set("address", poke.Address)
+                .Set("old", poke.Old.Span)
+                .Set("new", poke.New.Span)
+                .Set("reason", Encoding.UTF8.GetBytes(poke.Reason));
+            Add(_pokeRow, _loaders.Pokes);
         }
     }
 
@@ -52,34 +56,24 @@ internal sealed partial class TraceImporter
     {
         foreach (TraceNote note in _trace.Notes)
         {
-            Start(note.TimeNs, note.Instructions);
-            _record.Text(note.Kind switch
-            {
-                TraceNoteKind.Miss => "miss"u8,
-                TraceNoteKind.Limit => "limit"u8,
-                TraceNoteKind.Refusal => "refusal"u8,
-                TraceNoteKind.ProbeState => "probe-state"u8,
-                _ => "remark"u8,
-            });
-            IntegerUnless(note.ProbeId < 0, (ulong)note.ProbeId);
-            _record.Integer(note.Count);
-            _record.Text(Encoding.UTF8.GetBytes(note.Text));
-            AddTo(_loaders.Notes);
+            _ = Begin(_noteRow, note.TimeNs, note.Instructions)
+                .Set("kind", note.Kind switch
+                {
+                    TraceNoteKind.Miss => "miss"u8,
+                    TraceNoteKind.Limit => "limit"u8,
+                    TraceNoteKind.Refusal => "refusal"u8,
+                    TraceNoteKind.ProbeState => "probe-state"u8,
+                    _ => "remark"u8,
+                })
+                .Set("probe", note.ProbeId < 0 ? null : note.ProbeId)
+                .Set("count", note.Count)
+                .Set("text", Encoding.UTF8.GetBytes(note.Text));
+            Add(_noteRow, _loaders.Notes);
         }
     }
 
-    private void Start()
-    {
-        _record.Begin();
-        _record.Integer(_run);
-    }
+    private TableRow Begin(TableRow row, ulong timeNs, ulong instructions) =>
+        row.Set("run", _run).Set("time_ns", timeNs).Set("insn", instructions);
 
-    private void Start(ulong timeNs, ulong instructions)
-    {
-        Start();
-        _record.Integer(timeNs);
-        _record.Integer(instructions);
-    }
-
-    private void AddTo(TableLoader table) => table.Add(table.Rows + 1, _record.End());
+    private static void Add(TableRow row, TableLoader table) => table.Add(table.Rows + 1, row.End());
 }

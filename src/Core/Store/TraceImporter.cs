@@ -11,6 +11,9 @@ namespace KprobeTrace.Store;
 /// </remarks>
 internal sealed partial class TraceImporter
 {
+    /// <summary>Where the arguments of an event stand, and before them what every row has.</summary>
+    private static readonly int _leastOfEvent = HistoryTables.Event["args"];
+
     private readonly TraceReader _trace;
     private readonly Loaders _loaders;
     private readonly long _run;
@@ -206,58 +209,37 @@ internal sealed partial class TraceImporter
 
     private void AddEventRow(in TraceEvent e, int index, ImportedProbe probe, long comm, long caller)
     {
-        RecordBuilder record = _record;
-        record.Begin();
-        record.Integer(_run);
-        record.Integer(e.Seq);
-        record.Integer(e.TimeNs);
-        record.Integer(e.Instructions);
-        record.Integer((long)e.Cpu);
-        record.Integer((long)StoredKind(in e));
-        record.Integer((long)(e.ProbeId & int.MaxValue));
-        if (comm != 0)
-        {
-            record.Integer((long)e.Pid);
-            record.Integer(comm);
-        }
-        else
-        {
-            record.Null();
-            record.Null();
-        }
-
-        IntegerUnless(caller == 0, (ulong)caller);
         ReadOnlySpan<byte> json = _json.Convert(_trace.GetArguments(index), probe.ArgumentKeys);
         ReadOnlySpan<ulong> stack = _trace.GetStack(index);
-        bool hasAddress = e.Address != probe.EventAddress;
-        bool hasStack = !stack.IsEmpty || hasAddress;
-        bool hasLink = e.EntrySeq != 0 || hasStack;
-        if (!json.IsEmpty)
+        EventRow row = new()
         {
-            record.Text(json);
-        }
-        else if (hasLink)
-        {
-            record.Null();
-        }
+            Run = _run,
+            Seq = (long)e.Seq,
+            TimeNs = (long)e.TimeNs,
+            Insn = (long)e.Instructions,
+            Cpu = e.Cpu,
+            Kind = StoredKind(in e),
+            Probe = e.ProbeId & int.MaxValue,
+            Pid = comm == 0 ? null : e.Pid,
+            Comm = comm == 0 ? null : comm,
+            Caller = caller == 0 ? null : caller,
+            Args = json.IsEmpty ? null : 0, // where the text stands
+            Link = e.EntrySeq == 0 ? null : (long)(e.Seq - e.EntrySeq),
+            Stack = stack.IsEmpty ? null : _stacks.Of(stack),
+            Address = e.Address == probe.EventAddress ? null : (long)e.Address,
+        };
 
         // The record ends with the last column that holds something.
-        if (hasLink)
+        ReadOnlySpan<long?> cells = HistoryTable.Cells(in row);
+        int count = cells.Length;
+        while (count > _leastOfEvent && cells[count - 1] is null)
         {
-            IntegerUnless(e.EntrySeq == 0, e.Seq - e.EntrySeq);
+            count--;
         }
 
-        if (hasStack)
-        {
-            IntegerUnless(stack.IsEmpty, stack.IsEmpty ? 0 : (ulong)_stacks.Of(stack));
-        }
-
-        if (hasAddress)
-        {
-            record.Integer(e.Address);
-        }
-
-        _loaders.Events.Add(record.End());
+        _record.Begin();
+        _record.Cells(cells[..count], _leastOfEvent, json);
+        _loaders.Events.Add(_record.End());
     }
 
     private static int StoredKind(in TraceEvent e)
@@ -283,13 +265,17 @@ internal sealed partial class TraceImporter
 
     private void AddFault(in TraceEvent e)
     {
+        FaultRow row = new()
+        {
+            Run = _run,
+            Seq = (long)e.Seq,
+            Vector = e.Vector,
+            ErrorCode = e.ErrorCode,
+            Cr2 = (long)e.Cr2,
+            Handled = (e.Parts & TraceEventParts.Handled) != 0 ? 1 : 0,
+        };
         _record.Begin();
-        _record.Integer(_run);
-        _record.Integer(e.Seq);
-        _record.Integer((long)e.Vector);
-        _record.Integer((long)e.ErrorCode);
-        _record.Integer(e.Cr2);
-        _record.Integer((e.Parts & TraceEventParts.Handled) != 0 ? 1L : 0L);
+        _record.Cells(HistoryTable.Cells(in row));
         _loaders.Faults.Add(_record.End());
     }
 
@@ -303,38 +289,21 @@ internal sealed partial class TraceImporter
             return;
         }
 
+        CallRow row = new()
+        {
+            Run = _run,
+            ReturnSeq = (long)e.Seq,
+            Entry = entrySeq == 0 ? null : (long)(e.Seq - entrySeq),
+            Probe = e.ProbeId & int.MaxValue,
+            Pid = comm == 0 ? null : e.Pid,
+            Comm = comm == 0 ? null : comm,
+            DurationNs = (long)(e.TimeNs - entryTime),
+            Retval = (e.Parts & TraceEventParts.Registers) == 0 ? null : (long)e.Registers.Ax,
+            Caller = caller == 0 ? null : caller,
+        };
         _record.Begin();
-        _record.Integer(_run);
-        _record.Integer(e.Seq);
-        IntegerUnless(entrySeq == 0, e.Seq - entrySeq);
-        _record.Integer((long)(e.ProbeId & int.MaxValue));
-        if (comm != 0)
-        {
-            _record.Integer((long)e.Pid);
-            _record.Integer(comm);
-        }
-        else
-        {
-            _record.Null();
-            _record.Null();
-        }
-
-        _record.Integer(e.TimeNs - entryTime);
-        IntegerUnless((e.Parts & TraceEventParts.Registers) == 0, e.Registers.Ax);
-        IntegerUnless(caller == 0, (ulong)caller);
+        _record.Cells(HistoryTable.Cells(in row));
         _loaders.Calls.Add(_record.End());
-    }
-
-    private void IntegerUnless(bool isNull, ulong value)
-    {
-        if (isNull)
-        {
-            _record.Null();
-        }
-        else
-        {
-            _record.Integer(value);
-        }
     }
 
     private void Tally(ulong key)

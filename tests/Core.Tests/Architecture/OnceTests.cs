@@ -74,6 +74,23 @@ public sealed partial class OnceTests
             ["Export/ArgumentValues.cs", "Export/JsonRows.cs"],
             FilesWith<IdentifierNameSyntax>(static name => name.Identifier.Text is "Utf8JsonReader" or "JsonDocument").Where(static file => !file.StartsWith("..", StringComparison.Ordinal)));
 
+    /// <remarks>A table that is gone at once is none of the history's, and rows of another history are copied whole.</remarks>
+    [Fact]
+    public void Tables_and_views_of_the_history_are_declared_in_one_place()
+    {
+        Assert.Empty(FilesThatName(1, static text => Statement().Matches(text).Select(static m => m.Groups[1].Value).Distinct(), ["kt_"]));
+        Assert.Equal(["Store/HistoryTables.cs"], FilesWith<ObjectCreationExpressionSyntax>(static made => made.Type.ToString() == "HistoryTable").Concat(
+            FilesWith<PropertyDeclarationSyntax>(static p => p.Type.ToString() == "HistoryTable")).Where(static file => file != "Store/HistoryTable.cs").Distinct());
+        Assert.Equal(["Store/HistoryViews.cs"], FilesWith<PropertyDeclarationSyntax>(static p => p.Type.ToString() == "HistoryView"));
+    }
+
+    /// <remarks>Names that other things have too do not count: a run, a probe, an address.</remarks>
+    [Fact]
+    public void Columns_of_events_are_listed_once() =>
+        Assert.Equal(
+            ["Core/Store/HistoryTables.cs", "Core/Store/HistoryViews.cs"],
+            FilesThatName(3, static text => text.Split(' '), ["time_ns", "insn", "cpu", "caller", "entry_seq", "truncated"]));
+
     /// <summary>Files of src whose texts have so many of some words, relative to it.</summary>
     private static string[] FilesThatName(int least, Func<string, IEnumerable<string>> wordsOf, string[] names) =>
         [.. SourceCompilation.Models.Select(static model => model.SyntaxTree)
@@ -93,6 +110,9 @@ public sealed partial class OnceTests
     // What stands in a probe's definition is an example of one.
     [GeneratedRegex("(?<![%\\w])\\w+")]
     private static partial Regex Word();
+
+    [GeneratedRegex("(?:CREATE TABLE|CREATE VIEW|INSERT INTO) (kt_)(?!none)")]
+    private static partial Regex Statement();
 
     // Arrays and texts without a length, and everything from nil to the last of the forms with one.
     [GeneratedRegex("^0x([9A]0|[CD][0-9A-F])$", RegexOptions.IgnoreCase)]

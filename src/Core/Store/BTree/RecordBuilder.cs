@@ -102,6 +102,29 @@ internal sealed class RecordBuilder
         _typeCount += types.Length;
     }
 
+    /// <summary>Adds an integer or NULL for each cell.</summary>
+    /// <param name="cells">The cells.</param>
+    /// <param name="textAt">Which of them stands for a text, unless it is NULL; none below 0.</param>
+    /// <param name="text">That text in UTF-8.</param>
+    internal void Cells(ReadOnlySpan<long?> cells, int textAt = -1, ReadOnlySpan<byte> text = default)
+    {
+        for (int i = 0; i < cells.Length; i++)
+        {
+            if (cells[i] is not { } value)
+            {
+                Null();
+            }
+            else if (i == textAt)
+            {
+                Text(text);
+            }
+            else
+            {
+                Integer(value);
+            }
+        }
+    }
+
     /// <summary>Adds UTF-8 text.</summary>
     internal void Text(ReadOnlySpan<byte> utf8) => Bytes(utf8, 13);
 
