@@ -7,6 +7,7 @@
 #   bench/report.sh EVENTS|TRACE.mpk     only the questions, of that many synthetic events or of a trace
 #   bench/report.sh boot                 only the questions, of a stock boot (needs guests/fetch.sh)
 #   bench/report.sh memory [EVENTS]      only the memory, on 10,000,000 synthetic events or as many (4 GB of disk)
+#   bench/report.sh calls                what the calls of SQLite that are made past SQLitePCLRaw would cost through it
 #
 # Ends with status 1 when a bar is missed. Run ./build.sh first. Debian packages: gcc libsqlite3-dev sqlite3 time.
 set -euo pipefail
@@ -88,6 +89,7 @@ case ${1:-all} in
   all) questions "2000000 synthetic events" 2000000; boot; memory 10000000 ;;
   boot) boot ;;
   memory) memory "${2:-10000000}" ;;
+  calls) bench generate "$scratch/calls.mpk" 100000 1; bench calls "$scratch/calls.mpk" ;;
   *) questions "$1" "$1" ;;
 esac
 exit "$missed"

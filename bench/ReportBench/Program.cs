@@ -8,10 +8,18 @@ using KprobeTrace.Store;
 // Imports a trace and asks the report tool's questions of it, each beside the same question asked by the sqlite3 shell.
 //   ReportBench EVENTS|TRACE.mpk INSERT-PEER
 //   ReportBench generate FILE EVENTS SEED      writes a synthetic trace, and nothing else
+//   ReportBench calls TRACE.mpk                what calls of SQLite cost through SQLitePCLRaw that are made past it
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args is ["generate", string file, string count, string seed])
 {
     SyntheticTrace.Write(file, int.Parse(count, CultureInfo.InvariantCulture), ulong.Parse(seed, CultureInfo.InvariantCulture));
+    return 0;
+}
+
+if (args is ["calls", string read])
+{
+    using TraceHistory called = TraceHistory.Open(read);
+    CallCost.Print(called);
     return 0;
 }
 

@@ -1,160 +1,144 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Text;
 using KprobeTrace.Store.Sqlite;
+using SQLitePCL;
 
 namespace KprobeTrace.Queries;
 
 /// <summary><c>group_concat</c> and <c>string_agg</c> as SQLite has them, but ending the query once their text is too long.</summary>
 /// <remarks>SQLite's own notice that at once as well, and then read all other rows before they say so.</remarks>
-internal static unsafe class ConcatFunction
+internal sealed unsafe class ConcatFunction : SqliteAggregate
 {
     private const long FirstCapacity = 256;
 
+    /// <summary>Tells SQLite to copy a text.</summary>
+    private static readonly delegate* unmanaged[Cdecl]<nint, void> _copy = (delegate* unmanaged[Cdecl]<nint, void>)-1;
+
+    private readonly SqliteDatabase _database;
+
+    private ConcatFunction(SqliteDatabase database)
+        : base(sizeof(State)) => _database = database;
+
     /// <summary>Takes the places of SQLite's functions in a connection.</summary>
-    internal static void Register(nint database)
+    internal static void Register(SqliteDatabase database)
     {
-        Create(database, "group_concat", 1);
-        Create(database, "group_concat", 2);
-        Create(database, "string_agg", 2);
+        ConcatFunction function = new(database);
+        function.RegisterWindow(database, "group_concat", 1);
+        function.RegisterWindow(database, "group_concat", 2);
+        function.RegisterWindow(database, "string_agg", 2);
     }
 
-    private static void Create(nint database, string name, int arguments)
+    /// <inheritdoc/>
+    protected override void Add(FunctionContext context, void* memory, ReadOnlySpan<nint> values)
     {
-        // SAFETY: the name is NUL-terminated and copied by SQLite; the functions are static.
-        fixed (byte* text = Encoding.UTF8.GetBytes(name + "\0"))
-        {
-            _ = SqliteLibrary.CreateWindowFunction(
-                database, text, arguments, SqliteLibrary.Utf8 | SqliteLibrary.Deterministic | SqliteLibrary.Innocuous, 0,
-                &Add, &Finish, &Current, &Leave, null);
-        }
-    }
-
-    // SAFETY (all callbacks): SQLite passes valid value pointers and keeps them alive during the call, and the state, which begins as
-    // zeros; nothing here throws.
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Add(nint context, int count, nint* values)
-    {
-        if (SqliteLibrary.ValueStoredType(values[0]) == SqliteLibrary.TypeNull)
+        sqlite3_value value = new(values[0]);
+        if (raw.sqlite3_value_type(value) == raw.SQLITE_NULL)
         {
             return;
         }
 
-        State* state = (State*)SqliteLibrary.AggregateContext(context, sizeof(State));
-        if (state is null)
-        {
-            SqliteLibrary.ResultNoMemory(context);
-            return;
-        }
-
+        State* state = (State*)memory;
         if (state->Count++ > 0)
         {
-            byte comma = (byte)',';
-            byte* separator = count == 1 ? &comma : SqliteLibrary.ValueText(values[1]);
-            int length = count == 1 ? 1 : separator is null ? 0 : SqliteLibrary.ValueBytes(values[1]);
-            state->SeparatorsVary |= state->Count > 2 && length != state->Separator;
-            state->Separator = length;
-            if (!Append(context, state, separator, length))
+            ReadOnlySpan<byte> separator = values.Length == 1 ? ","u8 : raw.sqlite3_value_blob(new sqlite3_value(values[1]));
+            state->SeparatorsVary |= state->Count > 2 && separator.Length != state->Separator;
+            state->Separator = separator.Length;
+            if (!Append(context, state, separator))
             {
                 return;
             }
         }
 
-        byte* text = SqliteLibrary.ValueText(values[0]);
-        if (text is null)
-        {
-            SqliteLibrary.ResultNoMemory(context);
-            return;
-        }
-
-        _ = Append(context, state, text, SqliteLibrary.ValueBytes(values[0]));
+        _ = Append(context, state, raw.sqlite3_value_blob(value));
     }
 
-    /// <summary>Takes the first value out of a window.</summary>
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Leave(nint context, int count, nint* values)
+    /// <inheritdoc/>
+    protected override void Leave(FunctionContext context, void* memory, ReadOnlySpan<nint> values)
     {
-        State* state = (State*)SqliteLibrary.AggregateContext(context, sizeof(State));
-        if (state is null || SqliteLibrary.ValueStoredType(values[0]) == SqliteLibrary.TypeNull)
+        State* state = (State*)memory;
+        sqlite3_value value = new(values[0]);
+        if (raw.sqlite3_value_type(value) == raw.SQLITE_NULL)
         {
             return;
         }
 
         if (state->SeparatorsVary)
         {
-            Fail(context, "group_concat over a moving window takes separators of one length"u8);
+            raw.sqlite3_result_error(context, "group_concat over a moving window takes separators of one length"u8);
             return;
         }
 
-        _ = SqliteLibrary.ValueText(values[0]);
-        long length = SqliteLibrary.ValueBytes(values[0]);
+        int length = raw.sqlite3_value_blob(value).Length;
         state->Start = --state->Count == 0 ? state->End : Math.Min(state->End, state->Start + length + state->Separator);
     }
 
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Current(nint context)
+    /// <inheritdoc/>
+    protected override void Current(FunctionContext context, void* memory)
     {
-        State* state = (State*)SqliteLibrary.AggregateContext(context, 0);
+        State* state = (State*)memory;
         if (state is null || state->Count == 0)
         {
-            SqliteLibrary.ResultNull(context);
+            raw.sqlite3_result_null(context);
         }
         else
         {
-            SqliteLibrary.ResultText(context, state->Text + state->Start, (int)(state->End - state->Start), SqliteLibrary.Transient);
+            SqliteLibrary.ResultText(context.Handle, state->Text + state->Start, (int)(state->End - state->Start), _copy);
         }
     }
 
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Finish(nint context)
+    /// <inheritdoc/>
+    protected override void Finish(FunctionContext context, void* memory)
     {
-        State* state = (State*)SqliteLibrary.AggregateContext(context, 0);
+        State* state = (State*)memory;
         if (state is null || state->Count == 0 || state->Text is null)
         {
-            SqliteLibrary.ResultNull(context);
+            raw.sqlite3_result_null(context);
         }
         else if (state->Start == 0)
         {
             // SQLite takes the buffer over.
-            SqliteLibrary.ResultText(context, state->Text, (int)state->End, SqliteLibrary.FreeMemory);
+            SqliteLibrary.ResultText(context.Handle, state->Text, (int)state->End, &OnFree);
             state->Text = null;
         }
         else
         {
-            SqliteLibrary.ResultText(context, state->Text + state->Start, (int)(state->End - state->Start), SqliteLibrary.Transient);
+            SqliteLibrary.ResultText(context.Handle, state->Text + state->Start, (int)(state->End - state->Start), _copy);
         }
 
         if (state is not null)
         {
-            SqliteLibrary.Free(state->Text);
+            raw.sqlite3_free((nint)state->Text);
             *state = default;
         }
     }
 
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void OnFree(nint text) => raw.sqlite3_free(text);
+
     /// <summary>Adds bytes; false where there is no room for them, which is then the query's error.</summary>
-    private static bool Append(nint context, State* state, byte* bytes, long length)
+    private bool Append(FunctionContext context, State* state, ReadOnlySpan<byte> bytes)
     {
-        long most = SqliteLibrary.Limit(SqliteLibrary.DatabaseOf(context), SqliteLibrary.LimitLength, -1);
+        long most = _database.MostBytes;
         long used = state->End - state->Start;
-        if (used + length > most)
+        if (used + bytes.Length > most)
         {
-            SqliteLibrary.ResultTooBig(context);
+            raw.sqlite3_result_error_toobig(context);
             return false;
         }
 
-        if (state->End + length > state->Capacity)
+        if (state->End + bytes.Length > state->Capacity)
         {
             Buffer.MemoryCopy(state->Text + state->Start, state->Text, state->Capacity, used);
             (state->Start, state->End) = (0, used);
         }
 
-        if (state->End + length > state->Capacity || state->Text is null)
+        if (state->End + bytes.Length > state->Capacity || state->Text is null)
         {
-            long capacity = Math.Max(Math.Max(FirstCapacity, used + length), Math.Min(2 * state->Capacity, most));
+            long capacity = Math.Max(Math.Max(FirstCapacity, used + bytes.Length), Math.Min(2 * state->Capacity, most));
             byte* larger = SqliteLibrary.Reallocate(state->Text, (ulong)capacity);
             if (larger is null)
             {
-                SqliteLibrary.ResultNoMemory(context);
+                raw.sqlite3_result_error_nomem(context);
                 return false;
             }
 
@@ -162,17 +146,10 @@ internal static unsafe class ConcatFunction
             state->Capacity = capacity;
         }
 
-        Buffer.MemoryCopy(bytes, state->Text + state->End, state->Capacity - state->End, length);
-        state->End += length;
+        // SAFETY: the buffer has been made long enough.
+        bytes.CopyTo(new Span<byte>(state->Text + state->End, bytes.Length));
+        state->End += bytes.Length;
         return true;
-    }
-
-    private static void Fail(nint context, ReadOnlySpan<byte> message)
-    {
-        fixed (byte* bytes = message)
-        {
-            SqliteLibrary.ResultError(context, bytes, message.Length);
-        }
     }
 
     /// <summary>The text of one group, in SQLite's memory, which is limited.</summary>

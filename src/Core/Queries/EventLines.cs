@@ -67,7 +67,7 @@ public sealed class EventLines
                 }
             }
         }
-        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        catch (DatabaseException e) when (e.IsInterrupt)
         {
             cancellation.ThrowIfCancellationRequested();
             throw;

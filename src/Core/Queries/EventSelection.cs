@@ -46,7 +46,7 @@ internal static class EventSelection
         {
             return database.Prepare(sql.ToString());
         }
-        catch (SqliteException e) when (filter.Where is not null && e.Offset >= prefix)
+        catch (DatabaseException e) when (filter.Where is not null && e.Offset >= prefix)
         {
             throw WhereError(database, e, sql.ToString(), filter.Where, e.Offset - Encoding.UTF8.GetByteCount(sql.ToString(0, prefix)));
         }
@@ -216,7 +216,7 @@ internal static class EventSelection
                 throw new KprobeTraceException("--where takes one expression, without a semicolon");
             }
         }
-        catch (SqliteException e)
+        catch (DatabaseException e)
         {
             throw WhereError(database, e, before + filter.Where, filter.Where!, e.Offset - Encoding.UTF8.GetByteCount(before));
         }
@@ -226,7 +226,7 @@ internal static class EventSelection
         }
     }
 
-    private static KprobeTraceException WhereError(SqliteDatabase database, SqliteException e, string sql, string where, int offset) =>
+    private static KprobeTraceException WhereError(SqliteDatabase database, DatabaseException e, string sql, string where, int offset) =>
         offset < 0
             ? new KprobeTraceException("--where: " + SqlErrors.Explain(database, e, sql), e)
             : new KprobeTraceException(

@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
 using KprobeTrace.Tracing;
+using SQLitePCL;
 
 namespace KprobeTrace.Queries;
 
@@ -64,7 +65,7 @@ public sealed record HistogramQuery
 
             return buckets;
         }
-        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        catch (DatabaseException e) when (e.IsInterrupt)
         {
             cancellation.ThrowIfCancellationRequested();
             throw;
@@ -82,24 +83,24 @@ public sealed record HistogramQuery
         {
             return Single(database, sql);
         }
-        catch (SqliteException e) when (View is null && e.Message.StartsWith("no such column", StringComparison.Ordinal))
+        catch (DatabaseException e) when (View is null && e.Message.StartsWith("no such column", StringComparison.Ordinal))
         {
             try
             {
                 return Single(database, Sql("calls", ""));
             }
-            catch (SqliteException)
+            catch (DatabaseException)
             {
                 string question = SqlErrors.Ask(database, e, "events calls");
                 throw new KprobeTraceException(
                     $"{e.Message} in the views events and calls{(question.Length > 0 ? question : "; name another view with --of")}", e);
             }
         }
-        catch (SqliteException e) when (e.Message == $"no such table: {View}")
+        catch (DatabaseException e) when (e.Message == $"no such table: {View}")
         {
             throw new KprobeTraceException($"--of: there is no view {View}{SqlErrors.Ask(database, e, sql)}", e);
         }
-        catch (SqliteException e)
+        catch (DatabaseException e)
         {
             throw new KprobeTraceException("--key, --value or --where is no SQL expression: " + SqlErrors.Explain(database, e, sql), e);
         }
@@ -217,7 +218,7 @@ public sealed record HistogramQuery
         {
             int type = statement.Type(0);
             Totals totals;
-            if (type is SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat)
+            if (type is raw.SQLITE_INTEGER or raw.SQLITE_FLOAT)
             {
                 long key = SqlFunctions.PowerOfTwo(statement.Int64(0));
                 if (last is null || key != lastKey)

@@ -141,7 +141,7 @@ public static class LatencyQuery
                 last?.Add(statement.Int64(2));
             }
         }
-        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        catch (DatabaseException e) when (e.IsInterrupt)
         {
             cancellation.ThrowIfCancellationRequested();
             throw;

@@ -1,5 +1,5 @@
 using KprobeTrace.Store;
-using KprobeTrace.Store.Sqlite;
+using SQLitePCL;
 
 namespace KprobeTrace.Queries;
 
@@ -16,10 +16,10 @@ internal static class QueryMemory
     /// Limits SQLite's memory in this process to <paramref name="bytes"/>, and one value of <paramref name="history"/>'s
     /// queries to a quarter of that. What needs more fails with a message that says so.
     /// </summary>
-    public static unsafe void Limit(TraceHistory history, long bytes)
+    public static void Limit(TraceHistory history, long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, Least);
-        _ = SqliteLibrary.HardHeapLimit(bytes);
+        _ = raw.sqlite3_hard_heap_limit64(bytes);
         history.Database.LimitValues((int)Math.Min(bytes / 4, int.MaxValue));
     }
 }

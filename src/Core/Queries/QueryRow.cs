@@ -1,4 +1,5 @@
 using KprobeTrace.Store.Sqlite;
+using SQLitePCL;
 
 namespace KprobeTrace.Queries;
 
@@ -25,10 +26,10 @@ public sealed class QueryRow
     /// <summary>What kind of value a column of this row holds.</summary>
     public QueryValueKind GetKind(int column) => _statement.Type(column) switch
     {
-        SqliteLibrary.TypeInteger => QueryValueKind.WholeNumber,
-        SqliteLibrary.TypeFloat => QueryValueKind.Real,
-        SqliteLibrary.TypeText => QueryValueKind.Text,
-        SqliteLibrary.TypeBlob => QueryValueKind.Blob,
+        raw.SQLITE_INTEGER => QueryValueKind.WholeNumber,
+        raw.SQLITE_FLOAT => QueryValueKind.Real,
+        raw.SQLITE_TEXT => QueryValueKind.Text,
+        raw.SQLITE_BLOB => QueryValueKind.Blob,
         _ => QueryValueKind.Null,
     };
 

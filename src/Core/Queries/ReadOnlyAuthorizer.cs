@@ -1,20 +1,16 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using KprobeTrace.Store.Sqlite;
+using SQLitePCL;
 
 namespace KprobeTrace.Queries;
 
 /// <summary>Refuses every action of a statement but reading.</summary>
 /// <remarks>Action codes: https://www.sqlite.org/c3ref/c_alter_table.html.</remarks>
-internal static unsafe class ReadOnlyAuthorizer
+internal static class ReadOnlyAuthorizer
 {
     private const int Allow = 0;
     private const int Deny = 1;
-    private const int Pragma = 19;
-    private const int Read = 20;
-    private const int Select = 21;
-    private const int Function = 31;
-    private const int Recursive = 33;
+
+    private static readonly strdelegate_authorizer _authorize = Authorize;
 
     private static readonly string[] _pragmas =
     [
@@ -28,37 +24,19 @@ internal static unsafe class ReadOnlyAuthorizer
         ["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo"];
 
     internal static void Install(SqliteDatabase database) =>
-        _ = SqliteLibrary.SetAuthorizer(database.Handle, &Authorize, 0);
+        _ = raw.sqlite3_set_authorizer(database.Handle, _authorize, null);
 
     internal static void Remove(SqliteDatabase database) =>
-        _ = SqliteLibrary.SetAuthorizer(database.Handle, null, 0);
+        _ = raw.sqlite3_set_authorizer(database.Handle, (strdelegate_authorizer?)null, null);
 
-    // SAFETY: called by SQLite with NUL-terminated strings or null pointers; no exception leaves it.
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Authorize(nint data, int action, byte* first, byte* second, byte* database, byte* trigger)
+    private static int Authorize(object data, int action, string? first, string? second, string? database, string? trigger) => action switch
     {
-        try
-        {
-            return action switch
-            {
-                Read or Select or Recursive => Allow,
-                Function => Is(second, "load_extension") ? Deny : Allow,
-                Pragma => IsHarmless(first, second) ? Allow : Deny,
-                _ => Deny,
-            };
-        }
-        catch (OutOfMemoryException)
-        {
-            return Deny;
-        }
-    }
+        raw.SQLITE_READ or raw.SQLITE_SELECT or raw.SQLITE_RECURSIVE => Allow,
+        raw.SQLITE_FUNCTION => string.Equals(second, "load_extension", StringComparison.OrdinalIgnoreCase) ? Deny : Allow,
+        raw.SQLITE_PRAGMA => IsHarmless(first, second) ? Allow : Deny,
+        _ => Deny,
+    };
 
-    private static bool IsHarmless(byte* name, byte* value)
-    {
-        string pragma = SqliteLibrary.Text(name).ToLowerInvariant();
-        return Array.IndexOf(value is null ? _pragmas : _pragmasWithName, pragma) >= 0;
-    }
-
-    private static bool Is(byte* text, string name) =>
-        string.Equals(SqliteLibrary.Text(text), name, StringComparison.OrdinalIgnoreCase);
+    private static bool IsHarmless(string? name, string? value) =>
+        (value is null ? _pragmas : _pragmasWithName).Contains(name, StringComparer.OrdinalIgnoreCase);
 }

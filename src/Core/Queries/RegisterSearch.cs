@@ -43,7 +43,7 @@ public static class RegisterSearch
                 }
             }
         }
-        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        catch (DatabaseException e) when (e.IsInterrupt)
         {
             cancellation.ThrowIfCancellationRequested();
             throw;

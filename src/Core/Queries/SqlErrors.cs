@@ -10,10 +10,10 @@ internal static partial class SqlErrors
     private const int Searched = 1 << 16;
 
     /// <summary>The message of an error of <paramref name="sql"/>, with what a misspelt name may have meant.</summary>
-    internal static string Explain(SqliteDatabase database, SqliteException e, string sql) => e.Message + Ask(database, e, sql);
+    internal static string Explain(SqliteDatabase database, DatabaseException e, string sql) => e.Message + Ask(database, e, sql);
 
     /// <summary>The question what a table, column or function was meant to be; empty where nothing is like it.</summary>
-    internal static string Ask(SqliteDatabase database, SqliteException e, string sql)
+    internal static string Ask(SqliteDatabase database, DatabaseException e, string sql)
     {
         if (MissingName().Match(e.Message) is not { Success: true } missing)
         {
@@ -31,7 +31,7 @@ internal static partial class SqlErrors
                 _ => Columns(database, sql),
             });
         }
-        catch (SqliteException)
+        catch (DatabaseException)
         {
             return ""; // The error itself is what matters.
         }

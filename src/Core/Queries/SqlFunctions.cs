@@ -1,9 +1,9 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Text;
 using KprobeTrace.Store;
 using KprobeTrace.Store.Sqlite;
+using SQLitePCL;
 
 namespace KprobeTrace.Queries;
 
@@ -18,7 +18,7 @@ namespace KprobeTrace.Queries;
 /// </list>
 /// <c>log2(x)</c> and the other mathematical functions are SQLite's own.
 /// </remarks>
-internal static unsafe class SqlFunctions
+internal static class SqlFunctions
 {
     private static readonly ConditionalWeakTable<TraceHistory, object> _registered = [];
 
@@ -30,194 +30,64 @@ internal static unsafe class SqlFunctions
             return;
         }
 
-        nint database = history.Database.Handle;
+        SqliteDatabase database = history.Database;
         SymbolLookup symbols = new(history);
-        nint data = GCHandle.ToIntPtr(GCHandle.Alloc(symbols));
-        Scalar(database, "hex64", 1, 0, &Hex64);
-        Scalar(database, "bucket", 1, 0, &Bucket);
-        Scalar(database, "sym", 1, data, &Sym);
-
-        // The second registration owns the handle: SQLite frees it when the connection closes.
-        Create(database, "sym", 2, data, &Sym, null, null, &Free);
+        new SqliteScalar(Hex64, Fail).Register(database, "hex64", 1);
+        new SqliteScalar(Bucket, Fail).Register(database, "bucket", 1);
+        SqliteScalar sym = new((context, values) => Sym(context, symbols, values), Fail);
+        sym.Register(database, "sym", 1);
+        sym.Register(database, "sym", 2);
         ConcatFunction.Register(database);
         PercentileBudget budget = new();
-        Aggregate(database, "percentile", 2, 0, budget);
-        Aggregate(database, "median", 1, 50, budget);
-        Aggregate(database, "p50", 1, 50, budget);
-        Aggregate(database, "p90", 1, 90, budget);
-        Aggregate(database, "p95", 1, 95, budget);
-        Aggregate(database, "p99", 1, 99, budget);
+        new PercentileFunction(0, budget).Register(database, "percentile", 2);
+        PercentileFunction median = new(50, budget);
+        median.Register(database, "median", 1);
+        median.Register(database, "p50", 1);
+        new PercentileFunction(90, budget).Register(database, "p90", 1);
+        new PercentileFunction(95, budget).Register(database, "p95", 1);
+        new PercentileFunction(99, budget).Register(database, "p99", 1);
         _registered.Add(history, symbols);
     }
 
-    private static void Scalar(
-        nint database, string name, int arguments, nint data, delegate* unmanaged[Cdecl]<nint, int, nint*, void> call) =>
-        Create(database, name, arguments, data, call, null, null, null);
-
-    private static void Aggregate(nint database, string name, int arguments, int percent, PercentileBudget budget)
+    private static void Hex64(FunctionContext context, ReadOnlySpan<nint> values)
     {
-        nint data = GCHandle.ToIntPtr(GCHandle.Alloc(new PercentileSettings(percent, budget)));
-        Create(database, name, arguments, data, null, &Collect, &Percentile, &Free);
-    }
-
-    private static void Create(
-        nint database,
-        string name,
-        int arguments,
-        nint data,
-        delegate* unmanaged[Cdecl]<nint, int, nint*, void> call,
-        delegate* unmanaged[Cdecl]<nint, int, nint*, void> step,
-        delegate* unmanaged[Cdecl]<nint, void> final,
-        delegate* unmanaged[Cdecl]<nint, void> destroy)
-    {
-        // SAFETY: the name is NUL-terminated and copied by SQLite; the functions are static.
-        fixed (byte* text = Encoding.UTF8.GetBytes(name + "\0"))
+        if (SqliteLibrary.NumericType(values[0]) == raw.SQLITE_INTEGER)
         {
-            _ = SqliteLibrary.CreateFunction(
-                database, text, arguments, SqliteLibrary.Utf8 | SqliteLibrary.Deterministic, data, call, step, final, destroy);
+            Result(context, $"0x{Integer(values[0]):x}");
+        }
+        else
+        {
+            raw.sqlite3_result_null(context);
         }
     }
 
-    // SAFETY (all callbacks): SQLite passes valid value pointers and keeps them alive during the call; no exception
-    // leaves a callback, since the native frames above it could not be unwound.
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Hex64(nint context, int count, nint* values)
+    private static void Bucket(FunctionContext context, ReadOnlySpan<nint> values)
     {
-        try
+        if (SqliteLibrary.NumericType(values[0]) is raw.SQLITE_INTEGER or raw.SQLITE_FLOAT)
         {
-            if (SqliteLibrary.ValueType(values[0]) != SqliteLibrary.TypeInteger)
-            {
-                SqliteLibrary.ResultNull(context);
-                return;
-            }
-
-            Result(context, $"0x{SqliteLibrary.ValueInt64(values[0]):x}");
+            raw.sqlite3_result_int64(context, PowerOfTwo(Integer(values[0])));
         }
-        catch (Exception e)
+        else
         {
-            Fail(context, e);
+            raw.sqlite3_result_null(context);
         }
     }
 
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Bucket(nint context, int count, nint* values)
+    private static void Sym(FunctionContext context, SymbolLookup symbols, ReadOnlySpan<nint> values)
     {
-        int type = SqliteLibrary.ValueType(values[0]);
-        if (type is not (SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat))
+        if (SqliteLibrary.NumericType(values[0]) == raw.SQLITE_INTEGER)
         {
-            SqliteLibrary.ResultNull(context);
-            return;
+            Result(context, symbols.Name(unchecked((ulong)Integer(values[0])), values.Length > 1 ? Integer(values[1]) : 0));
         }
-
-        SqliteLibrary.ResultInt64(context, PowerOfTwo(SqliteLibrary.ValueInt64(values[0])));
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Sym(nint context, int count, nint* values)
-    {
-        try
+        else
         {
-            if (SqliteLibrary.ValueType(values[0]) != SqliteLibrary.TypeInteger)
-            {
-                SqliteLibrary.ResultNull(context);
-                return;
-            }
-
-            SymbolLookup symbols = (SymbolLookup)GCHandle.FromIntPtr(SqliteLibrary.UserData(context)).Target!;
-            long run = count > 1 ? SqliteLibrary.ValueInt64(values[1]) : 0;
-            Result(context, symbols.Name(unchecked((ulong)SqliteLibrary.ValueInt64(values[0])), run));
-        }
-        catch (Exception e)
-        {
-            Fail(context, e);
+            raw.sqlite3_result_null(context);
         }
     }
 
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Collect(nint context, int count, nint* values)
-    {
-        try
-        {
-            int type = SqliteLibrary.ValueType(values[0]);
-            if (type is not (SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat))
-            {
-                return;
-            }
+    private static long Integer(nint value) => raw.sqlite3_value_int64(new sqlite3_value(value));
 
-            nint* slot = (nint*)SqliteLibrary.AggregateContext(context, sizeof(nint));
-            if (slot is null)
-            {
-                return;
-            }
-
-            PercentileSettings settings = (PercentileSettings)GCHandle.FromIntPtr(SqliteLibrary.UserData(context)).Target!;
-            if (*slot == 0)
-            {
-                double percent = count > 1 ? Percent(values[1]) : settings.Percent;
-                *slot = GCHandle.ToIntPtr(GCHandle.Alloc(new PercentileState(percent, settings.Budget)));
-            }
-
-            PercentileState state = (PercentileState)GCHandle.FromIntPtr(*slot).Target!;
-            if (type == SqliteLibrary.TypeInteger)
-            {
-                state.Add(SqliteLibrary.ValueInt64(values[0]));
-            }
-            else
-            {
-                state.Add(SqliteLibrary.ValueDouble(values[0]));
-            }
-        }
-        catch (Exception e)
-        {
-            Fail(context, e);
-        }
-    }
-
-    /// <summary>No number, which is refused, for a text that SQLite would take for 0.</summary>
-    private static double Percent(nint value) =>
-        SqliteLibrary.ValueType(value) is SqliteLibrary.TypeInteger or SqliteLibrary.TypeFloat ? SqliteLibrary.ValueDouble(value) : double.NaN;
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Percentile(nint context)
-    {
-        try
-        {
-            nint* slot = (nint*)SqliteLibrary.AggregateContext(context, 0);
-            if (slot is null || *slot == 0)
-            {
-                SqliteLibrary.ResultNull(context);
-                return;
-            }
-
-            GCHandle handle = GCHandle.FromIntPtr(*slot);
-            using PercentileState state = (PercentileState)handle.Target!;
-            handle.Free();
-            if (state.Percent is not (>= 0 and <= 100))
-            {
-                Fail(context, "percentile: the second argument goes from 0 to 100");
-            }
-            else if (state.Count == 0)
-            {
-                // Its first value could not be kept, and the query ended there.
-                SqliteLibrary.ResultNull(context);
-            }
-            else if (state.Integers)
-            {
-                SqliteLibrary.ResultInt64(context, state.Integer());
-            }
-            else
-            {
-                SqliteLibrary.ResultDouble(context, state.Real());
-            }
-        }
-        catch (Exception e)
-        {
-            Fail(context, e);
-        }
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Free(nint data) => GCHandle.FromIntPtr(data).Free();
+    private static void Result(FunctionContext context, string text) => raw.sqlite3_result_text(context, Encoding.UTF8.GetBytes(text));
 
     internal static long PowerOfTwo(long value) => value switch
     {
@@ -226,17 +96,8 @@ internal static unsafe class SqlFunctions
         _ => 1L << BitOperations.Log2((ulong)value),
     };
 
-    private static void Result(nint context, string text)
-    {
-        byte[] utf8 = Encoding.UTF8.GetBytes(text);
-        fixed (byte* bytes = utf8)
-        {
-            SqliteLibrary.ResultText(context, bytes, utf8.Length, SqliteLibrary.Transient);
-        }
-    }
-
     /// <summary>What went wrong in a callback becomes the query's error.</summary>
-    private static void Fail(nint context, Exception e) => Fail(context, e switch
+    internal static void Fail(sqlite3_context context, Exception e) => raw.sqlite3_result_error(context, e switch
     {
         KprobeTraceException => e.Message,
         OutOfMemoryException => "out of memory",
@@ -244,13 +105,4 @@ internal static unsafe class SqlFunctions
             $"a percentile of so many values needs room in {Path.GetTempPath()}: {FileErrors.Reason(e)}; set TMPDIR to another folder",
         _ => $"a function of the query failed by a mistake of its own ({e.GetType().Name}); please report it with the SQL",
     });
-
-    private static void Fail(nint context, string message)
-    {
-        byte[] utf8 = Encoding.UTF8.GetBytes(message);
-        fixed (byte* bytes = utf8)
-        {
-            SqliteLibrary.ResultError(context, bytes, utf8.Length);
-        }
-    }
 }

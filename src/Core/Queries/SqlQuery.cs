@@ -35,12 +35,12 @@ public static class SqlQuery
 
             sink.Finish();
         }
-        catch (SqliteException e) when ((e.Code & 0xFF) == SqliteLibrary.Interrupt)
+        catch (DatabaseException e) when (e.IsInterrupt)
         {
             cancellation.ThrowIfCancellationRequested();
             throw;
         }
-        catch (SqliteException e)
+        catch (DatabaseException e)
         {
             throw Locate(database, e, sql);
         }
@@ -51,7 +51,7 @@ public static class SqlQuery
     }
 
     /// <summary>Adds line and column to an error that points into <paramref name="sql"/>.</summary>
-    private static KprobeTraceException Locate(SqliteDatabase database, SqliteException e, string sql)
+    private static KprobeTraceException Locate(SqliteDatabase database, DatabaseException e, string sql)
     {
         string message = SqlErrors.Explain(database, e, sql);
         if (e.Offset < 0)

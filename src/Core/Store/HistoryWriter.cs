@@ -3,6 +3,7 @@ using System.Text.Json;
 using KprobeTrace.Files;
 using KprobeTrace.Store.Sqlite;
 using KprobeTrace.Tracing;
+using SQLitePCL;
 
 namespace KprobeTrace.Store;
 
@@ -304,9 +305,9 @@ internal static class HistoryWriter
     /// <summary>What a user is told of a failure; what is no failure of files or has been told already stays as it is.</summary>
     internal static Exception Explain(Exception e, string target, string remedy) => e switch
     {
-        _ when FileErrors.IsDiskFull(e) || e is SqliteException { Code: SqliteLibrary.Full } => new KprobeTraceException(
+        _ when FileErrors.IsDiskFull(e) || e is DatabaseException { Code: raw.SQLITE_FULL } => new KprobeTraceException(
             $"{target}: the disk is full; nothing was changed. Free some space, or {remedy}", e),
-        SqliteException { Code: int code } when (code & 0xFF) is SqliteLibrary.CantOpen or SqliteLibrary.ReadOnly or SqliteLibrary.Permission =>
+        DatabaseException { Code: int code } when (code & 0xFF) is raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM =>
             new KprobeTraceException($"{target}: cannot be written: {WhyNot(target)}; {remedy}", e),
         KprobeTraceException or OperationCanceledException => e,
         IOException or UnauthorizedAccessException => new KprobeTraceException(

@@ -1,6 +1,7 @@
 using KprobeTrace.Files;
 using KprobeTrace.Store.Sqlite;
 using KprobeTrace.Tracing;
+using SQLitePCL;
 
 namespace KprobeTrace.Store;
 
@@ -195,7 +196,7 @@ public sealed class TraceHistory : IDisposable
                     $"or add it: kprobe-report add {target} {source.Path}");
             }
         }
-        catch (SqliteException e) when ((e.Code & 0xFF) is SqliteLibrary.Corrupt or SqliteLibrary.NotADatabase)
+        catch (DatabaseException e) when (e.Code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB)
         {
             remark?.Invoke($"{target}: is damaged; importing again");
             return false;

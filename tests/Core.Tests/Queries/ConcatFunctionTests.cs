@@ -10,7 +10,7 @@ public sealed class ConcatFunctionTests : IDisposable
     private readonly SqliteDatabase _ours = Open();
     private readonly SqliteDatabase _sqlites = Open();
 
-    public ConcatFunctionTests() => ConcatFunction.Register(_ours.Handle);
+    public ConcatFunctionTests() => ConcatFunction.Register(_ours);
 
     public void Dispose()
     {
@@ -81,7 +81,7 @@ public sealed class ConcatFunctionTests : IDisposable
         Assert.Equal(
             Rows(_sqlites, $"SELECT id, (SELECT group_concat(t, {Separator} ORDER BY id) FROM v w WHERE w.id <= v.id) FROM v"),
             Rows(_ours, $"SELECT id, group_concat(t, {Separator}) OVER (ORDER BY id) FROM v"));
-        SqliteException error = Assert.Throws<SqliteException>(() => Rows(_ours, $"SELECT id, group_concat(t, {Separator}) OVER (ORDER BY id ROWS 3 PRECEDING) FROM v"));
+        DatabaseException error = Assert.Throws<DatabaseException>(() => Rows(_ours, $"SELECT id, group_concat(t, {Separator}) OVER (ORDER BY id ROWS 3 PRECEDING) FROM v"));
         Assert.Equal("group_concat over a moving window takes separators of one length", error.Message);
     }
 
@@ -98,7 +98,7 @@ public sealed class ConcatFunctionTests : IDisposable
 
         if (all is null)
         {
-            Assert.Contains("a value of more than 100 bytes", Assert.Throws<SqliteException>(() => Rows(_ours, sql)).Message, StringComparison.Ordinal);
+            Assert.Contains("a value of more than 100 bytes", Assert.Throws<DatabaseException>(() => Rows(_ours, sql)).Message, StringComparison.Ordinal);
         }
         else
         {
@@ -114,7 +114,7 @@ public sealed class ConcatFunctionTests : IDisposable
         Assert.Equal(
             Enumerable.Range(0, 120).Select(static i => $"{i}|{(91 * Math.Min(4, i + 1)) - 1}"),
             Rows(_ours, "SELECT id, length(group_concat(printf('%90c', 'x')) OVER (ORDER BY id ROWS 3 PRECEDING)) FROM v"));
-        _ = Assert.Throws<SqliteException>(() => Rows(_ours, "SELECT id, group_concat(printf('%90c', 'x')) OVER (ORDER BY id ROWS 5 PRECEDING) FROM v"));
+        _ = Assert.Throws<DatabaseException>(() => Rows(_ours, "SELECT id, group_concat(printf('%90c', 'x')) OVER (ORDER BY id ROWS 5 PRECEDING) FROM v"));
     }
 
     private static SqliteDatabase Open()

@@ -85,7 +85,7 @@ public sealed class ReadOnlyAuthorizerTests : IDisposable
     public void All_else_is_refused_until_the_authorizer_goes(string sql)
     {
         ReadOnlyAuthorizer.Install(_database);
-        SqliteException refused = Assert.Throws<SqliteException>(() => Prepare(sql));
+        DatabaseException refused = Assert.Throws<DatabaseException>(() => Prepare(sql));
         ReadOnlyAuthorizer.Remove(_database);
 
         Assert.Contains("authoriz", refused.Message, StringComparison.Ordinal);
@@ -104,7 +104,7 @@ public sealed class ReadOnlyAuthorizerTests : IDisposable
     [InlineData("SELECT uper(comm) FROM events", "upper")]
     public void A_name_that_is_not_there_is_asked_for_by_the_nearest_that_is(string sql, string expected)
     {
-        SqliteException error = Assert.Throws<SqliteException>(() => Prepare(sql));
+        DatabaseException error = Assert.Throws<DatabaseException>(() => Prepare(sql));
 
         string question = SqlErrors.Ask(_database, error, sql);
 
@@ -120,7 +120,7 @@ public sealed class ReadOnlyAuthorizerTests : IDisposable
     [InlineData("SELECT seq FROM events WHERE")]
     public void Nothing_is_asked_where_no_view_that_the_statement_names_has_such_a_name(string sql)
     {
-        SqliteException error = Assert.Throws<SqliteException>(() => Prepare(sql));
+        DatabaseException error = Assert.Throws<DatabaseException>(() => Prepare(sql));
 
         Assert.Equal("", SqlErrors.Ask(_database, error, sql));
         Assert.Equal(error.Message, SqlErrors.Explain(_database, error, sql));

@@ -1,58 +1,82 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace KprobeTrace.Store.Sqlite;
 
 /// <summary>An open SQLite database. Not for use from several threads at once.</summary>
-internal sealed unsafe class SqliteDatabase : IDisposable
+/// <remarks>
+/// Microsoft.Data.Sqlite opens and closes it; statements are SQLitePCLRaw's, on the connection's handle: rows are read without an object for
+/// each value, errors keep their place in the SQL, and who waits for a lock waits in SQLite.
+/// </remarks>
+internal sealed class SqliteDatabase : IDisposable
 {
-    private nint _handle;
+    private const int BusyMilliseconds = 5000;
 
+    /// <summary>A switch of the process: nothing in it uses one connection from several threads, so that SQLite need not take locks.</summary>
+    private const string OneThreadSwitch = "KprobeTrace.Sqlite.OneThreadPerConnection";
+
+    private readonly SqliteConnection _connection;
     private readonly bool _writes;
 
-    private SqliteDatabase(nint handle, string path, bool writes)
+    static SqliteDatabase()
     {
-        _handle = handle;
+        if (AppContext.TryGetSwitch(OneThreadSwitch, out bool oneThread) && oneThread)
+        {
+            Batteries_V2.Init();
+            _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MULTITHREAD);
+        }
+    }
+
+    private SqliteDatabase(SqliteConnection connection, string path, bool writes)
+    {
+        _connection = connection;
         _writes = writes;
         Path = path;
+        Handle = connection.Handle!;
+        MostBytes = raw.sqlite3_limit(Handle, raw.SQLITE_LIMIT_LENGTH, -1);
     }
 
     /// <summary>The file, as given to <see cref="Open"/>.</summary>
     internal string Path { get; }
 
-    internal nint Handle => _handle;
+    internal sqlite3 Handle { get; }
+
+    /// <summary>The bytes that a text or blob has at most.</summary>
+    internal int MostBytes { get; private set; }
 
     /// <summary>Opens <paramref name="path"/>.</summary>
-    /// <exception cref="SqliteException">The file cannot be opened.</exception>
+    /// <exception cref="DatabaseException">The file cannot be opened.</exception>
     internal static SqliteDatabase Open(string path, bool write = false, bool create = false)
     {
-        int flags = SqliteLibrary.OpenNoMutex
-            | (write || create ? SqliteLibrary.OpenReadWrite : SqliteLibrary.OpenReadOnly)
-            | (create ? SqliteLibrary.OpenCreate : 0);
-        nint handle;
-        int code;
-
-        // SAFETY: the buffer is NUL-terminated and outlives the call.
-        fixed (byte* name = Encoding.UTF8.GetBytes(path + "\0"))
+        SqliteConnectionStringBuilder options = new()
         {
-            code = SqliteLibrary.OpenV2(name, &handle, flags, null);
+            // What begins with "file:" would be taken for a URI.
+            DataSource = path.StartsWith("file:", StringComparison.OrdinalIgnoreCase) ? "./" + path : path,
+            Mode = create ? SqliteOpenMode.ReadWriteCreate : write ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadOnly,
+
+            // A file is let go of when it is closed.
+            Pooling = false,
+        };
+        SqliteConnection connection = new(options.ConnectionString);
+        try
+        {
+            connection.Open();
         }
-
-        SqliteDatabase database = new(handle, path, write || create);
-        if (code != SqliteLibrary.Ok)
+        catch (SqliteException e)
         {
-            string reason = handle == 0 ? "out of memory" : SqliteLibrary.Text(SqliteLibrary.ErrorMessage(handle));
-            database.Dispose();
-            throw new SqliteException($"{path}: {reason}", code, -1);
+            connection.Dispose();
+            throw new DatabaseException($"{path}: {raw.sqlite3_errstr(e.SqliteExtendedErrorCode).utf8_to_string()}", e.SqliteExtendedErrorCode, -1);
         }
 
         // Another tool's commit is waited for; who holds a lock for longer is reported.
-        database.Execute("PRAGMA busy_timeout = 5000");
-        return database;
+        _ = raw.sqlite3_busy_timeout(connection.Handle, BusyMilliseconds);
+        return new SqliteDatabase(connection, path, write || create);
     }
 
     /// <summary>Opens a database for reading, once what an interrupted writer left half done is undone.</summary>
-    /// <exception cref="SqliteException">The file cannot be opened.</exception>
+    /// <exception cref="DatabaseException">The file cannot be opened.</exception>
     internal static SqliteDatabase OpenToRead(string path)
     {
         const string Touch = "SELECT count(*) FROM sqlite_schema";
@@ -62,7 +86,7 @@ internal sealed unsafe class SqliteDatabase : IDisposable
             _ = database.ScalarInt64(Touch);
             return database;
         }
-        catch (SqliteException e) when ((e.Code & 0xFF) is SqliteLibrary.ReadOnly or SqliteLibrary.CantOpen && File.Exists(path + "-journal"))
+        catch (DatabaseException e) when (e.Code is raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN && File.Exists(path + "-journal"))
         {
             // A journal is played back by who may write.
             database.Dispose();
@@ -86,25 +110,13 @@ internal sealed unsafe class SqliteDatabase : IDisposable
     /// <summary>Compiles one statement and returns the text that follows it.</summary>
     internal SqliteStatement Prepare(string sql, out string rest)
     {
-        byte[] text = Encoding.UTF8.GetBytes(sql + "\0");
-        nint statement;
-        int code;
-
-        // SAFETY: the buffer is NUL-terminated and outlives the call; the tail points into it.
-        fixed (byte* start = text)
-        {
-            byte* tail;
-            code = SqliteLibrary.Prepare(_handle, start, text.Length, &statement, &tail);
-            rest = code == SqliteLibrary.Ok
-                ? Encoding.UTF8.GetString(text, (int)(tail - start), Math.Max(0, text.Length - 1 - (int)(tail - start)))
-                : "";
-        }
-
-        if (code != SqliteLibrary.Ok)
+        int code = raw.sqlite3_prepare_v2(Handle, Encoding.UTF8.GetBytes(sql + "\0"), out sqlite3_stmt statement, out ReadOnlySpan<byte> tail);
+        if (code != raw.SQLITE_OK)
         {
             throw Error(code);
         }
 
+        rest = tail.IsEmpty ? "" : Encoding.UTF8.GetString(tail[..^1]);
         return new SqliteStatement(this, statement);
     }
 
@@ -135,46 +147,53 @@ internal sealed unsafe class SqliteDatabase : IDisposable
     }
 
     /// <summary>Limits the bytes of one text or blob of this connection.</summary>
-    internal void LimitValues(int bytes) => _ = SqliteLibrary.Limit(_handle, SqliteLibrary.LimitLength, bytes);
+    internal void LimitValues(int bytes)
+    {
+        _ = raw.sqlite3_limit(Handle, raw.SQLITE_LIMIT_LENGTH, bytes);
+        MostBytes = raw.sqlite3_limit(Handle, raw.SQLITE_LIMIT_LENGTH, -1);
+    }
 
     /// <summary>Ends whatever statement is running, from any thread.</summary>
     internal void Interrupt()
     {
-        nint handle = _handle;
-        if (handle != 0)
+        try
         {
-            SqliteLibrary.InterruptQuery(handle);
+            raw.sqlite3_interrupt(Handle);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Nothing runs any more.
         }
     }
 
-    internal SqliteException Error(int code)
+    internal DatabaseException Error(int code)
     {
-        string message = SqliteLibrary.Text(SqliteLibrary.ErrorMessage(_handle));
-        int offset = SqliteLibrary.ErrorOffset(_handle);
+        string message = raw.sqlite3_errmsg(Handle).utf8_to_string();
+        int offset = SqliteLibrary.ErrorOffset(Handle);
         message = (code & 0xFF) switch
         {
-            SqliteLibrary.NotADatabase => $"{Path}: not a SQLite database",
-            SqliteLibrary.Corrupt => $"{Path}: the database is damaged ({message}); delete it to import the trace again",
-            SqliteLibrary.Full when !_writes => "the disk is full that temporary files lie on; set TMPDIR to another folder, or choose less at once",
-            SqliteLibrary.Full => $"{Path}: the disk is full",
-            SqliteLibrary.Busy or SqliteLibrary.Locked => $"{Path}: another program has locked it; try again when that has finished",
-            SqliteLibrary.CantOpen => $"{Path}: cannot be opened: it, its folder or a file beside it may not be read or written",
-            SqliteLibrary.ReadOnly or SqliteLibrary.Permission => $"{Path}: may not be written",
-            SqliteLibrary.IoError => $"{Path}: cannot be read or written ({message})",
-            SqliteLibrary.Auth => $"{message}: queries may only read this database",
-            SqliteLibrary.Interrupt => "interrupted",
-            SqliteLibrary.NoMemory => OutOfMemory(),
-            SqliteLibrary.TooBig => string.Create(
+            raw.SQLITE_NOTADB => $"{Path}: not a SQLite database",
+            raw.SQLITE_CORRUPT => $"{Path}: the database is damaged ({message}); delete it to import the trace again",
+            raw.SQLITE_FULL when !_writes => "the disk is full that temporary files lie on; set TMPDIR to another folder, or choose less at once",
+            raw.SQLITE_FULL => $"{Path}: the disk is full",
+            raw.SQLITE_BUSY or raw.SQLITE_LOCKED => $"{Path}: another program has locked it; try again when that has finished",
+            raw.SQLITE_CANTOPEN => $"{Path}: cannot be opened: it, its folder or a file beside it may not be read or written",
+            raw.SQLITE_READONLY or raw.SQLITE_PERM => $"{Path}: may not be written",
+            raw.SQLITE_IOERR => $"{Path}: cannot be read or written ({message})",
+            raw.SQLITE_AUTH => $"{message}: queries may only read this database",
+            raw.SQLITE_INTERRUPT => "interrupted",
+            raw.SQLITE_NOMEM => OutOfMemory(),
+            raw.SQLITE_TOOBIG => string.Create(
                 CultureInfo.InvariantCulture,
-                $"a value of more than {SqliteLibrary.Limit(_handle, SqliteLibrary.LimitLength, -1):N0} bytes; ask for less at once, or give the query more with --memory"),
+                $"a value of more than {MostBytes:N0} bytes; ask for less at once, or give the query more with --memory"),
             _ => message,
         };
-        return new SqliteException(message, code, offset);
+        return new DatabaseException(message, code, offset);
     }
 
     private static string OutOfMemory()
     {
-        long limit = SqliteLibrary.HardHeapLimit(-1);
+        long limit = raw.sqlite3_hard_heap_limit64(-1);
         return limit > 0
             ? string.Create(
                 CultureInfo.InvariantCulture, $"it needs more than {limit >> 20:N0} MiB of memory; ask for less at once, or give it more with --memory")
@@ -182,12 +201,5 @@ internal sealed unsafe class SqliteDatabase : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        nint handle = Interlocked.Exchange(ref _handle, 0);
-        if (handle != 0)
-        {
-            _ = SqliteLibrary.Close(handle);
-        }
-    }
+    public void Dispose() => _connection.Dispose();
 }

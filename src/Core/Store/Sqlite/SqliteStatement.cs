@@ -1,33 +1,43 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using SQLitePCL;
 
 namespace KprobeTrace.Store.Sqlite;
 
 /// <summary>A compiled statement: bind, step, read columns.</summary>
-internal sealed unsafe class SqliteStatement : IDisposable
+internal sealed class SqliteStatement : IDisposable
 {
     private readonly SqliteDatabase _database;
-    private nint _handle;
+    private readonly sqlite3_stmt _handle;
 
-    internal SqliteStatement(SqliteDatabase database, nint handle)
+    /// <summary>The same, for what is asked of every row; 0 once the statement is disposed of.</summary>
+    private nint _pointer;
+
+    internal SqliteStatement(SqliteDatabase database, sqlite3_stmt handle)
     {
         _database = database;
         _handle = handle;
+        _pointer = handle.DangerousGetHandle();
+
+        // A statement that nobody disposed of goes with its connection, not at some time on another thread.
+#pragma warning disable CA1816 // It is not this object that would be finalized.
+        GC.SuppressFinalize(handle);
+#pragma warning restore CA1816
     }
 
     /// <summary>True where the text held only blanks and comments.</summary>
-    internal bool IsEmpty => _handle == 0;
+    internal bool IsEmpty => _handle.IsInvalid;
 
-    internal int ColumnCount => SqliteLibrary.ColumnCount(_handle);
+    internal int ColumnCount => raw.sqlite3_column_count(_handle);
 
-    internal int ParameterCount => SqliteLibrary.ParameterCount(_handle);
+    internal int ParameterCount => raw.sqlite3_bind_parameter_count(_handle);
 
-    internal string ColumnName(int column) => SqliteLibrary.Text(SqliteLibrary.ColumnName(_handle, column));
+    internal string ColumnName(int column) => raw.sqlite3_column_name(_handle, column).utf8_to_string() ?? "";
 
     /// <summary>Binds an integer to parameter <paramref name="index"/>, counted from 1.</summary>
     internal SqliteStatement Bind(int index, long value)
     {
-        Check(SqliteLibrary.BindInt64(_handle, index, value));
+        Check(raw.sqlite3_bind_int64(_handle, index, value));
         return this;
     }
 
@@ -37,7 +47,7 @@ internal sealed unsafe class SqliteStatement : IDisposable
 
     internal SqliteStatement BindNull(int index)
     {
-        Check(SqliteLibrary.BindNull(_handle, index));
+        Check(raw.sqlite3_bind_null(_handle, index));
         return this;
     }
 
@@ -48,14 +58,7 @@ internal sealed unsafe class SqliteStatement : IDisposable
     /// <summary>Binds UTF-8 text to parameter <paramref name="index"/>, counted from 1.</summary>
     internal SqliteStatement Bind(int index, ReadOnlySpan<byte> utf8)
     {
-        // SAFETY: SQLite copies the bytes before the call returns; a non-null pointer is passed even for no bytes.
-        byte none;
-        fixed (byte* text = utf8)
-        {
-            Check(SqliteLibrary.BindText(
-                _handle, index, utf8.IsEmpty ? &none : text, utf8.Length, SqliteLibrary.Transient));
-        }
-
+        Check(raw.sqlite3_bind_text(_handle, index, utf8));
         return this;
     }
 
@@ -63,13 +66,13 @@ internal sealed unsafe class SqliteStatement : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool Step()
     {
-        int code = SqliteLibrary.Step(_handle);
-        if (code == SqliteLibrary.Row)
+        int code = raw.sqlite3_step(_handle);
+        if (code == raw.SQLITE_ROW)
         {
             return true;
         }
 
-        if (code != SqliteLibrary.Done)
+        if (code != raw.SQLITE_DONE)
         {
             ThrowError(code);
         }
@@ -87,54 +90,41 @@ internal sealed unsafe class SqliteStatement : IDisposable
         Reset();
     }
 
-    internal void Reset() => _ = SqliteLibrary.Reset(_handle);
+    internal void Reset() => _ = raw.sqlite3_reset(_handle);
 
-    internal int Type(int column) => SqliteLibrary.ColumnType(_handle, column);
+    internal int Type(int column) => SqliteLibrary.ColumnType(_pointer, column);
 
-    internal bool IsNull(int column) => Type(column) == SqliteLibrary.TypeNull;
+    internal bool IsNull(int column) => Type(column) == raw.SQLITE_NULL;
 
-    internal long Int64(int column) => SqliteLibrary.ColumnInt64(_handle, column);
+    internal long Int64(int column) => SqliteLibrary.ColumnInt64(_pointer, column);
 
-    internal int Int32(int column) => (int)SqliteLibrary.ColumnInt64(_handle, column);
+    internal int Int32(int column) => (int)SqliteLibrary.ColumnInt64(_pointer, column);
 
-    internal ulong UInt64(int column) => unchecked((ulong)SqliteLibrary.ColumnInt64(_handle, column));
+    internal ulong UInt64(int column) => unchecked((ulong)SqliteLibrary.ColumnInt64(_pointer, column));
 
-    internal double Double(int column) => SqliteLibrary.ColumnDouble(_handle, column);
+    internal double Double(int column) => raw.sqlite3_column_double(_handle, column);
 
     internal string Text(int column) => Encoding.UTF8.GetString(Utf8(column));
 
     internal string? TextOrNull(int column) => IsNull(column) ? null : Text(column);
 
     /// <summary>The column as UTF-8 text, valid until the next step.</summary>
-    internal ReadOnlySpan<byte> Utf8(int column)
-    {
-        byte* text = SqliteLibrary.ColumnText(_handle, column);
-        // SAFETY: the length is asked after the conversion, as SQLite requires; it owns the bytes until the next step.
-        return text is null ? default : new ReadOnlySpan<byte>(text, SqliteLibrary.ColumnBytes(_handle, column));
-    }
+    /// <remarks>A text's bytes in a database of UTF-8 are its text. Asked for as text, SQLitePCLRaw ends them at the first NUL.</remarks>
+    internal ReadOnlySpan<byte> Utf8(int column) => raw.sqlite3_column_blob(_handle, column);
 
     /// <summary>The column's bytes, valid until the next step.</summary>
-    internal ReadOnlySpan<byte> Blob(int column)
-    {
-        byte* bytes = SqliteLibrary.ColumnBlob(_handle, column);
-        // SAFETY: SQLite owns the bytes until the next step.
-        return bytes is null ? default : new ReadOnlySpan<byte>(bytes, SqliteLibrary.ColumnBytes(_handle, column));
-    }
+    internal ReadOnlySpan<byte> Blob(int column) => raw.sqlite3_column_blob(_handle, column);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        nint handle = _handle;
-        _handle = 0;
-        if (handle != 0)
-        {
-            _ = SqliteLibrary.Finalize(handle);
-        }
+        _pointer = 0;
+        _handle.Dispose();
     }
 
     private void Check(int code)
     {
-        if (code != SqliteLibrary.Ok)
+        if (code != raw.SQLITE_OK)
         {
             ThrowError(code);
         }
@@ -143,7 +133,7 @@ internal sealed unsafe class SqliteStatement : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void ThrowError(int code)
     {
-        SqliteException error = _database.Error(code);
+        DatabaseException error = _database.Error(code);
         Reset();
         throw error;
     }

@@ -1,5 +1,6 @@
 using KprobeTrace.Store.BTree;
 using KprobeTrace.Store.Sqlite;
+using SQLitePCL;
 using Xunit;
 
 namespace KprobeTrace.Tests.Store.BTree;
@@ -145,9 +146,9 @@ internal sealed class TreeFile : IDisposable
 
     private static bool Equals(SqliteStatement row, int column, object? value) => value switch
     {
-        null => row.Type(column) == SqliteLibrary.TypeNull,
-        long number => row.Type(column) == SqliteLibrary.TypeInteger && row.Int64(column) == number,
-        byte[] blob => row.Type(column) == SqliteLibrary.TypeBlob && row.Blob(column).SequenceEqual(blob),
-        _ => row.Type(column) == SqliteLibrary.TypeText && row.Text(column) == (string)value,
+        null => row.Type(column) == raw.SQLITE_NULL,
+        long number => row.Type(column) == raw.SQLITE_INTEGER && row.Int64(column) == number,
+        byte[] blob => row.Type(column) == raw.SQLITE_BLOB && row.Blob(column).SequenceEqual(blob),
+        _ => row.Type(column) == raw.SQLITE_TEXT && row.Text(column) == (string)value,
     };
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using KprobeTrace.Store.BTree;
 using KprobeTrace.Store.Sqlite;
+using SQLitePCL;
 using Xunit;
 
 namespace KprobeTrace.Tests.Store.BTree;
@@ -83,7 +84,7 @@ public sealed class TreeLoaderTests : IDisposable
         using SqliteStatement statement = database.Prepare("SELECT a FROM t ORDER BY rowid");
         while (statement.Step())
         {
-            Assert.Equal(SqliteLibrary.TypeInteger, statement.Type(0));
+            Assert.Equal(raw.SQLITE_INTEGER, statement.Type(0));
             read.Add(statement.Int64(0));
         }
 
