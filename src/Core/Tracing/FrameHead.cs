@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
+using MessagePack;
 
 namespace KprobeTrace.Tracing;
 
@@ -36,7 +37,7 @@ internal readonly record struct FrameHead(
     /// <summary>How every frame begins: array of eleven, bin of eight, name and version of the format.</summary>
     internal static ReadOnlySpan<byte> Marker =>
     [
-        MessagePackType.Array | 11, MessagePackType.Bin8, 8, (byte)'K', (byte)'P', (byte)'T', (byte)'R', (byte)'A', (byte)'C', (byte)'E', TraceFormat.Version,
+        MessagePackCode.MinFixArray | 11, MessagePackCode.Bin8, 8, (byte)'K', (byte)'P', (byte)'T', (byte)'R', (byte)'A', (byte)'C', (byte)'E', TraceFormat.Version,
     ];
 
     /// <summary>The version of the format that the bytes claim, or -1 when they are no frame of any version.</summary>
@@ -59,12 +60,12 @@ internal readonly record struct FrameHead(
     internal void Write(Span<byte> target)
     {
         Marker.CopyTo(target);
-        target[11] = MessagePackType.UInt8;
+        target[11] = MessagePackCode.UInt8;
         target[12] = (byte)Kind;
-        target[13] = MessagePackType.UInt8;
+        target[13] = MessagePackCode.UInt8;
         target[14] = Codec;
         Put32(target, 15, Index);
-        target[20] = MessagePackType.UInt64;
+        target[20] = MessagePackCode.UInt64;
         BinaryPrimitives.WriteUInt64BigEndian(target[21..], First);
         Put32(target, 29, Count);
         Put32(target, 34, RawLength);
@@ -72,7 +73,7 @@ internal readonly record struct FrameHead(
         Put32(target, 44, PayloadChecksum);
         Put32(target, Covered, Crc32.HashToUInt32(target[..Covered]));
         Put32(target, 54, PackedLength);
-        target[54] = MessagePackType.Bin32;
+        target[54] = MessagePackCode.Bin32;
     }
 
     /// <summary>Reads a head; false unless it is one, whole and within the format's limits.</summary>
@@ -112,7 +113,7 @@ internal readonly record struct FrameHead(
 
     private static void Put32(Span<byte> target, int offset, uint value)
     {
-        target[offset] = MessagePackType.UInt32;
+        target[offset] = MessagePackCode.UInt32;
         BinaryPrimitives.WriteUInt32BigEndian(target[(offset + 1)..], value);
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using MessagePack;
 
 namespace KprobeTrace.Tracing;
 
@@ -35,9 +36,9 @@ internal ref struct MessagePackCursor
         byte type = Next();
         uint count = type switch
         {
-            >= MessagePackType.Array and <= MessagePackType.ArrayLast => type & 0xFu,
-            MessagePackType.Array16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            MessagePackType.Array32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            >= MessagePackCode.MinFixArray and <= MessagePackCode.MaxFixArray => type & 0xFu,
+            MessagePackCode.Array16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackCode.Array32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
             _ => throw Wrong("array", type),
         };
         return Fit(count, 1);
@@ -49,9 +50,9 @@ internal ref struct MessagePackCursor
         byte type = Next();
         uint count = type switch
         {
-            >= MessagePackType.Map and <= MessagePackType.MapLast => type & 0xFu,
-            MessagePackType.Map16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            MessagePackType.Map32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            >= MessagePackCode.MinFixMap and <= MessagePackCode.MaxFixMap => type & 0xFu,
+            MessagePackCode.Map16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackCode.Map32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
             _ => throw Wrong("map", type),
         };
         return Fit(count, 2);
@@ -63,16 +64,16 @@ internal ref struct MessagePackCursor
         byte type = Next();
         return type switch
         {
-            <= MessagePackType.GreatestPositive => type,
-            >= MessagePackType.LeastNegative => (sbyte)type,
-            MessagePackType.UInt8 => Next(),
-            MessagePackType.UInt16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            MessagePackType.UInt32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
-            MessagePackType.UInt64 => (long)BinaryPrimitives.ReadUInt64BigEndian(Take(8)),
-            MessagePackType.Int8 => (sbyte)Next(),
-            MessagePackType.Int16 => BinaryPrimitives.ReadInt16BigEndian(Take(2)),
-            MessagePackType.Int32 => BinaryPrimitives.ReadInt32BigEndian(Take(4)),
-            MessagePackType.Int64 => BinaryPrimitives.ReadInt64BigEndian(Take(8)),
+            <= MessagePackCode.MaxFixInt => type,
+            >= MessagePackCode.MinNegativeFixInt => (sbyte)type,
+            MessagePackCode.UInt8 => Next(),
+            MessagePackCode.UInt16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackCode.UInt32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            MessagePackCode.UInt64 => (long)BinaryPrimitives.ReadUInt64BigEndian(Take(8)),
+            MessagePackCode.Int8 => (sbyte)Next(),
+            MessagePackCode.Int16 => BinaryPrimitives.ReadInt16BigEndian(Take(2)),
+            MessagePackCode.Int32 => BinaryPrimitives.ReadInt32BigEndian(Take(4)),
+            MessagePackCode.Int64 => BinaryPrimitives.ReadInt64BigEndian(Take(8)),
             _ => throw Wrong("integer", type),
         };
     }
@@ -80,7 +81,7 @@ internal ref struct MessagePackCursor
     internal bool ReadBoolean()
     {
         byte type = Next();
-        return type is MessagePackType.False or MessagePackType.True ? type == MessagePackType.True : throw Wrong("true or false", type);
+        return type is MessagePackCode.False or MessagePackCode.True ? type == MessagePackCode.True : throw Wrong("true or false", type);
     }
 
     /// <summary>A floating-point number of either width.</summary>
@@ -89,8 +90,8 @@ internal ref struct MessagePackCursor
         byte type = Next();
         return type switch
         {
-            MessagePackType.Real32 => BinaryPrimitives.ReadSingleBigEndian(Take(4)),
-            MessagePackType.Real64 => BinaryPrimitives.ReadDoubleBigEndian(Take(8)),
+            MessagePackCode.Float32 => BinaryPrimitives.ReadSingleBigEndian(Take(4)),
+            MessagePackCode.Float64 => BinaryPrimitives.ReadDoubleBigEndian(Take(8)),
             _ => throw Wrong("floating-point number", type),
         };
     }
@@ -112,10 +113,10 @@ internal ref struct MessagePackCursor
         byte type = Next();
         uint count = type switch
         {
-            >= MessagePackType.Str and <= MessagePackType.StrLast => type & 0x1Fu,
-            MessagePackType.Bin8 or MessagePackType.Str8 => Next(),
-            MessagePackType.Bin16 or MessagePackType.Str16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
-            MessagePackType.Bin32 or MessagePackType.Str32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
+            >= MessagePackCode.MinFixStr and <= MessagePackCode.MaxFixStr => type & 0x1Fu,
+            MessagePackCode.Bin8 or MessagePackCode.Str8 => Next(),
+            MessagePackCode.Bin16 or MessagePackCode.Str16 => BinaryPrimitives.ReadUInt16BigEndian(Take(2)),
+            MessagePackCode.Bin32 or MessagePackCode.Str32 => BinaryPrimitives.ReadUInt32BigEndian(Take(4)),
             _ => throw Wrong("str or bin", type),
         };
         return Take(Fit(count, 1));
@@ -222,7 +223,7 @@ internal ref struct MessagePackCursor
                 Take(MessagePackInteger.Length(_bytes[_position]));
                 return 0;
             case MessagePackKind.Real:
-                Take(_bytes[_position] == MessagePackType.Real32 ? 5 : 9);
+                Take(_bytes[_position] == MessagePackCode.Float32 ? 5 : 9);
                 return 0;
             case MessagePackKind.Nil or MessagePackKind.Boolean:
                 Next();
@@ -265,13 +266,13 @@ internal ref struct MessagePackCursor
         {
             kinds[type] = type switch
             {
-                <= MessagePackType.GreatestPositive or >= MessagePackType.LeastNegative or (>= MessagePackType.UInt8 and <= MessagePackType.Int64) => MessagePackKind.Integer,
-                <= MessagePackType.MapLast or MessagePackType.Map16 or MessagePackType.Map32 => MessagePackKind.Map,
-                <= MessagePackType.ArrayLast or MessagePackType.Array16 or MessagePackType.Array32 => MessagePackKind.Array,
-                <= MessagePackType.StrLast or (>= MessagePackType.Bin8 and <= MessagePackType.Bin32) or (>= MessagePackType.Str8 and <= MessagePackType.Str32) => MessagePackKind.Bytes,
-                MessagePackType.Nil => MessagePackKind.Nil,
-                MessagePackType.False or MessagePackType.True => MessagePackKind.Boolean,
-                MessagePackType.Real32 or MessagePackType.Real64 => MessagePackKind.Real,
+                <= MessagePackCode.MaxFixInt or >= MessagePackCode.MinNegativeFixInt or (>= MessagePackCode.UInt8 and <= MessagePackCode.Int64) => MessagePackKind.Integer,
+                <= MessagePackCode.MaxFixMap or MessagePackCode.Map16 or MessagePackCode.Map32 => MessagePackKind.Map,
+                <= MessagePackCode.MaxFixArray or MessagePackCode.Array16 or MessagePackCode.Array32 => MessagePackKind.Array,
+                <= MessagePackCode.MaxFixStr or (>= MessagePackCode.Bin8 and <= MessagePackCode.Bin32) or (>= MessagePackCode.Str8 and <= MessagePackCode.Str32) => MessagePackKind.Bytes,
+                MessagePackCode.Nil => MessagePackKind.Nil,
+                MessagePackCode.False or MessagePackCode.True => MessagePackKind.Boolean,
+                MessagePackCode.Float32 or MessagePackCode.Float64 => MessagePackKind.Real,
                 _ => MessagePackKind.None,
             };
         }

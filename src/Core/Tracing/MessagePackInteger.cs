@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using MessagePack;
 
 namespace KprobeTrace.Tracing;
 
@@ -76,7 +77,7 @@ internal static unsafe class MessagePackInteger
 
         // 0xCC to 0xCF are unsigned, 0xD0 to 0xD3 signed.
         int shift = 64 - (8 * width);
-        return type >= MessagePackType.Int8 ? (long)digits >> shift : (long)(digits >> shift);
+        return type >= MessagePackCode.Int8 ? (long)digits >> shift : (long)(digits >> shift);
     }
 
     private static bool TryReadAtEnd(ref byte* source, byte* end, out long value)
@@ -114,18 +115,18 @@ internal static unsafe class MessagePackInteger
             forms[bits] = bits switch
             {
                 <= 7 => (0, 0),
-                8 => (MessagePackType.UInt8, 1),
-                <= 16 => (MessagePackType.UInt16, 2),
-                <= 32 => (MessagePackType.UInt32, 4),
-                _ => (MessagePackType.UInt64, 8),
+                8 => (MessagePackCode.UInt8, 1),
+                <= 16 => (MessagePackCode.UInt16, 2),
+                <= 32 => (MessagePackCode.UInt32, 4),
+                _ => (MessagePackCode.UInt64, 8),
             };
             forms[bits + 64] = bits switch
             {
                 <= 5 => (0, 0),
-                <= 7 => (MessagePackType.Int8, 1),
-                <= 15 => (MessagePackType.Int16, 2),
-                <= 31 => (MessagePackType.Int32, 4),
-                _ => (MessagePackType.Int64, 8),
+                <= 7 => (MessagePackCode.Int8, 1),
+                <= 15 => (MessagePackCode.Int16, 2),
+                <= 31 => (MessagePackCode.Int32, 4),
+                _ => (MessagePackCode.Int64, 8),
             };
         }
 
@@ -139,8 +140,8 @@ internal static unsafe class MessagePackInteger
         {
             widths[type] = type switch
             {
-                <= MessagePackType.GreatestPositive or >= MessagePackType.LeastNegative => 0,
-                >= MessagePackType.UInt8 and <= MessagePackType.Int64 => (byte)(1 << (type & 3)),
+                <= MessagePackCode.MaxFixInt or >= MessagePackCode.MinNegativeFixInt => 0,
+                >= MessagePackCode.UInt8 and <= MessagePackCode.Int64 => (byte)(1 << (type & 3)),
                 _ => byte.MaxValue,
             };
         }

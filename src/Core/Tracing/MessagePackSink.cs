@@ -1,19 +1,21 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Text;
 using System.Text.Unicode;
+using System.Text;
+using MessagePack;
 
 namespace KprobeTrace.Tracing;
 
 /// <summary>Writes MessagePack into a growing buffer that keeps its memory when cleared.</summary>
 /// <remarks>
-/// What a trace holds is written by this and, where a column is filled in place, by <see cref="MessagePackInteger"/>.
-/// Values take their shortest form unless a method says otherwise.
+/// What a trace holds is written by this and, where a column is filled in place, by <see cref="MessagePackInteger"/>. Values take their
+/// shortest form, which the package knows; forms that are fixed, or coarser, for the sake of columns stand here.
 /// </remarks>
 internal sealed class MessagePackSink
 {
-    /// <summary>The first count of an array or a map that is no part of the type byte.</summary>
-    private const int ShortCount = 16;
+    /// <summary>Most bytes of a number, or of the head of anything else.</summary>
+    private const int MaxHead = 9;
 
     /// <summary>The first length of a str that is no part of the type byte.</summary>
     private const int ShortText = 32;
@@ -32,48 +34,30 @@ internal sealed class MessagePackSink
     /// <summary>Appends bytes that are MessagePack already.</summary>
     internal void Append(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Take(bytes.Length));
 
-    internal void WriteNil() => Take(1)[0] = MessagePackType.Nil;
+    internal void WriteNil() => Take(1)[0] = MessagePackCode.Nil;
 
-    internal void WriteArrayHeader(int count) => WriteHeader(MessagePackType.Array, MessagePackType.Array16, count);
+    internal void WriteArrayHeader(int count) => Took(MessagePackPrimitives.TryWriteArrayHeader(Room(), (uint)count, out int written), written);
 
-    internal void WriteMapHeader(int count) => WriteHeader(MessagePackType.Map, MessagePackType.Map16, count);
+    internal void WriteMapHeader(int count) => Took(MessagePackPrimitives.TryWriteMapHeader(Room(), (uint)count, out int written), written);
 
     /// <summary>Begins an array in the form of five bytes, however short it is.</summary>
-    internal void WriteLongArrayHeader(int count) => WriteHead32(MessagePackType.Array32, count);
+    internal void WriteLongArrayHeader(int count) => WriteHead32(MessagePackCode.Array32, count);
 
     /// <summary>Begins a map in the form of five bytes, however short it is.</summary>
-    internal void WriteLongMapHeader(int count) => WriteHead32(MessagePackType.Map32, count);
+    internal void WriteLongMapHeader(int count) => WriteHead32(MessagePackCode.Map32, count);
 
     /// <summary>Writes a bin with a head of five bytes, however short it is.</summary>
     internal void WriteLongBin(ReadOnlySpan<byte> bytes)
     {
-        WriteHead32(MessagePackType.Bin32, bytes.Length);
+        WriteHead32(MessagePackCode.Bin32, bytes.Length);
         Append(bytes);
     }
 
     /// <summary>Writes an integer.</summary>
-    internal unsafe void Write(long value)
-    {
-        Reserve(MessagePackInteger.MaxBytes);
-
-        // SAFETY: MaxBytes bytes have been reserved, and the array stays pinned while they are written.
-        fixed (byte* start = &_bytes[_length])
-        {
-            _length += (int)(MessagePackInteger.Write(start, value) - start);
-        }
-    }
+    internal void Write(long value) => Took(MessagePackPrimitives.TryWrite(Room(), value, out int written), written);
 
     /// <summary>Writes an unsigned integer.</summary>
-    internal void Write(ulong value)
-    {
-        if (value <= long.MaxValue)
-        {
-            Write((long)value);
-            return;
-        }
-
-        WriteUInt64(value);
-    }
+    internal void Write(ulong value) => Took(MessagePackPrimitives.TryWrite(Room(), value, out int written), written);
 
     /// <summary>
     /// Writes an unsigned integer in one, five or nine bytes: the values of an argument are so as long from hit to hit as they can be.
@@ -86,7 +70,7 @@ internal sealed class MessagePackSink
         }
         else if (value <= uint.MaxValue)
         {
-            WriteHead32(MessagePackType.UInt32, (int)(uint)value);
+            WriteHead32(MessagePackCode.UInt32, (int)(uint)value);
         }
         else
         {
@@ -108,7 +92,7 @@ internal sealed class MessagePackSink
         else
         {
             Span<byte> to = Take(9);
-            to[0] = MessagePackType.Int64;
+            to[0] = MessagePackCode.Int64;
             BinaryPrimitives.WriteInt64BigEndian(to[1..], value);
         }
     }
@@ -117,28 +101,14 @@ internal sealed class MessagePackSink
     internal void Write(string text)
     {
         int length = Encoding.UTF8.GetByteCount(text);
-        WriteTextHead(length);
+        Took(MessagePackPrimitives.TryWriteStringHeader(Room(), (uint)length, out int written), written);
         Encoding.UTF8.GetBytes(text, Take(length));
     }
 
     /// <summary>Writes a bin.</summary>
     internal void Write(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length <= byte.MaxValue)
-        {
-            Span<byte> head = Take(2);
-            head[0] = MessagePackType.Bin8;
-            head[1] = (byte)bytes.Length;
-        }
-        else if (bytes.Length <= ushort.MaxValue)
-        {
-            WriteHead16(MessagePackType.Bin16, bytes.Length);
-        }
-        else
-        {
-            WriteHead32(MessagePackType.Bin32, bytes.Length);
-        }
-
+        Took(MessagePackPrimitives.TryWriteBinHeader(Room(), (uint)bytes.Length, out int written), written);
         Append(bytes);
     }
 
@@ -151,11 +121,11 @@ internal sealed class MessagePackSink
         bool utf8 = Utf8.IsValid(text);
         if (utf8 && text.Length < ShortText)
         {
-            Take(1)[0] = (byte)(MessagePackType.Str | text.Length);
+            Take(1)[0] = (byte)(MessagePackCode.MinFixStr | text.Length);
         }
         else
         {
-            WriteHead16(utf8 ? MessagePackType.Str16 : MessagePackType.Bin16, text.Length);
+            WriteHead16(utf8 ? MessagePackCode.Str16 : MessagePackCode.Bin16, text.Length);
         }
 
         Append(text);
@@ -164,47 +134,8 @@ internal sealed class MessagePackSink
     private void WriteUInt64(ulong value)
     {
         Span<byte> to = Take(9);
-        to[0] = MessagePackType.UInt64;
+        to[0] = MessagePackCode.UInt64;
         BinaryPrimitives.WriteUInt64BigEndian(to[1..], value);
-    }
-
-    private void WriteTextHead(int length)
-    {
-        if (length < ShortText)
-        {
-            Take(1)[0] = (byte)(MessagePackType.Str | length);
-        }
-        else if (length <= byte.MaxValue)
-        {
-            Span<byte> head = Take(2);
-            head[0] = MessagePackType.Str8;
-            head[1] = (byte)length;
-        }
-        else if (length <= ushort.MaxValue)
-        {
-            WriteHead16(MessagePackType.Str16, length);
-        }
-        else
-        {
-            WriteHead32(MessagePackType.Str32, length);
-        }
-    }
-
-    /// <summary>Begins an array or a map, whose forms of five bytes follow those of three.</summary>
-    private void WriteHeader(byte shortest, byte form16, int count)
-    {
-        if (count < ShortCount)
-        {
-            Take(1)[0] = (byte)(shortest | count);
-        }
-        else if (count <= ushort.MaxValue)
-        {
-            WriteHead16(form16, count);
-        }
-        else
-        {
-            WriteHead32((byte)(form16 + 1), count);
-        }
     }
 
     private void WriteHead16(byte type, int count)
@@ -219,6 +150,21 @@ internal sealed class MessagePackSink
         Span<byte> head = Take(5);
         head[0] = type;
         BinaryPrimitives.WriteInt32BigEndian(head[1..], count);
+    }
+
+    /// <summary>Where a number or a head goes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Span<byte> Room()
+    {
+        Reserve(MaxHead);
+        return _bytes.AsSpan(_length, MaxHead);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Took(bool isWritten, int count)
+    {
+        Debug.Assert(isWritten, "there is room for every head");
+        _length += count;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
