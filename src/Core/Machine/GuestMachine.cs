@@ -60,7 +60,7 @@ internal sealed partial class GuestMachine : IDisposable
         }
 
         Processor processor = Processors.Bootstrap;
-        processor.Run(limit);
+        processor.Run(limit - (Retired - processor.Retired));
         if (Power != PowerState.Running)
         {
             Processors.RequestStop(false);

@@ -1,6 +1,7 @@
 using KprobeTrace.Cpu;
 using KprobeTrace.Cpu.State;
 using KprobeTrace.Kprobes;
+using KprobeTrace.Loaders;
 using KprobeTrace.Tests.Cpu;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
@@ -15,18 +16,14 @@ public sealed unsafe class SeveralProcessorsHitTests : IDisposable
     private readonly TestGuest _guest = new(processorCount: 2);
     private readonly Processor _first;
     private readonly Processor _second;
-    private readonly KprobeSubsystem _kprobes;
     private readonly List<string> _told = [];
+    private KprobeSubsystem _kprobes;
 
     public SeveralProcessorsHitTests()
     {
         _first = _guest.Processors[0];
         _second = _guest.Processors[1];
-        SyntheticText text = new() { KernelText = (TestGuest.Code, TestGuest.Code + 0x1000) };
-        text.Add("caller", TestGuest.Code, 0x100);
-        text.Add("function", Function, 0x10);
-        _kprobes = new KprobeSubsystem(new TaskOfEach(_guest.Processors), text, new DecoderLength(), new FetchView(_guest.Processors, image: null));
-        _ = new ProcessorBreakpoints(_guest.Processors, _kprobes.Handler);
+        _kprobes = Probe(TestGuest.Code, image: null);
         _second.State->R[Registers.Rsp] = TestGuest.EntryStack;
     }
 
@@ -85,6 +82,41 @@ public sealed unsafe class SeveralProcessorsHitTests : IDisposable
 
         Assert.Equal("0 pre 7, 1 pre 7, 1 post 7, 0 post 7", string.Join(", ", _told));
         Assert.Equal((2UL, 0UL, 0UL), (probe.Hits, probe.NMissed, _first.State->R[Registers.Rcx]));
+    }
+
+    /// <summary>As above, and the first processor runs the kernel by its physical addresses, the other by those that it is linked at.</summary>
+    [Fact]
+    public void Where_a_step_has_begun_is_known_of_each_processor()
+    {
+        const ulong link = 0x80_0000_0000;
+        const ulong elements = 0x2_0000;
+        _guest.Map(link, TestGuest.Code, TestGuest.PresentWrite);
+        _kprobes = Probe(link, new LoadedImage([new LinkRange(link, TestGuest.Code, 0x1000, ReadOnlyMemory<byte>.Empty, true)])
+        {
+            Kind = ImageKind.Elf, BaseName = "linked", Sha256 = "", Segments = [], Cpu = null!, EntryPhysical = 0, EntryLink = 0, MemorySize = TestGuest.MemorySize,
+        });
+        _guest.Assemble(Function, a =>
+        {
+            a.rep.stosb();
+            a.jmp(Function);
+        });
+        Kprobe probe = Register(pre: (ref registers) => _first.StopRequested = registers.Cx == elements);
+        List<ulong> after = [];
+        probe.PostHandler = (_, ref registers, _) => after.Add(registers.Ip);
+        foreach (Processor processor in _guest.Processors)
+        {
+            processor.State->Rip = processor == _first ? Function : link + 0x100;
+            processor.State->R[Registers.Rdi] = TestGuest.Data;
+            processor.State->R[Registers.Rcx] = processor == _first ? elements : 16;
+        }
+
+        Go(_first, 1);
+        Go(_second, 1);
+        _first.StopRequested = false;
+        Go(_first, 1);
+
+        Assert.Equal([link + 0x102, link + 0x102], after);
+        Assert.Equal((Function + 2, link + 0x102), (_first.State->Rip, _second.State->Rip));
     }
 
     [Fact]
@@ -161,6 +193,16 @@ public sealed unsafe class SeveralProcessorsHitTests : IDisposable
     private delegate void Edit(ref PtRegs registers);
 
     private static void Go(Processor processor, long instructions) => processor.Run(processor.Retired + instructions);
+
+    private KprobeSubsystem Probe(ulong code, LoadedImage? image)
+    {
+        SyntheticText text = new() { KernelText = (code, code + 0x1000) };
+        text.Add("caller", code, 0x100);
+        text.Add("function", code + 0x100, 0x10);
+        KprobeSubsystem kprobes = new(new TaskOfEach(_guest.Processors), text, new DecoderLength(), new FetchView(_guest.Processors, image));
+        _ = new ProcessorBreakpoints(_guest.Processors, kprobes.Handler);
+        return kprobes;
+    }
 
     private Kprobe Register(Edit pre)
     {
