@@ -28,7 +28,11 @@ internal sealed unsafe class Int3Handler
         _breakpoints = breakpoints;
         _returns = returns;
         _guest = guest;
-        _cpus = [.. Enumerable.Range(0, guest.CpuCount).Select(static _ => new PerCpu())];
+        _cpus = new PerCpu[guest.CpuCount];
+        for (int i = 0; i < _cpus.Length; i++)
+        {
+            _cpus[i] = new PerCpu();
+        }
     }
 
     /// <summary>Brings probes up to date with what the guest wrote to its text.</summary>

@@ -12,6 +12,7 @@ namespace KprobeTrace.Machine;
 internal sealed class MachineBus : IPowerControl, IPhysicalMemoryWriter
 {
     private readonly PhysicalMemory _memory;
+    private readonly ProcessorBus[] _processors;
     private GuestMachine? _machine;
 
     public MachineBus(PhysicalMemory memory, Action<byte> console, int processorCount)
@@ -19,7 +20,12 @@ internal sealed class MachineBus : IPowerControl, IPhysicalMemoryWriter
         _memory = memory;
         Clock = new EventClock(() => _machine?.Now ?? 0) { DeadlineMovedEarlier = _ => _machine?.Processors.RequestExit() };
         ApicBus apicBus = new();
-        Processors = [.. Enumerable.Range(0, processorCount).Select(index => new ProcessorBus(this, index, apicBus))];
+        _processors = new ProcessorBus[processorCount];
+        for (int i = 0; i < processorCount; i++)
+        {
+            _processors[i] = new ProcessorBus(this, i, apicBus);
+        }
+
         IoApic ioApic = new(apicBus);
         Pic8259Pair pic = new(SetExternalInput);
         IsaInterrupts interrupts = new(pic, ioApic);
@@ -42,23 +48,24 @@ internal sealed class MachineBus : IPowerControl, IPhysicalMemoryWriter
         new ExitPort(this).Register(Ports);
         AcpiPowerManagement acpi = new(Clock, interrupts[AcpiPowerManagement.SciIrq], this);
         acpi.Register(Ports);
-        foreach (ProcessorBus processor in Processors)
+        (string, IStateful)[] apics = new (string, IStateful)[processorCount];
+        (string, IStateful)[] clocks = new (string, IStateful)[processorCount];
+        for (int i = 0; i < processorCount; i++)
         {
-            processor.Connect(ioApic, pic);
+            _processors[i].Connect(ioApic, pic);
+            apics[i] = ("apic", _processors[i].Apic);
+            clocks[i] = ("kvmclock", _processors[i].Clock);
         }
 
         Parts =
         [
-            ("clock", Clock), ("lines", interrupts), ("8259", pic), ("ioapic", ioApic),
-            .. Processors.Select(static p => ("apic", (IStateful)p.Apic)),
-            ("8254", pit), ("rtc", rtc), ("uart", Serial),
-            .. Processors.Select(static p => ("kvmclock", (IStateful)p.Clock)),
-            ("control", control), ("keyboard", keyboard), ("reset", reset), ("delay", delay), ("acpi", acpi),
+            ("clock", Clock), ("lines", interrupts), ("8259", pic), ("ioapic", ioApic), .. apics, ("8254", pit), ("rtc", rtc),
+            ("uart", Serial), .. clocks, ("control", control), ("keyboard", keyboard), ("reset", reset), ("delay", delay), ("acpi", acpi),
         ];
     }
 
     /// <summary>Each processor's way to the devices.</summary>
-    public IReadOnlyList<ProcessorBus> Processors { get; }
+    public ReadOnlySpan<ProcessorBus> Processors => _processors;
 
     /// <summary>All that keeps a state, under the names of a saved state's records and in their order.</summary>
     public IReadOnlyList<(string Name, IStateful Part)> Parts { get; }
@@ -74,9 +81,9 @@ internal sealed class MachineBus : IPowerControl, IPhysicalMemoryWriter
     public void Attach(GuestMachine machine)
     {
         _machine = machine;
-        for (int i = 0; i < Processors.Count; i++)
+        for (int i = 0; i < _processors.Length; i++)
         {
-            Processors[i].Attach(machine.Processors[i]);
+            _processors[i].Attach(machine.Processors[i]);
         }
     }
 
@@ -95,7 +102,7 @@ internal sealed class MachineBus : IPowerControl, IPhysicalMemoryWriter
 
     private void SetExternalInput(bool level)
     {
-        foreach (ProcessorBus processor in Processors)
+        foreach (ProcessorBus processor in _processors)
         {
             processor.SetExternalInput(level);
         }

@@ -2,6 +2,7 @@ using KprobeTrace.Cpu;
 using KprobeTrace.Devices;
 using KprobeTrace.Devices.Bus;
 using KprobeTrace.Devices.Interrupts;
+using KprobeTrace.Devices.Timing;
 
 namespace KprobeTrace.Machine;
 
@@ -12,6 +13,8 @@ internal sealed unsafe class ProcessorBus : ICpuBus, IProcessorSignals
     private const int ApicTimerInput = 0;
 
     private readonly MachineBus _machine;
+    private readonly EventClock _clock;
+    private readonly PortBus _ports;
     private readonly MmioBus _mmio = new();
     private readonly bool _isBootstrap;
     private Processor? _processor;
@@ -23,9 +26,11 @@ internal sealed unsafe class ProcessorBus : ICpuBus, IProcessorSignals
     public ProcessorBus(MachineBus machine, int index, ApicBus apicBus)
     {
         _machine = machine;
+        _clock = machine.Clock;
+        _ports = machine.Ports;
         _isBootstrap = index == ProcessorGroup.BootstrapIndex;
-        Apic = new LocalApic((byte)index, _isBootstrap, machine.Clock, apicBus, this);
-        Clock = new KvmClock(machine.Clock, machine);
+        Apic = new LocalApic((byte)index, _isBootstrap, _clock, apicBus, this);
+        Clock = new KvmClock(_clock, machine);
     }
 
     /// <summary>The processor's local APIC.</summary>
@@ -42,7 +47,7 @@ internal sealed unsafe class ProcessorBus : ICpuBus, IProcessorSignals
     }
 
     /// <inheritdoc/>
-    public long NextEvent => _machine.Clock.NextDeadline;
+    public long NextEvent => _clock.NextDeadline;
 
     /// <summary>Wires what was made after the APIC: its place beside the I/O APIC's, and the 8259 pair's output and vectors.</summary>
     public void Connect(IoApic ioApic, Pic8259Pair pic)
@@ -73,10 +78,10 @@ internal sealed unsafe class ProcessorBus : ICpuBus, IProcessorSignals
     public void WriteMmio(ulong physical, ulong value, int size) => _mmio.Write(physical, value, size);
 
     /// <inheritdoc/>
-    public uint ReadPort(ushort port, int size) => _machine.Ports.Read(port, size);
+    public uint ReadPort(ushort port, int size) => _ports.Read(port, size);
 
     /// <inheritdoc/>
-    public void WritePort(ushort port, uint value, int size) => _machine.Ports.Write(port, value, size);
+    public void WritePort(ushort port, uint value, int size) => _ports.Write(port, value, size);
 
     /// <inheritdoc/>
     public bool TryReadMsr(uint msr, out ulong value) => Apic.TryReadMsr(msr, out value) || Clock.TryReadMsr(msr, out value);
@@ -95,7 +100,7 @@ internal sealed unsafe class ProcessorBus : ICpuBus, IProcessorSignals
     public int AcknowledgeInterrupt() => Apic.AcknowledgeInterrupt();
 
     /// <inheritdoc/>
-    public void RunEvents() => _machine.Clock.RunDue(_processor!.Now);
+    public void RunEvents() => _clock.RunDue(_processor!.Now);
 
     /// <inheritdoc/>
     public void SetInterruptPending(bool pending) => _processor?.SetInterruptLine(pending);
