@@ -29,20 +29,12 @@ public sealed unsafe class SeveralProcessorsRecordingTests
         guest.Code.mov(ecx, (int)Elements);
         guest.Mark("fill").Code.rep.stosb();
         guest.Mark("end").Exit();
-        bool isOver = false;
 
         RecordedGuest run = RecordedGuest.Run(
             guest,
-            new RecordingOptions { Image = "", Probes = ["p:f fill c=%cx n=$cpu"], Filters = filter.Length > 0 ? [$"f: {filter}"] : [], ProcessorCount = 2, MaxInstructions = 1000 },
+            new RecordingOptions { Image = "", Probes = ["p:f fill c=%cx n=$cpu"], Filters = filter.Length > 0 ? [$"f: {filter}"] : [], ProcessorCount = 2 },
             static recorder => recorder.Session.Kprobes.RegisterKprobe(new Kprobe { SymbolName = "fill", PreHandler = (_, ref _) => StopTheFirst(recorder) }),
-            recorder =>
-            {
-                if (!isOver)
-                {
-                    isOver = true;
-                    RunTheSecond(recorder.Session.Machine.Processors);
-                }
-            });
+            static recorder => RunTheSecondAndTheFirstToItsEnd(recorder.Session.Machine.Processors));
 
         Assert.Equal(expected, string.Join(", ", run.Events.Select(static e => $"{e["cpu"]} {(TraceEventKind)e.Kind}{(e.Entry > 0 ? $" of {e.Entry}" : "")}".ToLowerInvariant())));
         Assert.All(run.Events, static e => Assert.Equal(e["cpu"] == 0 ? BootTables : OtherTables, e["cr3"]));
@@ -58,7 +50,7 @@ public sealed unsafe class SeveralProcessorsRecordingTests
         return 0;
     }
 
-    private static void RunTheSecond(ProcessorGroup processors)
+    private static void RunTheSecondAndTheFirstToItsEnd(ProcessorGroup processors)
     {
         Processor first = processors[0];
         Processor second = processors[1];
@@ -76,5 +68,6 @@ public sealed unsafe class SeveralProcessorsRecordingTests
         second.State->Cr3 = OtherTables;
         second.FlushTranslations();
         second.Run(second.Retired + 1);
+        first.Run(first.Retired + 1);
     }
 }
