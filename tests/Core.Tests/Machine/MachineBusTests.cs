@@ -5,6 +5,7 @@ using KprobeTrace.Devices.Interrupts;
 using KprobeTrace.Devices.Saving;
 using KprobeTrace.Machine;
 using KprobeTrace.Memory;
+using KprobeTrace.Recording;
 using KprobeTrace.Tests.Guests;
 using Xunit;
 
@@ -247,17 +248,18 @@ public sealed unsafe class MachineBusTests : IDisposable
         Assert.Equal("abc"u8, written);
     }
 
-    /// <remarks>Counters, chips and lines are saved by what they are parts of.</remarks>
+    /// <remarks>Counters, chips and lines are saved by what they are parts of, and by a session what is known of its guest.</remarks>
     [Fact]
     public void Everything_with_a_state_is_saved_under_the_name_that_the_page_has()
     {
         Type[] withState = [.. typeof(IStateful).Assembly.GetTypes().Where(static t => t.IsClass && t.IsAssignableTo(typeof(IStateful)))];
-        Type[] withinOthers = [typeof(GuestMachine), typeof(PitChannel), typeof(Pic8259), typeof(InterruptLine)];
+        Type[] withinOthers = [typeof(GuestMachine), typeof(PitChannel), typeof(Pic8259), typeof(InterruptLine), typeof(ConsoleLines)];
+        string[] ofSession = ["image", "linux", "kprobes", "recorder"];
         string[] records = [.. File.ReadLines(Repository.PathOf("docs/saved-state.md"))
             .Where(static line => line.StartsWith("| `", StringComparison.Ordinal)).Select(static line => line.Split('`')[1])];
 
         Assert.Equal(withState.Except(withinOthers).Select(static t => t.Name).Order(), _bus.Parts.Select(static p => p.Part.GetType().Name).Order());
-        Assert.Equal(["processor", "machine", .. _bus.Parts.Select(static p => p.Name), "ram", "end"], records);
+        Assert.Equal(["processor", "machine", .. _bus.Parts.Select(static p => p.Name), .. ofSession, "ram", "end"], records);
     }
 
     private void Raise(string device)
