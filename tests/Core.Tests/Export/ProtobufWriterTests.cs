@@ -1,4 +1,5 @@
 using System.Text;
+using Google.Protobuf;
 using KprobeTrace.Export;
 using Xunit;
 
@@ -91,6 +92,83 @@ public sealed class ProtobufWriterTests
         _writer.Varint(2, 2);
 
         Assert.Equal("1002", Convert.ToHexString(_writer.Bytes));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void Googles_reader_finds_in_drawn_messages_what_was_written_into_them(int seed)
+    {
+        List<string> written = [];
+        Random random = new(seed);
+        for (int i = 0; i < 200; i++)
+        {
+            Draw(random, depth: 0, written);
+        }
+
+        using CodedInputStream input = new(_writer.Bytes.ToArray());
+        List<string> read = [];
+        Read(input, depth: 0, read);
+
+        Assert.Equal(written, read);
+        Assert.True(input.IsAtEnd);
+    }
+
+    /// <summary>Writes a field: numbers below 1000 are numbers, below 2000 text, above them messages.</summary>
+    private void Draw(Random random, int depth, List<string> written)
+    {
+        int kind = random.Next(depth < 6 ? 3 : 2);
+        int field = (kind * 1000) + random.Next(1, 1000);
+        string head = $"{depth}:{field}:";
+        if (kind == 0)
+        {
+            ulong value = (ulong)random.NextInt64(long.MinValue, long.MaxValue) >> random.Next(64);
+            _writer.Varint(field, value);
+            written.Add(head + value);
+        }
+        else if (kind == 1)
+        {
+            string value = string.Concat(Enumerable.Range(0, random.Next(1 << random.Next(12))).Select(_ => (string[])["a", "\0", "ß", "漢", "🐧"]).Select(t => t[random.Next(t.Length)]));
+            _writer.Text(field, value);
+            written.Add(head + value);
+        }
+        else
+        {
+            written.Add(head);
+            int start = _writer.Begin(field);
+            for (int i = random.Next(5); i > 0; i--)
+            {
+                Draw(random, depth + 1, written);
+            }
+
+            _writer.End(start);
+        }
+    }
+
+    private static void Read(CodedInputStream input, int depth, List<string> read)
+    {
+        while (input.ReadTag() is not 0 and uint tag)
+        {
+            int field = WireFormat.GetTagFieldNumber(tag);
+            string head = $"{depth}:{field}:";
+            Assert.Equal(field < 1000 ? WireFormat.WireType.Varint : WireFormat.WireType.LengthDelimited, WireFormat.GetTagWireType(tag));
+            if (field < 1000)
+            {
+                read.Add(head + input.ReadUInt64());
+            }
+            else if (field < 2000)
+            {
+                read.Add(head + input.ReadString());
+            }
+            else
+            {
+                read.Add(head);
+                using CodedInputStream message = input.ReadBytes().CreateCodedInput();
+                Read(message, depth + 1, read);
+            }
+        }
     }
 
     private static byte[] Length(int value) => [(byte)(value | 0x80), (byte)((value >> 7) | 0x80), (byte)(value >> 14)];
