@@ -53,6 +53,11 @@ internal static class UsageErrors
             return result.IdentifierTokenCount > 0 ? $"{option.Name} wants {value} behind it" : $"{option.Name} {value} is missing";
         }
 
+        if (option.Arity.MinimumNumberOfValues > 1 && result.Tokens.Count % option.Arity.MinimumNumberOfValues != 0)
+        {
+            return $"{option.Name} wants {option.HelpName ?? "more values"} behind it";
+        }
+
         return result.Tokens.Count > option.Arity.MaximumNumberOfValues
             ? $"{option.Name} is there {result.IdentifierTokenCount} times; give it once"
             : null;

@@ -99,6 +99,13 @@ internal sealed class RecordCommand
         }
 
         _image.Validators.Add(RefuseMisspeltOption);
+        _saveAt.Validators.Add(static r =>
+        {
+            if (r.Tokens.Count % 2 != 0)
+            {
+                r.AddError($"{r.Option.Name} wants {r.Option.HelpName} behind it");
+            }
+        });
         Choice(_engine, "there is no such engine; use interpreter or auto", name => name is "auto" or "interpreter");
         Choice(_kinds, $"the kinds of events are {TraceEventKinds.List}", list => TryParseKinds(list, out _));
         Root.SetAction(Execute);

@@ -22,10 +22,11 @@ public sealed class RecordCommandTests
 
         Assert.Equal(("demo.elf", "trace.mpk", EventKinds.All), (options.Image, options.Output, options.Kinds));
         Assert.Equal("\u007fELF"u8, options.ImageBytes!.Value.Span[..4]);
-        Assert.Equal((512UL << 20, "console=ttyS0 panic=-1", false), (options.Load.MemorySize, options.Load.CommandLine, options.Load.ForceFlat));
+        Assert.Equal((512UL << 20, "console=ttyS0 panic=-1", false), (options.Load.Memory, options.Load.Line, options.Load.ForceFlat));
         Assert.True(options.Load.InitrdPath is null && options.SymbolFile is null && options.Load.LoadAddress is null && options.Load.EntryAddress is null && options.Load.Mode is null);
         Assert.Equal((0L, 0L, false, false), (options.MaxEvents, options.MaxInstructions, options.SkipRefused, options.AllowBlacklisted));
         Assert.Equal((0, 0, 0), (options.Probes.Count, options.ProbeFiles.Count, options.Filters.Count));
+        Assert.True(options.From is null && options.SaveAt.Count == 0 && options.Load.MemorySize is null && options.Load.CommandLine is null);
         Assert.Matches(@"^kprobe-record \d+\.\d+\.\d+$", options.Producer);
         Assert.NotNull(options.Warn);
         Assert.Null(timeout);
@@ -71,7 +72,7 @@ public sealed class RecordCommandTests
         }
         else if (option.Recursive is false && option.ValueType != typeof(void))
         {
-            Assert.Matches("^(FILE|GLOB|N|SIZE|ADDR|BITS|DEF|LIST|NAME|TEXT|SECONDS|NAME: EXPR|FILE\\|none)$", option.HelpName);
+            Assert.Matches("^(FILE|GLOB|N|SIZE|ADDR|BITS|DEF|LIST|NAME|TEXT|SECONDS|NAME: EXPR|EVENT\\|INSN FILE|FILE\\|none)$", option.HelpName);
             Assert.EndsWith(".", option.Description, StringComparison.Ordinal);
         }
     });
@@ -207,6 +208,8 @@ public sealed class RecordCommandTests
     [Theory]
     [InlineData("--probe wants DEF behind it", "-p")]
     [InlineData("--output wants FILE behind it", "-o")]
+    [InlineData("--save-at wants EVENT|INSN FILE behind it", "--save-at", "5")]
+    [InlineData("--save-at wants EVENT|INSN FILE behind it", "--save-at", "5", "a", "--save-at", "6")]
     [InlineData("--console wants FILE|none behind it", "--console")]
     [InlineData("--filter wants NAME: EXPR behind it", "--filter")]
     [InlineData("--timeout wants SECONDS behind it", "--timeout")]
@@ -228,7 +231,7 @@ public sealed class RecordCommandTests
             ["-q", "-v", "--json", "--dry-run", "--list-probes", "--list-blacklist", "--list", "--count-only", "x", "--console", "none", "--engine", "auto"]).Errors);
         Assert.Empty(command.Root.Parse(["--quiet", "--verbose", "--list", "vfs*"]).Errors);
         Assert.Equal(
-            "--allow-blacklisted --append --console --count-only --dry-run --engine --entry --filter --help --initrd --json --kinds --list --list-blacklist --list-probes --load --max-events --max-instructions --memory -m --mode --output -o --probe -p --probe-file --quiet -q --skip-refused --symbols --timeout --verbose -v --version",
+            "--allow-blacklisted --append --console --count-only --dry-run --engine --entry --filter --from --help --initrd --json --kinds --list --list-blacklist --list-probes --load --max-events --max-instructions --memory -m --mode --output -o --probe -p --probe-file --quiet -q --save-at --skip-refused --symbols --timeout --verbose -v --version",
             string.Join(' ', command.Root.Options.OrderBy(static o => o.Name, StringComparer.Ordinal)
                 .SelectMany(static o => o.Name == "--help" ? [o.Name] : (string[])[o.Name, .. o.Aliases])));
     }
