@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Runtime.CompilerServices;
 
 namespace KprobeTrace.Queries;
 
@@ -17,10 +18,11 @@ internal ref struct ArgumentReader(ReadOnlySpan<byte> json)
     /// <summary>The value, where <see cref="Read"/> came to a number.</summary>
     internal long Number { get; private set; }
 
-    /// <summary>What <see cref="Read"/> or <see cref="Skip"/> came by, as it stands there.</summary>
+    /// <summary>The text or word that <see cref="Read"/> came by, or the value that <see cref="Skip"/> did, as it stands there.</summary>
     internal ReadOnlySpan<byte> Raw { get; private set; }
 
     /// <summary>Comes to the next argument, if there is one, and stands before its value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool NextName(out ReadOnlySpan<byte> name)
     {
         name = default;
@@ -59,15 +61,17 @@ internal ref struct ArgumentReader(ReadOnlySpan<byte> json)
     }
 
     /// <summary>Reads a value that is no array, or the beginning of one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal ArgumentToken Read()
     {
-        if (Position >= _json.Length)
+        ReadOnlySpan<byte> all = _json;
+        int start = Position;
+        if ((uint)start >= (uint)all.Length)
         {
             return ArgumentToken.None;
         }
 
-        int start = Position;
-        switch (_json[start])
+        switch (all[start])
         {
             case (byte)'"':
                 return SkipText() ? Token(ArgumentToken.Text, start) : ArgumentToken.None;
@@ -78,22 +82,22 @@ internal ref struct ArgumentReader(ReadOnlySpan<byte> json)
                 break;
         }
 
-        if (Utf8Parser.TryParse(_json[start..], out long number, out int used)
-            && (start + used >= _json.Length || _json[start + used] is (byte)',' or (byte)'}' or (byte)']'))
+        if (Utf8Parser.TryParse(all[start..], out long number, out int used)
+            && (start + used >= all.Length || all[start + used] is (byte)',' or (byte)'}' or (byte)']'))
         {
-            Position += used;
+            Position = start + used;
             Number = number;
-            return Token(ArgumentToken.Number, start);
+            return ArgumentToken.Number;
         }
 
-        int end = _json[start..].IndexOfAny(",}]"u8);
+        int end = all[start..].IndexOfAny(",}]"u8);
         if (end <= 0)
         {
             return ArgumentToken.None;
         }
 
         Position += end;
-        return Token(_json.Slice(start, end).SequenceEqual("null"u8) ? ArgumentToken.Null : ArgumentToken.Word, start);
+        return Token(all.Slice(start, end).SequenceEqual("null"u8) ? ArgumentToken.Null : ArgumentToken.Word, start);
     }
 
     /// <summary>Steps over a whole value, however nested; false where it does not end.</summary>
@@ -148,14 +152,15 @@ internal ref struct ArgumentReader(ReadOnlySpan<byte> json)
     /// <summary>Steps over a text; false where it does not end.</summary>
     private bool SkipText()
     {
+        ReadOnlySpan<byte> all = _json;
         int at = Position + 1;
-        while (at < _json.Length && _json[at] != (byte)'"')
+        while (at < all.Length && all[at] != (byte)'"')
         {
-            at += _json[at] == (byte)'\\' ? 2 : 1;
+            at += all[at] == (byte)'\\' ? 2 : 1;
         }
 
-        bool ends = at < _json.Length;
-        Position = ends ? at + 1 : _json.Length;
+        bool ends = at < all.Length;
+        Position = ends ? at + 1 : all.Length;
         return ends;
     }
 }
