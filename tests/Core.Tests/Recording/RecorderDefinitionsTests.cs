@@ -21,7 +21,8 @@ public sealed class RecorderDefinitionsTests : IDisposable
         Assert.Equal((false, false), (options.SkipRefused, options.AllowBlacklisted));
         Assert.Equal((0, 0, 0), (options.Probes.Count, options.ProbeFiles.Count, options.Filters.Count));
         Assert.True(options.SymbolFile is null && options.Warn is null && options.ImageBytes is null);
-        Assert.Equal((512UL << 20, "console=ttyS0 panic=-1"), (options.Load.MemorySize, options.Load.CommandLine));
+        Assert.Equal((512UL << 20, "console=ttyS0 panic=-1"), (options.Load.Memory, options.Load.Line));
+        Assert.True(options.Load.MemorySize is null && options.Load.CommandLine is null && options.From is null && options.SaveAt.Count == 0);
         Assert.Equal(15, (int)(EventKinds.Pre | EventKinds.Post | EventKinds.Fault | EventKinds.Return));
     }
 
