@@ -28,6 +28,11 @@ internal static class CountVerb
                 : $"no function of {session.Image.BaseName} matches '{glob}'");
         }
 
+        if (options.MaxInstructions > 0 && options.MaxInstructions < session.Retired)
+        {
+            throw new KprobeTraceException(Recorder.LimitBehind(options.MaxInstructions, session.Retired));
+        }
+
         using FunctionCounts counts = new(session, functions);
         GuestEnd end = Run(session, options.MaxInstructions > 0 ? options.MaxInstructions : long.MaxValue, timeout);
         foreach ((Symbol function, long count) in counts.Counts().Where(f => f.Count > 0))
@@ -54,7 +59,7 @@ internal static class CountVerb
         PowerState state;
         do
         {
-            state = machine.Run(Math.Min(limit, machine.Retired + Slice));
+            state = session.Run(Math.Min(limit, machine.Retired + Slice));
         }
         while (state == PowerState.Stopped && reason.Value == StopCause.None && machine.Retired < limit);
 

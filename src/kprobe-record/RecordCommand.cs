@@ -228,6 +228,12 @@ internal sealed class RecordCommand
     {
         RecordingOptions options = Options(result);
         ConsoleChoice console = new(result.GetValue(_console), OffByDefault: result.GetValue(_json) || result.GetValue(_quiet));
+        if (options.SaveAt.Count > 0 && (result.GetResult(_list) is not null || result.GetValue(_listBlacklist) || result.GetValue(_listProbes)
+            || result.GetValue(_dryRun) || result.GetValue(_countOnly) is not null))
+        {
+            throw new KprobeTraceException("--save-at: only a run that records saves its guest; leave it or the other option out");
+        }
+
         if (result.GetResult(_list) is not null)
         {
             return ListVerb.Run(options, result.GetValue(_list) ?? "*", _terminal);
@@ -249,7 +255,7 @@ internal sealed class RecordCommand
         }
 
         KeepInputs(result, options);
-        if (MemoryNotice.For(options.Load.MemorySize ?? ImageLoadOptions.DefaultMemorySize) is string notice)
+        if (options.From is null && MemoryNotice.For(options.Load.MemorySize ?? ImageLoadOptions.DefaultMemorySize) is string notice)
         {
             options.Warn?.Invoke(notice);
         }
@@ -301,6 +307,7 @@ internal sealed class RecordCommand
     internal RecordingOptions Options(ParseResult result)
     {
         string? image = result.GetValue(_image);
+        string? from = result.GetValue(_from);
         bool flat = result.GetResult(_load) is { Implicit: false } || result.GetResult(_entry) is { Implicit: false }
             || result.GetResult(_mode) is { Implicit: false };
         ImageLoadOptions load = new()
@@ -311,7 +318,7 @@ internal sealed class RecordCommand
             ForceFlat = flat,
             LoadAddress = result.GetValue(_load),
             EntryAddress = result.GetValue(_entry),
-            Mode = flat ? (EntryMode)(result.GetValue(_mode) ?? 64) : null,
+            Mode = flat && (from is null || result.GetValue(_mode) is not null) ? (EntryMode)(result.GetValue(_mode) ?? 64) : null,
         };
         return new RecordingOptions
         {
@@ -328,7 +335,7 @@ internal sealed class RecordCommand
             MaxInstructions = result.GetValue(_maxInstructions) ?? 0,
             MaxEvents = result.GetValue(_maxEvents) ?? 0,
             SaveAt = [.. result.GetRequiredValue(_saveAt).Chunk(2).Select(static words => Point(words[0], words[1]))],
-            From = result.GetValue(_from),
+            From = from,
             AllowBlacklisted = result.GetValue(_allowBlacklisted),
             Warn = result.GetValue(_quiet) ? null : _terminal.Say,
             Producer = "kprobe-record " + ToolVersion.Short,

@@ -79,6 +79,8 @@ public sealed class SavedStateWordsTests : IDisposable
     [InlineData("--from s --save-at 10 x", "--save-at 10: the guest goes on from 1000 instructions")]
     [InlineData("--save-at opened x", "--save-at 'opened': no probe is named so; did you mean open?; give an event's name or a number of instructions")]
     [InlineData("--save-at open nosuch/x", "nosuch/x: its folder does not exist; make it, or name another file with --save-at")]
+    [InlineData("--save-at open x --count-only *", "--save-at: only a run that records saves its guest; leave it or the other option out")]
+    [InlineData("--save-at open .", ".: is a directory; name a file with --save-at")]
     [InlineData("--save-at open -", "--save-at -: a saved state goes to a file (a file of that name is written ./-)")]
     [InlineData("--save-at open t", "t: is the trace; name another file with --save-at")]
     [InlineData("--save-at 5 x --save-at open x", "x: is the state of another --save-at; name another file with --save-at")]
@@ -87,7 +89,7 @@ public sealed class SavedStateWordsTests : IDisposable
     [InlineData("--from text", "text: this is no saved state of a machine: it begins with other bytes")]
     [InlineData("--from cut", "cut: the saved state ends in the middle: it is cut off, or no saved state")]
     [InlineData("--from changed", "changed: the saved state is damaged: its checksum is another")]
-    [InlineData("--from older", "older: the saved state has format version 1, and this version of KprobeTrace reads 3 only: save it anew")]
+    [InlineData("--from older", "older: the saved state has format version 1, and this version of KprobeTrace reads 4 only: save it anew")]
     public void What_cannot_be_gone_on_from_or_saved_is_said_in_a_line(string line, string message)
     {
         Assert.Equal(4, Run("-p", "p:open do_sys_open", "--save-at", "1000", _folder["s"], "--max-instructions", "1000").Exit);

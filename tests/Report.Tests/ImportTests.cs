@@ -265,6 +265,42 @@ public sealed class ImportTests : IDisposable
         Assert.Equal(File.ReadAllBytes(_folder["1.db"]), File.ReadAllBytes(_folder["2.db"]));
     }
 
+    [Theory]
+    [InlineData("events")]
+    [InlineData("export --to perfetto -o OUT")]
+    [InlineData("export --to ctf -o OUT")]
+    public void Event_of_a_probe_that_another_program_has_taken_out_is_said_in_a_line(string line)
+    {
+        string trace = _folder.Trace("""
+            p:open do_sys_openat2
+            190 open sh-4
+            """);
+        _ = Tool.Good(trace, "--db", _folder["changed.db"]);
+        using (Store.Sqlite.SqliteDatabase database = Store.Sqlite.SqliteDatabase.Open(_folder["changed.db"], write: true))
+        {
+            database.Execute("UPDATE kt_event SET probe = 77");
+        }
+
+        string[] words = line.Replace("OUT", _folder["out"], StringComparison.Ordinal).Split(' ');
+
+        Assert.Equal(
+            "kprobe-report: event 1 is of probe 77, which the history does not have: it was changed by another program; import its trace again",
+            Tool.Bad(1, [words[0], _folder["changed.db"], .. words[1..]]));
+    }
+
+    [Fact]
+    public void Database_with_texts_that_are_no_UTF8_is_refused_in_a_line()
+    {
+        using (Store.Sqlite.SqliteDatabase database = Store.Sqlite.SqliteDatabase.Open(_folder["wide.db"], write: true, create: true))
+        {
+            database.Execute($"PRAGMA encoding = 'UTF-16le'; CREATE TABLE kt_event (seq); PRAGMA application_id = {Store.Schema.ApplicationId}; PRAGMA user_version = {Store.Schema.Version}");
+        }
+
+        Assert.Equal(
+            $"kprobe-report: {_folder["wide.db"]}: its texts are not UTF-8, and kprobe-report writes no others; import its traces again",
+            Tool.Bad(1, "events", _folder["wide.db"]));
+    }
+
     private static void SetVersion(string path, int version)
     {
         using Store.Sqlite.SqliteDatabase database = Store.Sqlite.SqliteDatabase.Open(path, write: true);

@@ -175,7 +175,7 @@ public static class CtfExport
     private static int Encode(
         SqliteStatement row, ExportRun run, Dictionary<CtfEventClass, uint> classes, ArgumentValues arguments, ref byte[] target)
     {
-        ExportProbe probe = run.Probes[row.Int64(4)];
+        ExportProbe probe = run.ProbeOf(row.Int64(0), row.Int64(4));
         byte[] comm = row.IsNull(6) ? [] : run.Comm(row.Int64(6));
         ReadOnlySpan<byte> json = row.Utf8(8);
 

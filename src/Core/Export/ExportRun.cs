@@ -43,6 +43,10 @@ internal sealed class ExportRun
 
     internal Dictionary<long, ExportProbe> Probes { get; } = [];
 
+    /// <summary>The probe of an event.</summary>
+    /// <exception cref="KprobeTraceException">The history has no such probe.</exception>
+    internal ExportProbe ProbeOf(long seq, long probe) => Probes.GetValueOrDefault(probe) ?? throw EventSelection.UnknownProbe(seq, probe);
+
     /// <summary>A task's name by its number, as UTF-8.</summary>
     internal byte[] Comm(long number) => _comms.Of(number);
 

@@ -221,7 +221,7 @@ public static class ParquetExport
 
         private void Take(SqliteStatement row, ExportRun run, int index)
         {
-            ExportProbe probe = run.Probes[row.Int64(5)];
+            ExportProbe probe = run.ProbeOf(row.Int64(0), row.Int64(5));
             long?[] numbers =
             [
                 row.Int64(0), row.Int64(1), row.Int64(2), row.Int64(3), row.Int64(5), row.IsNull(7) ? null : row.Int64(7),

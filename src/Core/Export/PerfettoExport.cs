@@ -144,7 +144,7 @@ public static class PerfettoExport
         private void WriteCall(SqliteStatement row)
         {
             ulong track = TaskTrack(row.IsNull(5) ? NoTask : row.Int64(5));
-            ExportProbe probe = _run.Probes[row.Int64(4)];
+            ExportProbe probe = _run.ProbeOf(row.Int64(0), row.Int64(4));
             ulong end = row.UInt64(1);
             int begin = Begin(track, end - row.UInt64(8), SliceBegin, out int packet);
             _packets.Text(EventName, probe.Symbol.Length > 0 ? probe.Symbol : probe.Name);
@@ -164,7 +164,7 @@ public static class PerfettoExport
         private void WriteInstant(SqliteStatement row)
         {
             ulong track = TaskTrack(row.IsNull(5) ? NoTask : row.Int64(5));
-            ExportProbe probe = _run.Probes[row.Int64(4)];
+            ExportProbe probe = _run.ProbeOf(row.Int64(0), row.Int64(4));
             int begin = Begin(track, row.UInt64(1), Instant, out int packet);
             int kind = row.Int32(3);
             _packets.Text(EventName, kind == (int)TraceEventKind.Pre ? probe.Name : $"{probe.Name} {TraceEventKinds.Names[kind]}");

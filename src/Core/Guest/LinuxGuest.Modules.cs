@@ -6,7 +6,9 @@ namespace KprobeTrace.Guest;
 /// <content>Loaded modules, from the kernel's list of them.</content>
 internal sealed unsafe partial class LinuxGuest
 {
-    private const int MaxModules = 4096;
+    /// <summary>Most modules that are known at once.</summary>
+    internal const int MaxModules = 4096;
+
     private const uint MaxModuleSymbols = 400_000;
     private const uint MaxModuleSize = 1u << 30;
     private const int MaxModuleName = 64;

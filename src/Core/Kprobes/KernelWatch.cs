@@ -62,8 +62,11 @@ internal sealed class KernelWatch : IStateful
     void IStateful.Save(StateWriter to)
     {
         to.Write(_text.IsInitFreed);
-        to.Write(_text.Modules.Count);
-        foreach (GuestModule module in _text.Modules)
+
+        // One that cannot be read again, for the guest has written over it, is not gone on with.
+        GuestModule[] modules = [.. _text.Modules.Where(module => _linux.ReadModule(module.Address)?.Name == module.Name)];
+        to.Write(modules.Length);
+        foreach (GuestModule module in modules)
         {
             to.Write(module.Address);
             to.Write(module.Name);
@@ -76,9 +79,14 @@ internal sealed class KernelWatch : IStateful
         byte freed = from.Read<byte>();
         from.Require(freed <= 1);
         _text.IsInitFreed = freed == 1;
-        for (int left = from.ReadCount(SavedModule); left > 0; left--)
+        int count = from.ReadCount(SavedModule);
+        from.Require(count <= LinuxGuest.MaxModules);
+        HashSet<ulong> known = [];
+        for (int left = count; left > 0; left--)
         {
-            GuestModule? module = _linux.ReadModule(from.Read<ulong>());
+            ulong address = from.Read<ulong>();
+            from.Require(known.Add(address));
+            GuestModule? module = _linux.ReadModule(address);
             string name = from.ReadText();
             from.Require(module is not null && module.Name == name);
             _text.SetModule(module!);

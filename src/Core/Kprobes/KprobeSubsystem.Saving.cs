@@ -35,7 +35,7 @@ public sealed partial class KprobeSubsystem : IStateful
         HashSet<ulong> awaited = [];
         foreach (SavedCall call in _savedCalls)
         {
-            if (_savedProbes[call.Probe].TakenBy?.ReturnProbe is Kretprobe probe)
+            if (_savedProbes[call.Probe].TakenBy is { IsRegistered: true, ReturnProbe: Kretprobe probe })
             {
                 _returns.GoOn(probe, in call);
                 awaited.Add(call.RetAddr);
@@ -43,7 +43,7 @@ public sealed partial class KprobeSubsystem : IStateful
         }
 
         // A site that was seen once is taken for one without another look; one that nobody will ask for only costs time.
-        bool all = Array.Exists(_savedProbes, static p => p.TakenBy is { IsInternal: false, ReturnProbe: not null });
+        bool all = Array.Exists(_savedProbes, static p => p.TakenBy is { IsRegistered: true, IsInternal: false, ReturnProbe: not null });
         foreach ((ulong address, bool isTrampoline) in _savedSites)
         {
             if (all || awaited.Contains(address))

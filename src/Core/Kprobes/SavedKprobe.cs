@@ -9,6 +9,9 @@ internal sealed class SavedKprobe
     /// <summary>Bytes that one has at least: an empty name, the numbers, no return immediates.</summary>
     public const int MinSize = sizeof(int) + NumbersSize + sizeof(int);
 
+    /// <summary>The last page holds no text, and what is watched behind an address ends before it.</summary>
+    private const ulong LastAddress = ulong.MaxValue - 0x1FFF;
+
     private const int NumbersSize = (2 * sizeof(ulong)) + (2 * sizeof(int)) + 2 + InstructionBoundary.MaxLength;
 
     private SavedKprobe(string name)
@@ -70,7 +73,7 @@ internal sealed class SavedKprobe
         const KprobeStatus known = KprobeStatus.Gone | KprobeStatus.Disabled | KprobeStatus.Optimized | KprobeStatus.Ftrace;
         string name = from.ReadText();
         Numbers numbers = from.Read<Numbers>();
-        from.Require(numbers.InstructionLength <= InstructionBoundary.MaxLength && numbers.OffBoundary <= 1
+        from.Require(numbers.FunctionStart <= numbers.Address && numbers.Address <= LastAddress && numbers.InstructionLength <= InstructionBoundary.MaxLength && numbers.OffBoundary <= 1
             && (numbers.Flags & ~known) == 0 && (numbers.EntryFlags & ~known) == 0);
         return new SavedKprobe(name)
         {

@@ -111,7 +111,7 @@ internal sealed partial class GuestMachine : IStateful
     void IStateful.Load(StateReader from)
     {
         State state = from.Read<State>();
-        from.Require(Enum.IsDefined(state.Power));
+        from.Require(Enum.IsDefined(state.Power) && state.Power != PowerState.Stopped);
         _state = state;
     }
 

@@ -4,7 +4,7 @@ namespace KprobeTrace.Machine;
 internal static class StateFormat
 {
     /// <summary>The version that is written, and the only one that is read.</summary>
-    public const uint Version = 3;
+    public const uint Version = 4;
 
     /// <summary>Bytes of the header: magic, version, bytes of RAM, number of processors.</summary>
     public const int HeaderSize = 24;

@@ -38,7 +38,7 @@ internal ref struct ArgumentReader(ReadOnlySpan<byte> json)
         }
 
         name = _json.Slice(Position + 1, end);
-        Position += end + 3;
+        Position = Math.Min(Position + end + 3, _json.Length);
         return true;
     }
 

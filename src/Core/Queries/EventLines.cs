@@ -89,7 +89,7 @@ public sealed class EventLines
         _ = row.Bind(1, run).Bind(2, limit);
         while (row.Step())
         {
-            visit(row, Render(o => WriteBody(row, run, _probes[row.Int64(4)], row.Int32(3) & 3, o)));
+            visit(row, Render(o => WriteBody(row, run, ProbeOf(row), row.Int32(3) & 3, o)));
         }
     }
 
@@ -131,11 +131,15 @@ public sealed class EventLines
         return written;
     }
 
+    /// <exception cref="KprobeTraceException">The history has no such probe.</exception>
+    private ProbeText ProbeOf(SqliteStatement row) =>
+        _probes.GetValueOrDefault(row.Int64(4)) ?? throw EventSelection.UnknownProbe(row.Int64(0), row.Int64(4));
+
     private void WriteEvent(SqliteStatement row, long run, Utf8Output output)
     {
         int stored = row.Int32(3);
         int kind = stored & Schema.KindMask;
-        ProbeText probe = _probes[row.Int64(4)];
+        ProbeText probe = ProbeOf(row);
         WriteTask(row, output);
         output.Write(" ["u8);
         output.WriteUnsigned(row.UInt64(2), 3);

@@ -234,4 +234,8 @@ internal static class EventSelection
                     Encoding.UTF8.GetBytes(where).AsSpan(0, Math.Min(offset, Encoding.UTF8.GetByteCount(where)))).Length + 1}: " +
                 SqlErrors.Explain(database, e, sql),
                 e);
+
+    /// <summary>An event of a probe that the history does not have.</summary>
+    internal static KprobeTraceException UnknownProbe(long seq, long probe) =>
+        new($"event {seq} is of probe {probe}, which the history does not have: it was changed by another program; import its trace again");
 }

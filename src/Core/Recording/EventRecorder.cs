@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using KprobeTrace.Cpu;
 using KprobeTrace.Cpu.State;
+using KprobeTrace.Devices.Saving;
 using KprobeTrace.Guest;
 using KprobeTrace.Kprobes;
 using KprobeTrace.Machine;
@@ -124,6 +125,18 @@ internal sealed unsafe class EventRecorder
 
         _program = Definition.CompileArguments();
         return KprobeResult.Success;
+    }
+
+    /// <summary>For each processor, whether the hit it is at has passed the filter: a repeated instruction may be saved between its elements.</summary>
+    public void SaveHits(StateWriter to) => to.Write(Array.ConvertAll(_hits, static hit => (byte)(hit.Passed ? 1 : 0)));
+
+    /// <summary>Takes over what <see cref="SaveHits"/> wrote; the event before the step is in another trace.</summary>
+    public void LoadHits(ReadOnlySpan<byte> saved)
+    {
+        for (int i = 0; i < _hits.Length; i++)
+        {
+            _hits[i].Passed = saved[i] == 1;
+        }
     }
 
     private int OnPre(Kprobe probe, ref PtRegs registers)

@@ -29,6 +29,15 @@ internal sealed class GuestSaver
                 $"--save-at '{Excerpt.Of(unknown.Event!)}': no probe is named so{NearestName.Ask(unknown.Event!, names)}; give an event's name or a number of instructions");
         }
 
+        foreach (SavePoint point in points)
+        {
+            FileName.Require(point.Path, "file of --save-at");
+            if (Directory.Exists(OutputFile.Follow(point.Path)))
+            {
+                throw new KprobeTraceException($"{point.Path}: is a directory; name a file with --save-at");
+            }
+        }
+
         if (points.FirstOrDefault(static p => !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(p.Path)))) is SavePoint lost)
         {
             throw new KprobeTraceException($"{lost.Path}: its folder does not exist; make it, or name another file with --save-at");
@@ -81,6 +90,7 @@ internal sealed class GuestSaver
     private void Write(string path)
     {
         string target = OutputFile.Follow(path);
+        TemporaryNeighbour.RemoveLeftovers(target, Unfinished);
         string unfinished = OutputFile.IsOrdinary(target) ? TemporaryNeighbour.Name(target, Unfinished) : target;
         try
         {

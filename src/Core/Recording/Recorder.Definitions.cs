@@ -130,6 +130,11 @@ public sealed partial class Recorder
         bool atEntry = place.Offset == 0
             && (place.Symbol is not null || (Session.Symbols.TryFind(place.Address, out _, out ulong offset) && offset == 0));
         EventRecorder recorder = new(this, Session, Session.Events.Find(definition.Group, definition.Event)!, definition, atEntry);
+        if (_savedHits.TryGetValue(recorder.SavedAs, out byte[]? hits))
+        {
+            recorder.LoadHits(hits);
+        }
+
         Kprobe probe = definition.IsReturn ? recorder.CreateKretprobe().Kp : recorder.CreateKprobe(Kinds);
         if (place.Module is not null && Session.Watch is KernelWatch watch)
         {

@@ -8,6 +8,9 @@ public sealed partial class Recorder : IStateful
     /// <summary>Why probes were refused when their module came, by the names that saved guests know them by.</summary>
     private readonly Dictionary<string, string> _savedRefusals = [];
 
+    /// <summary>Which probes were in the middle of a hit, by the same names.</summary>
+    private readonly Dictionary<string, byte[]> _savedHits = [];
+
     /// <inheritdoc/>
     void IStateful.Save(StateWriter to)
     {
@@ -18,6 +21,13 @@ public sealed partial class Recorder : IStateful
         {
             to.Write(recorder.SavedAs);
             to.Write(recorder.Refusal);
+        }
+
+        to.Write(_recorders.Count);
+        foreach (EventRecorder recorder in _recorders)
+        {
+            to.Write(recorder.SavedAs);
+            recorder.SaveHits(to);
         }
     }
 
@@ -30,8 +40,18 @@ public sealed partial class Recorder : IStateful
             _savedRefusals[from.ReadText()] = from.ReadText();
         }
 
+        int processors = Session.Machine.Processors.Count;
+        for (int left = from.ReadCount(sizeof(int) + processors); left > 0; left--)
+        {
+            _savedHits[from.ReadText()] = from.Read(processors).ToArray();
+        }
+
         from.RequireEnd();
     }
+
+    /// <summary>The message for a limit of instructions that a saved guest is behind already.</summary>
+    internal static string LimitBehind(long limit, long startedAt) =>
+        $"--max-instructions {limit}: the guest goes on from {startedAt} instructions; the limit counts from its first";
 
     private void LoadSaved()
     {
@@ -48,7 +68,7 @@ public sealed partial class Recorder : IStateful
     {
         if (_options.MaxInstructions > 0 && _options.MaxInstructions < _startedAt)
         {
-            throw new KprobeTraceException($"--max-instructions {_options.MaxInstructions}: the guest goes on from {_startedAt} instructions; the limit counts from its first");
+            throw new KprobeTraceException(LimitBehind(_options.MaxInstructions, _startedAt));
         }
 
         if (_options.SaveAt.Count > 0)

@@ -17,7 +17,7 @@ internal sealed unsafe class FunctionCounts : IExecutionCounts, IDisposable
     private readonly ProcessorGroup _processors;
     private readonly long* _counters;
 
-    /// <summary>Counts the given functions from the guest's first instruction on.</summary>
+    /// <summary>Counts the given functions from where the guest stands on.</summary>
     public FunctionCounts(GuestSession session, IEnumerable<Symbol> functions)
     {
         ArgumentNullException.ThrowIfNull(session);

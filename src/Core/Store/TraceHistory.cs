@@ -74,6 +74,11 @@ public sealed class TraceHistory : IDisposable
                     : $"{path}: written by a newer kprobe-report (schema {version}); this one knows up to {Schema.Version}");
             }
 
+            if (database.ScalarText("PRAGMA encoding") != "UTF-8")
+            {
+                throw new KprobeTraceException($"{path}: its texts are not UTF-8, and kprobe-report writes no others; import its traces again");
+            }
+
             database.Execute("PRAGMA cache_size = -65536; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF");
             return new TraceHistory(database);
         }

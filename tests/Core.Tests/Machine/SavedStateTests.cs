@@ -178,8 +178,8 @@ public sealed class SavedStateTests
             Refusal(larger, state));
         Assert.Equal("the saved state is that of a machine with 2 processors, and this one has 1", Refusal(machine, With(state, 20, 2)));
         Assert.Equal(
-            "the saved state has format version 4, and this version of KprobeTrace reads 3 only: save it anew",
-            Refusal(machine, With(state, 8, 4)));
+            "the saved state has format version 5, and this version of KprobeTrace reads 4 only: save it anew",
+            Refusal(machine, With(state, 8, 5)));
         Assert.Equal("this is no saved state of a machine: it begins with other bytes", Refusal(machine, "#!/bin/sh\n"u8.ToArray()));
         Assert.Equal("the saved state ends in the middle: it is cut off, or no saved state", Refusal(machine, []));
     }
