@@ -93,7 +93,14 @@ public sealed unsafe class SeveralProcessorsHitTests : IDisposable
         _guest.Map(link, TestGuest.Code, TestGuest.PresentWrite);
         _kprobes = Probe(link, new LoadedImage([new LinkRange(link, TestGuest.Code, 0x1000, ReadOnlyMemory<byte>.Empty, true)])
         {
-            Kind = ImageKind.Elf, BaseName = "linked", Sha256 = "", Segments = [], Cpu = null!, EntryPhysical = 0, EntryLink = 0, MemorySize = TestGuest.MemorySize,
+            Kind = ImageKind.Elf,
+            BaseName = "linked",
+            Sha256 = "",
+            Segments = [],
+            Cpu = null!,
+            EntryPhysical = 0,
+            EntryLink = 0,
+            MemorySize = TestGuest.MemorySize,
         });
         _guest.Assemble(Function, a =>
         {
