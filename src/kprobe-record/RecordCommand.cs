@@ -255,7 +255,7 @@ internal sealed class RecordCommand
         }
 
         KeepInputs(result, options);
-        if (options.From is null && MemoryNotice.For(options.Load.MemorySize ?? ImageLoadOptions.DefaultMemorySize) is string notice)
+        if (options.From is null && MemoryNotice.For(options.Load.Memory) is string notice)
         {
             options.Warn?.Invoke(notice);
         }

@@ -23,29 +23,12 @@ internal static class ExportTarget
             throw new KprobeTraceException($"{path}: is a directory; name a file with -o");
         }
 
-        string target = OutputFile.Follow(path);
-        bool direct = !OutputFile.IsOrdinary(target);
-        TemporaryNeighbour.RemoveLeftovers(target, TemporarySuffix);
-        string temporary = direct ? target : TemporaryNeighbour.Name(target, TemporarySuffix);
         try
         {
-            using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write, direct ? FileShare.ReadWrite : FileShare.None, bufferSize: 0))
-            {
-                write(stream);
-            }
-
-            if (!direct)
-            {
-                System.IO.File.Move(temporary, target, overwrite: true);
-            }
+            WholeFile.Write(path, TemporarySuffix, write);
         }
         catch (Exception e)
         {
-            if (!direct)
-            {
-                TemporaryNeighbour.Remove(temporary);
-            }
-
             throw Explain(e, path);
         }
     }

@@ -43,9 +43,7 @@ internal sealed unsafe partial class LinuxGuest
     /// <param name="address">Address of its <c>struct module</c>.</param>
     public GuestModule? ReadModule(ulong address)
     {
-        if (_types?.OffsetOf("module", "name") is not uint name || _types.OffsetOf("module", "state") is not uint state
-            || _memory.ReadString(address + name, MaxModuleName) is not string text
-            || !_memory.TryReadUInt32(address + state, out uint stateValue))
+        if (ReadModuleName(address) is not string name || ReadModuleState(address) is not uint state)
         {
             return null;
         }
@@ -53,11 +51,16 @@ internal sealed unsafe partial class LinuxGuest
         (GuestRange core, GuestRange coreText) = ReadLayout(address, "core_layout", 0);
         (GuestRange init, GuestRange initText) = ReadLayout(address, "init_layout", 4);
         return new GuestModule(
-            text, address, stateValue, core, init, coreText, initText, ReadSymbols(address, text), ReadOrc(address))
+            name, address, state, core, init, coreText, initText, ReadSymbols(address, name), ReadOrc(address))
         {
             Tables = ReadTables(address, coreText, initText),
         };
     }
+
+    /// <summary>Reads a module's name; null when its memory cannot be read.</summary>
+    /// <param name="address">Address of its <c>struct module</c>.</param>
+    public string? ReadModuleName(ulong address) =>
+        _types?.OffsetOf("module", "name") is uint name ? _memory.ReadString(address + name, MaxModuleName) : null;
 
     /// <summary>Reads the state a module is in now: 0 live, 1 coming, 2 going, 3 being set up; null when it cannot be read.</summary>
     /// <param name="address">Address of its <c>struct module</c>.</param>

@@ -64,7 +64,7 @@ internal sealed class KernelWatch : IStateful
         to.Write(_text.IsInitFreed);
 
         // One that cannot be read again, for the guest has written over it, is not gone on with.
-        GuestModule[] modules = [.. _text.Modules.Where(module => _linux.ReadModule(module.Address)?.Name == module.Name)];
+        GuestModule[] modules = [.. _text.Modules.Where(module => _linux.ReadModuleName(module.Address) == module.Name)];
         to.Write(modules.Length);
         foreach (GuestModule module in modules)
         {

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using KprobeTrace.Devices.Saving;
 
 namespace KprobeTrace.Kprobes;
@@ -11,14 +10,11 @@ namespace KprobeTrace.Kprobes;
 /// </remarks>
 public sealed partial class KprobeSubsystem : IStateful
 {
-    private Dictionary<string, SavedKprobe>? _saved;
-    private SavedCall[] _savedCalls = [];
-    private SavedKprobe[] _savedProbes = [];
-    private (ulong Address, bool IsTrampoline)[] _savedSites = [];
-    private ulong[] _savedUnsettled = [];
+    /// <summary>What was loaded and is not settled yet.</summary>
+    private SavedKprobes? _saved;
 
     /// <summary>Whether the saved guest had a probe of a name.</summary>
-    internal bool HasSaved(string name) => _saved is not null && _saved.ContainsKey(name);
+    internal bool HasSaved(string name) => _saved?.Find(name) is not null;
 
     /// <summary>
     /// Ends what goes on from a saved guest: calls return to the probes that were registered under their names since, and those of others
@@ -26,16 +22,16 @@ public sealed partial class KprobeSubsystem : IStateful
     /// </summary>
     internal void SettleSaved()
     {
-        if (_saved is null)
+        if (_saved is not SavedKprobes saved)
         {
             return;
         }
 
         _saved = null;
         HashSet<ulong> awaited = [];
-        foreach (SavedCall call in _savedCalls)
+        foreach (SavedCall call in saved.Calls)
         {
-            if (_savedProbes[call.Probe].TakenBy is { IsRegistered: true, ReturnProbe: Kretprobe probe })
+            if (saved.Probes[call.Probe].TakenBy is { IsRegistered: true, ReturnProbe: Kretprobe probe })
             {
                 _returns.GoOn(probe, in call);
                 awaited.Add(call.RetAddr);
@@ -43,8 +39,8 @@ public sealed partial class KprobeSubsystem : IStateful
         }
 
         // A site that was seen once is taken for one without another look; one that nobody will ask for only costs time.
-        bool all = Array.Exists(_savedProbes, static p => p.TakenBy is { IsRegistered: true, IsInternal: false, ReturnProbe: not null });
-        foreach ((ulong address, bool isTrampoline) in _savedSites)
+        bool all = Array.Exists(saved.Probes, static p => p.TakenBy is { IsRegistered: true, IsInternal: false, ReturnProbe: not null });
+        foreach ((ulong address, bool isTrampoline) in saved.ReturnSites)
         {
             if (all || awaited.Contains(address))
             {
@@ -54,7 +50,7 @@ public sealed partial class KprobeSubsystem : IStateful
             }
         }
 
-        foreach (ulong function in _savedUnsettled)
+        foreach (ulong function in saved.Unsettled)
         {
             if (_table.InFunction(function) is List<KprobeEntry> entries)
             {
@@ -103,39 +99,10 @@ public sealed partial class KprobeSubsystem : IStateful
     }
 
     /// <inheritdoc/>
-    void IStateful.Load(StateReader from)
-    {
-        _savedProbes = new SavedKprobe[from.ReadCount(SavedKprobe.MinSize)];
-        _saved = [];
-        for (int i = 0; i < _savedProbes.Length; i++)
-        {
-            _savedProbes[i] = SavedKprobe.Read(from);
-            from.Require(_saved.TryAdd(_savedProbes[i].Name, _savedProbes[i]));
-        }
-
-        _savedCalls = new SavedCall[from.ReadCount(Unsafe.SizeOf<SavedCall>())];
-        from.Require(_savedCalls.Length <= ReturnCalls.MaxOpen);
-        for (int i = 0; i < _savedCalls.Length; i++)
-        {
-            _savedCalls[i] = from.Read<SavedCall>();
-            from.Require((uint)_savedCalls[i].Probe < (uint)_savedProbes.Length);
-        }
-
-        _savedSites = new (ulong, bool)[from.ReadCount(sizeof(ulong) + 1)];
-        for (int i = 0; i < _savedSites.Length; i++)
-        {
-            _savedSites[i] = (from.Read<ulong>(), from.Read<byte>() != 0);
-        }
-
-        _savedUnsettled = new ulong[from.ReadCount(sizeof(ulong))];
-        for (int i = 0; i < _savedUnsettled.Length; i++)
-        {
-            _savedUnsettled[i] = from.Read<ulong>();
-        }
-    }
+    void IStateful.Load(StateReader from) => _saved = SavedKprobes.Read(from);
 
     private SavedKprobe? FindSaved(Kprobe probe) =>
-        _saved is not null && probe is { SavedAs: string name, IsRegistered: false } ? _saved.GetValueOrDefault(name) : null;
+        probe is { SavedAs: string name, IsRegistered: false } ? _saved?.Find(name) : null;
 
     /// <summary>Puts a probe into the table as it was in the saved guest.</summary>
     private void GoOn(Kprobe probe, SavedKprobe saved)

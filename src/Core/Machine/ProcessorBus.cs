@@ -10,7 +10,7 @@ namespace KprobeTrace.Machine;
 /// <remarks>The APIC's page may be moved, by each processor for itself, so each sees a physical address space of its own.</remarks>
 internal sealed unsafe class ProcessorBus : ICpuBus, IProcessorSignals
 {
-    private const int ApicTimerInput = 0;
+    private const int LocalInterrupt0 = 0;
 
     private readonly MachineBus _machine;
     private readonly EventClock _clock;
@@ -66,7 +66,7 @@ internal sealed unsafe class ProcessorBus : ICpuBus, IProcessorSignals
     public void Attach(Processor processor) => _processor = processor;
 
     /// <summary>The output of the 8259 pair, which goes to every processor: who takes it is up to their APICs.</summary>
-    public void SetExternalInput(bool level) => Apic.SetLocalInput(ApicTimerInput, level);
+    public void SetExternalInput(bool level) => Apic.SetLocalInput(LocalInterrupt0, level);
 
     /// <summary>Tells the processor of an interrupt that waits in the APIC, or that none does.</summary>
     public void RenewInterruptLine() => _processor!.SetInterruptLine(Apic.IsInterruptPending);

@@ -89,34 +89,17 @@ internal sealed class GuestSaver
 
     private void Write(string path)
     {
-        string target = OutputFile.Follow(path);
-        TemporaryNeighbour.RemoveLeftovers(target, Unfinished);
-        string unfinished = OutputFile.IsOrdinary(target) ? TemporaryNeighbour.Name(target, Unfinished) : target;
         try
         {
-            using (FileStream file = new(unfinished, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 20))
+            WholeFile.Write(path, Unfinished, stream =>
             {
-                _session.Save(file);
-            }
-
-            if (unfinished != target)
-            {
-                File.Move(unfinished, target, overwrite: true);
-            }
+                using BufferedStream buffered = new(stream, 1 << 20);
+                _session.Save(buffered);
+            });
         }
-        catch (Exception e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            if (unfinished != target)
-            {
-                TemporaryNeighbour.Remove(unfinished);
-            }
-
-            if (e is IOException or UnauthorizedAccessException)
-            {
-                throw new KprobeTraceException($"{path}: the guest cannot be saved: {FileErrors.Reason(e)}; the trace ends there", e);
-            }
-
-            throw;
+            throw new KprobeTraceException($"{path}: the guest cannot be saved: {FileErrors.Reason(e)}; the trace ends there", e);
         }
     }
 }

@@ -10,11 +10,18 @@ internal sealed class SavedImage : IStateful
     /// <summary>Name of its record.</summary>
     public const string RecordName = "image";
 
+    private readonly Lazy<string> _initrdSha256;
+
+    private SavedImage(Func<string> initrdSha256)
+    {
+        _initrdSha256 = new Lazy<string>(initrdSha256);
+    }
+
     /// <summary>SHA-256 of the image.</summary>
     public required string Sha256 { get; init; }
 
-    /// <summary>SHA-256 of the initramfs; empty for none.</summary>
-    public required string InitrdSha256 { get; init; }
+    /// <summary>SHA-256 of the initramfs, made once somebody asks; empty for none.</summary>
+    public string InitrdSha256 => _initrdSha256.Value;
 
     /// <summary>Bytes of RAM.</summary>
     public required ulong Memory { get; init; }
@@ -35,10 +42,9 @@ internal sealed class SavedImage : IStateful
     public static SavedImage Of(LoadedImage image, ImageLoadOptions options)
     {
         ImageSegment? initrd = image.Segments.SingleOrDefault(static s => s.Purpose == "initrd");
-        return new SavedImage
+        return new SavedImage(() => initrd is null ? "" : Convert.ToHexStringLower(SHA256.HashData(initrd.Bytes.Span)))
         {
             Sha256 = image.Sha256,
-            InitrdSha256 = initrd is null ? "" : Convert.ToHexStringLower(SHA256.HashData(initrd.Bytes.Span)),
             Memory = image.MemorySize,
             CommandLine = image.CommandLine,
             LoadAddress = options.LoadAddress,
@@ -50,10 +56,11 @@ internal sealed class SavedImage : IStateful
     /// <summary>Reads it from a saved guest.</summary>
     public static SavedImage Read(StateReader from)
     {
-        SavedImage image = new()
+        string sha256 = from.ReadText();
+        string initrdSha256 = from.ReadText();
+        SavedImage image = new(() => initrdSha256)
         {
-            Sha256 = from.ReadText(),
-            InitrdSha256 = from.ReadText(),
+            Sha256 = sha256,
             Memory = from.Read<ulong>(),
             CommandLine = from.ReadText(),
             LoadAddress = ReadNumber(from),
